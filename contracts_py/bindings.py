@@ -1,0 +1,187 @@
+"""The deployed protocol, speaking the model's language: actions in, events or refusals out.
+
+Function, argument, event and field names are the same on both sides, so the ABI itself is the table; a test holds
+it against ``protocol.actions`` and ``protocol.events``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, fields, is_dataclass
+from typing import Any, get_args, get_origin, get_type_hints
+
+from eth_abi import decode, encode
+from eth_utils import keccak
+from eth_utils.abi import collapse_if_tuple
+
+from contracts_py.compile import Artifact
+from contracts_py.deploy import Deployment, merge_abi
+from contracts_py.keys import to_hex
+from contracts_py.node import Log, Node, Receipt, Reverted
+from oracle import feeds
+from protocol import events as protocol_events
+from protocol.errors import REFUSALS, Refusal
+from protocol.margin import AccountState, Health
+
+EVENTS: dict[str, type] = {
+    name: cls
+    for module in (protocol_events, feeds)
+    for name, cls in vars(module).items()
+    if isinstance(cls, type) and is_dataclass(cls) and cls.__module__ == module.__name__
+}
+
+
+class UnknownRevert(Exception):
+    """The contracts failed with a reason that is no refusal: a defect of the contracts."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """How to call one function."""
+
+    selector: bytes
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class EventShape:
+    """How to read one event."""
+
+    record: type
+    names: tuple[str, ...]
+    indexed: tuple[str, ...]
+    types: tuple[str, ...]
+    data_types: tuple[str, ...]
+
+
+class CrossMargin:
+    """The protocol and its feed hub on one node."""
+
+    def __init__(self, node: Node, deployment: Deployment, artifacts: Mapping[str, Artifact]) -> None:
+        self.node = node
+        self.deployment = deployment
+        self._functions: dict[str, tuple[int, Function]] = {}
+        self._events: dict[tuple[int, bytes], EventShape] = {}
+        for address, abi in (
+            (deployment.protocol, merge_abi(artifacts)),
+            (deployment.hub, artifacts["FeedHub"].abi),
+        ):
+            for entry in abi:
+                if entry["type"] == "function":
+                    self._functions[entry["name"]] = (address, read_function(entry))
+                elif entry["type"] == "event":
+                    self._events[address, topic_of(entry)] = read_event(entry)
+
+    def encode_action(self, action: Any) -> tuple[int, bytes]:
+        """Where to send an action, and its calldata."""
+        address, function = self._functions[function_name(type(action))]
+        return address, function.selector + encode(function.inputs, astuple(action))
+
+    def send(self, action: Any, key: bytes, time: int | None = None) -> Receipt:
+        """Send an action as one transaction; it may have failed."""
+        address, data = self.encode_action(action)
+        return self.node.send(key, address, data, time)
+
+    def execute(self, action: Any, key: bytes, sender: int, time: int | None = None) -> tuple[tuple[Any, ...], Receipt]:
+        """Send an action and return its events. Raises the model's ``Refusal``, with no numbers, if it is refused."""
+        receipt = self.send(action, key, time)
+        if receipt.succeeded:
+            return self.read_events(receipt), receipt
+        raise self.refusal(action, sender, receipt)
+
+    def refusal(self, action: Any, sender: int, receipt: Receipt) -> Refusal:
+        """Why a transaction failed: it is called again on the state its own block left, at the same time."""
+        address, data = self.encode_action(action)
+        try:
+            self.node.call(address, data, sender, receipt.block)
+        except Reverted as failure:
+            if failure.reason in REFUSALS:
+                return REFUSALS[failure.reason]()
+            raise UnknownRevert(f"{function_name(type(action))}: {failure}") from None
+        raise UnknownRevert(f"{function_name(type(action))} failed as a transaction, but not as a call")
+
+    def read_events(self, receipt: Receipt) -> tuple[Any, ...]:
+        """The protocol's events of a transaction, as the model's records. Tokens' own events are left out."""
+        return tuple(
+            self.read_log(log) for log in receipt.logs if log.address not in self.deployment.tokens
+        )
+
+    def read_log(self, log: Log) -> Any:
+        """One log as the model's event."""
+        shape = self._events[log.address, log.topics[0]]
+        topics = iter(log.topics[1:])
+        data = iter(decode(shape.data_types, log.data))
+        values = [
+            decode([kind], next(topics))[0] if name in shape.indexed else next(data)
+            for name, kind in zip(shape.names, shape.types, strict=True)
+        ]
+        return build(shape.record, values)
+
+    def view(self, name: str, *arguments: Any) -> tuple[Any, ...]:
+        """The values a view function returns now."""
+        address, function = self._functions[name]
+        data = function.selector + encode(function.inputs, arguments)
+        return decode(function.outputs, self.node.call(address, data))
+
+    def health(self, account: int) -> Health:
+        """The health of an account at the newest block."""
+        health: Health = build(Health, self.view("health", account)[0])
+        return health
+
+    def account_state(self, account: int) -> AccountState:
+        """Where an account stands at the newest block."""
+        return AccountState(self.view("account_state", account)[0])
+
+    def token_balance(self, token: int, owner: int) -> int:
+        """Units of a token that its own contract says ``owner`` has."""
+        data = keccak(text="balanceOf(address)")[:4] + encode(["address"], [to_hex(owner)])
+        return int.from_bytes(self.node.call(self.deployment.tokens[token], data), "big")
+
+
+def function_name(action: type) -> str:
+    """The contract function of an action class: its name in snake case."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", action.__name__).lower()
+
+
+def read_function(entry: dict[str, Any]) -> Function:
+    """A function of an ABI."""
+    inputs = tuple(collapse_if_tuple(item) for item in entry["inputs"])
+    outputs = tuple(collapse_if_tuple(item) for item in entry["outputs"])
+    selector = keccak(text=f"{entry['name']}({','.join(inputs)})")[:4]
+    return Function(selector, inputs, outputs)
+
+
+def topic_of(entry: dict[str, Any]) -> bytes:
+    """The first topic of an event of an ABI."""
+    kinds = ",".join(collapse_if_tuple(item) for item in entry["inputs"])
+    return bytes(keccak(text=f"{entry['name']}({kinds})"))
+
+
+def read_event(entry: dict[str, Any]) -> EventShape:
+    """An event of an ABI and the model's record for it."""
+    kinds = tuple(collapse_if_tuple(item) for item in entry["inputs"])
+    indexed = tuple(item["name"] for item in entry["inputs"] if item["indexed"])
+    return EventShape(
+        record=EVENTS[entry["name"]],
+        names=tuple(item["name"] for item in entry["inputs"]),
+        indexed=indexed,
+        types=kinds,
+        data_types=tuple(
+            kind for kind, item in zip(kinds, entry["inputs"], strict=True) if not item["indexed"]
+        ),
+    )
+
+
+def build(kind: Any, value: Any) -> Any:
+    """A decoded ABI value as the type the model's record declares."""
+    if is_dataclass(kind):
+        hints = get_type_hints(kind)
+        names = [field.name for field in fields(kind)]
+        return kind(*(build(hints[name], item) for name, item in zip(names, value, strict=True)))  # type: ignore[operator]
+    if get_origin(kind) is tuple:
+        return tuple(build(get_args(kind)[0], item) for item in value)
+    if isinstance(value, str):
+        return int(value, 16)
+    return value

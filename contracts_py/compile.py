@@ -1,0 +1,123 @@
+"""Compiling the Vyper sources, once for each state of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+ENGINES = ("Risk", "Trading", "Liquidation", "Vault", "Governance")
+DEPLOYABLES = ("CrossMargin", *ENGINES, "FeedHub", "Feed", "mocks/Token")
+EVM_VERSION = "prague"
+SIZE_LIMIT = 22_000  # bytes of runtime code; the EVM's own limit is 24,576
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One compiled contract."""
+
+    name: str
+    abi: list[dict[str, Any]]
+    bytecode: str
+    runtime_size: int
+    selectors: dict[str, str]  # signature -> 0x selector
+    layout: dict[str, Any]  # storage and transient slots by module
+
+
+def source_root() -> Path:
+    """The folder of the Vyper sources."""
+    return Path(str(files("contracts_py"))) / "vyper"
+
+
+def read_sources() -> dict[str, str]:
+    """All sources, by path relative to the root."""
+    root = source_root()
+    paths = sorted(p for p in root.rglob("*.vy*") if p.suffix in {".vy", ".vyi"})
+    return {path.relative_to(root).as_posix(): path.read_text("utf-8") for path in paths}
+
+
+def compile_all(changed: Mapping[str, str] | None = None) -> dict[str, Artifact]:
+    """Every deployable, compiled from the sources with ``changed`` files replaced.
+
+    Results are kept under a digest of sources, compiler and settings, in ``$CROSSMARGIN_CACHE`` or the user's
+    cache folder; a folder that cannot be written only costs the time to compile again.
+    """
+    sources = {**read_sources(), **(changed or {})}
+    settings = [version("vyper"), version("snekmate"), EVM_VERSION, "gas", DEPLOYABLES]
+    key = hashlib.sha256(json.dumps([sources, settings], sort_keys=True).encode()).hexdigest()
+    cached = cache_folder() / f"{key}.json"
+    try:
+        stored = json.loads(cached.read_text("utf-8"))
+        return {name: Artifact(**artifact) for name, artifact in stored.items()}
+    except (OSError, ValueError, TypeError):
+        artifacts = _compile(sources)
+        _store(cached, artifacts)
+        return artifacts
+
+
+def cache_folder() -> Path:
+    """Where compiled contracts are kept."""
+    chosen = os.environ.get("CROSSMARGIN_CACHE")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crossmargin"
+
+
+def compiler_data(name: str, root: Path) -> Any:
+    """Vyper's own view of one deployable under ``root``, for what its outputs do not tell."""
+    # Imported here: the compiler takes half a second to load, and a warm cache never needs it.
+    import snekmate
+    from vyper.compiler.input_bundle import FilesystemInputBundle
+    from vyper.compiler.phases import CompilerData
+    from vyper.compiler.settings import OptimizationLevel, Settings
+
+    # compile_code does not look into site-packages by itself.
+    search = [Path(next(iter(snekmate.__path__))).parent, root]
+    bundle = FilesystemInputBundle(search)
+    settings = Settings(optimize=OptimizationLevel.GAS, evm_version=EVM_VERSION)
+    return CompilerData(bundle.load_file(Path(f"{name}.vy")), bundle, settings=settings)
+
+
+def _compile(sources: Mapping[str, str]) -> dict[str, Artifact]:
+    from vyper.compiler.output import (
+        build_abi_output,
+        build_layout_output,
+        build_method_identifiers_output,
+    )
+
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for path, text in sources.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text, "utf-8")
+        artifacts = {}
+        for name in DEPLOYABLES:
+            data = compiler_data(name, root)
+            artifacts[name] = Artifact(
+                name=name,
+                abi=build_abi_output(data),
+                bytecode="0x" + data.bytecode.hex(),
+                runtime_size=len(data.bytecode_runtime),
+                selectors=build_method_identifiers_output(data),
+                layout=build_layout_output(data),
+            )
+        return artifacts
+
+
+def _store(path: Path, artifacts: Mapping[str, Artifact]) -> None:
+    text = json.dumps({name: vars(artifact) for name, artifact in artifacts.items()})
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Several test processes may compile at once; a rename shows each of them a whole file.
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+            file.write(text)
+        os.replace(file.name, path)
+    except OSError:
+        return

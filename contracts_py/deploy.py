@@ -1,0 +1,105 @@
+"""Putting the protocol on a chain: engines, feeds, tokens, then the one address over them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eth_abi import encode
+
+from contracts_py.compile import ENGINES, Artifact
+from contracts_py.keys import private_key, to_hex
+from contracts_py.node import Node
+
+DEPLOYER = "deployer"
+
+
+@dataclass(frozen=True)
+class TokenPlan:
+    """A test token to deploy; the first one is USDC."""
+
+    symbol: str
+    decimals: int
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Where everything is."""
+
+    protocol: int
+    hub: int
+    tokens: tuple[int, ...]
+    feeds: tuple[int, ...]
+    engines: dict[str, int]
+
+
+def deploy(
+    node: Node,
+    artifacts: Mapping[str, Artifact],
+    roles: Mapping[str, int],
+    tokens: Sequence[TokenPlan],
+    feeds: Sequence[str],
+) -> Deployment:
+    """Deploy the protocol over fresh test tokens and one feed contract per description.
+
+    ``roles`` gives the addresses of admin, guardian and poster.
+    """
+    node.check_identity()
+    key = private_key(DEPLOYER)
+    node.fund(int(node.web3.eth.account.from_key(key).address, 16))
+    engines = {name: node.deploy(key, artifacts[name].bytecode) for name in ENGINES}
+    hub_arguments = encode(["address", "address"], [to_hex(roles["admin"]), to_hex(roles["poster"])])
+    hub = node.deploy(key, artifacts["FeedHub"].bytecode, hub_arguments)
+    feed_contracts = tuple(
+        node.deploy(
+            key,
+            artifacts["Feed"].bytecode,
+            encode(["address", "uint256", "string"], [to_hex(hub), index, text]),
+        )
+        for index, text in enumerate(feeds)
+    )
+    token_contracts = tuple(
+        node.deploy(
+            key, artifacts["mocks/Token"].bytecode, encode(["string", "uint8"], [plan.symbol, plan.decimals])
+        )
+        for plan in tokens
+    )
+    routes = [
+        (bytes.fromhex(selector[2:]), to_hex(engines[name]))
+        for selector, name in sorted(find_routes(artifacts).items())
+    ]
+    arguments = encode(
+        ["(bytes4,address)[]", "address", "address", "address", "address[]"],
+        [
+            routes,
+            to_hex(roles["admin"]),
+            to_hex(roles["guardian"]),
+            to_hex(hub),
+            [to_hex(token) for token in token_contracts],
+        ],
+    )
+    protocol = node.deploy(key, artifacts["CrossMargin"].bytecode, arguments)
+    return Deployment(protocol, hub, token_contracts, feed_contracts, engines)
+
+
+def find_routes(artifacts: Mapping[str, Artifact]) -> dict[str, str]:
+    """Every selector of the protocol with the engine that implements it."""
+    routes: dict[str, str] = {}
+    for name in ENGINES:
+        for signature, selector in artifacts[name].selectors.items():
+            selector = "0x" + selector[2:].rjust(8, "0")
+            if selector in routes:
+                raise ValueError(f"{signature} of {name} has the selector of a function of {routes[selector]}")
+            routes[selector] = name
+    return routes
+
+
+def merge_abi(artifacts: Mapping[str, Artifact]) -> list[dict[str, Any]]:
+    """The protocol's one ABI: the functions and events of all engines, each once."""
+    merged: dict[str, dict[str, Any]] = {}
+    for name in ENGINES:
+        for entry in artifacts[name].abi:
+            if entry["type"] in {"function", "event"}:
+                merged.setdefault(f"{entry['type']} {entry['name']}", entry)
+    return list(merged.values())

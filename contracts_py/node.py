@@ -1,0 +1,184 @@
+"""A chain that takes one transaction per block at a given time: in process, or behind a JSON-RPC URL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from eth_abi import decode, encode
+from eth_account import Account
+from web3 import HTTPProvider, Web3
+from web3.exceptions import ContractLogicError
+from web3.providers.base import BaseProvider
+from web3.types import RPCEndpoint
+
+from contracts_py.keys import to_hex
+
+GAS_LIMIT = 16_000_000  # always given: estimating costs more than executing
+MAX_FEE = 10**10
+FUNDS = 10**21
+REVERT_SELECTOR = bytes.fromhex("08c379a0")  # Error(string)
+
+
+class NodeUnusable(Exception):
+    """The node cannot run a replay: not reachable, not a development chain, or not the chain it was."""
+
+
+class Reverted(Exception):
+    """A call or transaction failed on chain; ``reason`` is its revert string, empty if it gave none."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason or "reverted without a reason")
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One event as the chain stores it."""
+
+    address: int
+    topics: tuple[bytes, ...]
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a transaction did. ``contract`` is 0 unless it created one."""
+
+    succeeded: bool
+    block: int
+    gas_used: int
+    logs: tuple[Log, ...]
+    contract: int
+
+
+class Node:
+    """One development chain. The accounts it offers unlocked pay for everybody else."""
+
+    def __init__(self, provider: BaseProvider) -> None:
+        self.web3 = Web3(provider)
+        self._nonces: dict[bytes, int] = {}
+        self.client = str(self._request("web3_clientVersion", []))
+        self.genesis_hash = self._block_hash(0)
+        self.chain_id = self.web3.eth.chain_id
+        if not self.web3.eth.accounts:
+            raise NodeUnusable("it has no unlocked account, so it is not a development chain")
+
+    @classmethod
+    def connect(cls, url: str) -> Node:
+        """The development chain at a JSON-RPC URL."""
+        # web3 repeats a request whose answer was lost; a repeated transaction would hide the first one's fate.
+        provider = HTTPProvider(url, exception_retry_configuration=None)
+        if not provider.is_connected():
+            raise NodeUnusable(f"nothing answers at {url}")
+        return cls(provider)
+
+    @property
+    def now(self) -> int:
+        """The time of the newest block."""
+        return int(self.web3.eth.get_block("latest")["timestamp"])
+
+    def check_identity(self) -> None:
+        """Refuse to go on when the chain behind the connection is no longer the one it was."""
+        if self._block_hash(0) != self.genesis_hash or self._request("web3_clientVersion", []) != self.client:
+            raise NodeUnusable("the chain behind this connection is another one now")
+
+    def fund(self, address: int) -> None:
+        """Give an address the native coin it needs for gas."""
+        sender = self.web3.eth.accounts[0]
+        payment: Any = {"from": sender, "to": Web3.to_checksum_address(to_hex(address)), "value": FUNDS, "gas": 21_000}
+        self.web3.eth.wait_for_transaction_receipt(self.web3.eth.send_transaction(payment))
+
+    def send(self, key: bytes, to: int | None, data: bytes, time: int | None = None) -> Receipt:
+        """Execute one transaction in a block of its own, at ``time`` or one second after the newest block."""
+        if time is not None:
+            self._request("evm_setNextBlockTimestamp", [time])
+        transaction: dict[str, Any] = {
+            "chainId": self.chain_id,
+            "nonce": self._next_nonce(key),
+            "gas": GAS_LIMIT,
+            "maxFeePerGas": MAX_FEE,
+            "maxPriorityFeePerGas": 0,
+            "value": 0,
+            "data": data,
+        }
+        if to is not None:
+            transaction["to"] = Web3.to_checksum_address(to_hex(to))
+        signed = Account.sign_transaction(transaction, key)
+        tx_hash = self.web3.eth.send_raw_transaction(signed.raw_transaction)
+        receipt = self.web3.eth.wait_for_transaction_receipt(tx_hash, timeout=60, poll_latency=0.01)
+        logs = tuple(
+            Log(int(log["address"], 16), tuple(bytes(t) for t in log["topics"]), bytes(log["data"]))
+            for log in receipt["logs"]
+        )
+        created = receipt.get("contractAddress")
+        return Receipt(
+            succeeded=receipt["status"] == 1,
+            block=receipt["blockNumber"],
+            gas_used=receipt["gasUsed"],
+            logs=logs,
+            contract=int(created, 16) if created and to is None else 0,
+        )
+
+    def deploy(self, key: bytes, bytecode: str, arguments: bytes = b"") -> int:
+        """Create a contract and return its address."""
+        receipt = self.send(key, None, bytes.fromhex(bytecode[2:]) + arguments)
+        if not receipt.succeeded:
+            raise Reverted("contract creation failed")
+        return receipt.contract
+
+    def call(self, to: int, data: bytes, sender: int = 0, block: int | None = None) -> bytes:
+        """The answer of a contract to a call, at the newest block or at ``block``. Raises ``Reverted``."""
+        from eth_tester.exceptions import TransactionFailed
+
+        request: Any = {
+            "from": Web3.to_checksum_address(to_hex(sender)),
+            "to": Web3.to_checksum_address(to_hex(to)),
+            "data": data,
+            "gas": GAS_LIMIT,
+        }
+        try:
+            return bytes(self.web3.eth.call(request, "latest" if block is None else block))
+        except TransactionFailed as failure:
+            raise Reverted(_reason_of_tester(failure)) from None
+        except ContractLogicError as failure:
+            raise Reverted(_reason_of_data(failure.data)) from None
+
+    def storage(self, address: int, slot: int) -> int:
+        """One storage word."""
+        where = Web3.to_checksum_address(to_hex(address))
+        return int.from_bytes(self.web3.eth.get_storage_at(where, slot), "big")
+
+    def _next_nonce(self, key: bytes) -> int:
+        if key not in self._nonces:
+            self._nonces[key] = self.web3.eth.get_transaction_count(Account.from_key(key).address)
+        nonce = self._nonces[key]
+        self._nonces[key] = nonce + 1
+        return nonce
+
+    def _block_hash(self, number: int) -> str:
+        return str(self.web3.eth.get_block(number)["hash"].to_0x_hex())
+
+    def _request(self, method: str, params: list[Any]) -> Any:
+        response = self.web3.provider.make_request(RPCEndpoint(method), params)
+        if "error" in response:
+            raise NodeUnusable(f"it refuses {method}: {response['error']}")
+        return response["result"]
+
+
+def encode_call(selector: str, types: list[str], values: list[Any]) -> bytes:
+    """Calldata of a function."""
+    return bytes.fromhex(selector[2:]) + encode(types, values)
+
+
+def _reason_of_tester(failure: Exception) -> str:
+    """eth-tester puts the revert string into its message, or the bytes of an error it could not read."""
+    message = failure.args[0] if failure.args else ""
+    return message.removeprefix("execution reverted: ") if isinstance(message, str) else ""
+
+
+def _reason_of_data(data: Any) -> str:
+    raw = bytes.fromhex(data[2:]) if isinstance(data, str) else b""
+    if raw[:4] != REVERT_SELECTOR:
+        return ""
+    return str(decode(["string"], raw[4:])[0])

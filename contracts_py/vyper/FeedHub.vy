@@ -1,0 +1,144 @@
+# pragma version 0.4.3
+# pragma nonreentrancy on
+# @title FeedHub: push feeds
+# @notice Twin of oracle/feeds.py and oracle/guards.py. Rounds of many feeds arrive in one transaction; each feed is
+#         also readable under the AggregatorV3 interface through its own Feed contract.
+# @custom:kill The poster can stop pushing; prices then go stale and every action that needs one is refused.
+
+from interfaces import IFeedHub
+implements: IFeedHub
+
+event FeedSet:
+    feed: indexed(uint256)
+    decimals: uint256
+    max_age: uint256
+
+event RoundPushed:
+    feed: indexed(uint256)
+    round: uint256
+    answer: int256
+    updated_at: uint256
+
+MAX_FEEDS: constant(uint256) = 64
+MAX_FEED_DECIMALS: constant(uint256) = 18
+SHORTEST_MAX_AGE: constant(uint256) = 60
+LONGEST_MAX_AGE: constant(uint256) = 3 * 86_400
+ANSWER_LIMIT: constant(int256) = 2**127
+PRICE_LIMIT: constant(int256) = 2**96
+
+NON_POSITIVE: constant(uint256) = 1
+STALE_HARD: constant(uint256) = 4
+OUT_OF_BOUNDS: constant(uint256) = 64
+UNAVAILABLE: constant(uint256) = 8192
+
+admin: address
+poster: address
+feed_count: uint256
+feeds: uint256[MAX_FEEDS]  # answer 128, signed | updated_at 40 | latest round 40 | max_age 32 | decimals 8 | unused 8
+rounds: HashMap[uint256, HashMap[uint256, uint256]]  # feed, round -> answer 128 | unused 88 | updated_at 40
+
+
+@deploy
+def __init__(admin: address, poster: address):
+    self.admin = admin
+    self.poster = poster
+
+
+@external
+def set_feed(feed: uint256, decimals: uint256, max_age: uint256):
+    """
+    @notice Create the next feed, or change how old a price of an existing one may be (ORC-5).
+    """
+    assert msg.sender == self.admin, "role/not-admin"
+    count: uint256 = self.feed_count
+    assert feed <= count and feed < MAX_FEEDS, "oracle/unknown-feed"
+    assert (
+        decimals <= MAX_FEED_DECIMALS and max_age >= SHORTEST_MAX_AGE and max_age <= LONGEST_MAX_AGE
+    ), "oracle/config"
+    word: uint256 = self.feeds[feed]
+    if feed == count:
+        self.feed_count = count + 1
+    else:
+        assert (word >> 8) & 255 == decimals, "oracle/config"
+    self.feeds[feed] = ((word >> 48) << 48) | (max_age << 16) | (decimals << 8)
+    log FeedSet(feed=feed, decimals=decimals, max_age=max_age)
+
+
+@external
+def push(feeds: DynArray[uint256, MAX_FEEDS], answers: DynArray[int256, MAX_FEEDS]):
+    """
+    @notice Append one round per feed named, at the time of the block (ORC-4). Any answer is accepted; readers guard.
+    """
+    assert msg.sender == self.poster, "role/not-poster"
+    assert len(feeds) != 0 and len(feeds) == len(answers), "oracle/malformed-push"
+    next_allowed: uint256 = 0
+    for i: uint256 in range(len(feeds), bound=MAX_FEEDS):
+        feed: uint256 = feeds[i]
+        answer: int256 = answers[i]
+        assert feed >= next_allowed, "oracle/malformed-push"
+        assert feed < self.feed_count, "oracle/unknown-feed"
+        assert answer >= -ANSWER_LIMIT and answer < ANSWER_LIMIT, "sys/domain"
+        word: uint256 = self.feeds[feed]
+        round: uint256 = ((word >> 48) & (2**40 - 1)) + 1
+        signed_half: uint256 = convert(convert(answer, bytes32), uint256) << 128
+        self.feeds[feed] = signed_half | (block.timestamp << 88) | (round << 48) | (word & (2**48 - 1))
+        self.rounds[feed][round] = signed_half | block.timestamp
+        next_allowed = feed + 1
+        log RoundPushed(feed=feed, round=round, answer=answer, updated_at=block.timestamp)
+
+
+@external
+@view
+@reentrant
+def read(feed: uint256) -> (uint256, uint256):
+    """
+    @notice A feed's newest answer at scale 1e18, 0 where there is none, and its status bits (ORC-6).
+    @dev Reentrant, so that the protocol can read while it is called from a token callback: it makes no calls.
+    """
+    if feed >= self.feed_count:
+        return 0, UNAVAILABLE
+    word: uint256 = self.feeds[feed]
+    if (word >> 48) & (2**40 - 1) == 0:
+        return 0, UNAVAILABLE
+    status: uint256 = 0
+    if block.timestamp - ((word >> 88) & (2**40 - 1)) > (word >> 16) & (2**32 - 1):
+        status = STALE_HARD
+    answer: int256 = convert(convert(word, bytes32), int256) >> 128
+    price: int256 = answer * convert(10 ** (18 - ((word >> 8) & 255)), int256)
+    if price <= 0:
+        return 0, status | NON_POSITIVE
+    if price >= PRICE_LIMIT:
+        return 0, status | OUT_OF_BOUNDS
+    return convert(price, uint256), status
+
+
+@external
+@view
+@reentrant
+def round_data(feed: uint256, round: uint256) -> (int256, uint256):
+    """
+    @notice A round of a feed's real history: answer and time of acceptance.
+    """
+    word: uint256 = self.rounds[feed][round]
+    assert word != 0, "oracle/unknown-round"
+    return convert(convert(word, bytes32), int256) >> 128, word & (2**40 - 1)
+
+
+@external
+@view
+@reentrant
+def latest_round(feed: uint256) -> uint256:
+    """
+    @notice Number of a feed's newest round; 0 before the first.
+    """
+    return (self.feeds[feed] >> 48) & (2**40 - 1)
+
+
+@external
+@view
+@reentrant
+def feed_decimals(feed: uint256) -> uint256:
+    """
+    @notice Decimals of a feed's answers.
+    """
+    return (self.feeds[feed] >> 8) & 255

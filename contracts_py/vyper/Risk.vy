@@ -1,0 +1,52 @@
+# pragma version 0.4.3
+# pragma nonreentrancy on
+# @title Risk: what accounts are worth and must hold
+# @notice Measured once here; every engine and every view asks this code.
+# @custom:kill Views cannot be stopped.
+
+from modules import storage
+initializes: storage
+
+from interfaces import ISelf
+from modules import accounts
+from modules import margin
+from modules import parameters
+from modules import prices
+from modules import roles
+from modules import states
+from modules import tiers
+from modules import types
+
+initializes: prices[roles := roles]
+initializes: tiers[parameters := parameters]
+initializes: states[parameters := parameters]
+initializes: margin[accounts := accounts, parameters := parameters, prices := prices, tiers := tiers]
+
+
+@external
+@view
+@reentrant
+def self_health(account: uint256) -> types.Health:
+    """
+    @notice The health of an account as storage stands in the middle of an action; only for the protocol itself.
+    """
+    assert msg.sender == self, "sys/self-only"
+    return margin.compute_health(account)
+
+
+@external
+@view
+def health(account: uint256) -> types.Health:
+    """
+    @notice The health of an account now. Never reverts; unusable prices show in price_status.
+    """
+    return margin.compute_health(account)
+
+
+@external
+@view
+def account_state(account: uint256) -> uint256:
+    """
+    @notice Where an account stands: 0 bankrupt, 1 backstop, 2 liquidatable, 3 margin call, 4 restricted, 5 healthy.
+    """
+    return states.compute_account_state(margin.compute_health(account))

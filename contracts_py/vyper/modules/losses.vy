@@ -1,0 +1,90 @@
+# @title The loss waterfall
+# @notice Twin of protocol/losses.py.
+
+from modules import accounts
+from modules import calc
+from modules import ledger
+from modules import parameters
+from modules import prices
+from modules import records
+from modules import treasury
+from modules import types
+from modules import valuation
+
+uses: (accounts, ledger, parameters, prices, records, treasury)
+
+
+@internal
+@view
+def compute_collateral_value(account: uint256) -> uint256:
+    """Market value of all collateral of an account (WAT-4)."""
+    total: uint256 = 0
+    price: uint256 = 0
+    status: uint256 = 0
+    tokens: uint256 = (accounts.headers[account] >> accounts.TOKENS_SHIFT) & accounts.TOKENS_MASK
+    for token: uint256 in range(1, types.MAX_TOKENS):
+        if tokens == 0:
+            break
+        if tokens & 1 != 0:
+            word: uint256 = parameters.collateral_words[token]
+            price, status = prices.quote(word >> 240)
+            total += valuation.compute_token_value(
+                accounts.collateral[account][token], price, (word >> 232) & 255
+            )
+        tokens >>= 1
+    return total
+
+
+@internal
+@pure
+def compute_sale(
+    debt: uint256, held: uint256, price: uint256, decimals: uint256, discount: uint256
+) -> (uint256, uint256):
+    """Units to sell to the pool for a debt, and what they bring at oracle price less discount (WAT-1)."""
+    # Below 2**221: debts are below 2**127, the scale below 2**94.
+    scale: uint256 = 10**decimals * calc.BPS
+    unit_price: uint256 = price * (calc.BPS - discount)
+    units: uint256 = min(held, calc.ucdiv(debt * scale, unit_price))
+    return units, units * unit_price // scale
+
+
+@internal
+def sell_collateral(account: uint256, discount: uint256):
+    """Sell collateral to the pool by ascending token id until the debt is paid (WAT-2)."""
+    tokens: uint256 = (accounts.headers[account] >> accounts.TOKENS_SHIFT) & accounts.TOKENS_MASK
+    price: uint256 = 0
+    status: uint256 = 0
+    units: uint256 = 0
+    proceeds: uint256 = 0
+    for token: uint256 in range(1, types.MAX_TOKENS):
+        cash: int256 = calc.signed_high(accounts.headers[account])
+        if tokens == 0 or cash >= 0:
+            return
+        if tokens & 1 != 0:
+            word: uint256 = parameters.collateral_words[token]
+            price, status = prices.quote(word >> 240)
+            held: uint256 = accounts.collateral[account][token]
+            units, proceeds = self.compute_sale(
+                convert(-cash, uint256), held, price, (word >> 232) & 255, discount
+            )
+            records.put_collateral(account, token, held - units)
+            ledger.add_cash(account, convert(proceeds, int256))
+            ledger.debit_pool(proceeds)
+            totals: uint256 = treasury.token_totals[token]
+            records.report_collateral(account, token)
+            records.put_token(token, calc.high(totals), calc.low(totals) + units)
+        tokens >>= 1
+
+
+@internal
+def cover_bad_debt(account: uint256) -> (uint256, uint256, uint256):
+    """Cover what the account still owes: insurance, then pool to zero, then deficit (WAT-3)."""
+    cash: int256 = calc.signed_high(accounts.headers[account])
+    if cash >= 0:
+        return 0, 0, 0
+    debt: uint256 = convert(-cash, uint256)
+    from_insurance: uint256 = ledger.draw_insurance(debt)
+    from_pool: uint256 = min(calc.high(treasury.funds), debt - from_insurance)
+    ledger.debit_pool(debt - from_insurance)
+    ledger.add_cash(account, convert(debt, int256))
+    return debt, from_insurance, from_pool

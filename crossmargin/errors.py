@@ -1,0 +1,52 @@
+"""What can be wrong with what a person gave us, and the exit codes that say so."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from pathlib import Path
+
+
+class Exit(IntEnum):
+    """Exit codes of every command."""
+
+    OK = 0
+    CHECK_FAILED = 1
+    USAGE = 2
+    INPUT_INVALID = 3
+    ENGINE_MISSING = 4
+    DIVERGENCE = 5
+
+
+class InputError(Exception):
+    """Something in a file or option that a person wrote, with its place and the remedy.
+
+    ``line`` and ``column`` count from 1; 0 means the whole file. ``source`` is the line's text, shown with a caret.
+    """
+
+    def __init__(
+        self,
+        file: Path | str,
+        message: str,
+        *,
+        line: int = 0,
+        column: int = 0,
+        source: str = "",
+        remedy: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.file = str(file)
+        self.message = message
+        self.line = line
+        self.column = column
+        self.source = source
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        place = self.file + (f":{self.line}:{self.column}" if self.line else "")
+        text = f"{place}: {self.message}"
+        if self.source and self.line:
+            gutter = f"{self.line:>5} | "
+            text += f"\n{gutter}{self.source}\n{' ' * (len(gutter) + self.column - 1)}^"
+        if self.remedy:
+            text += f"\n  {self.remedy}"
+        return text

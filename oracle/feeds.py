@@ -1,0 +1,175 @@
+"""Push feeds: contiguous rounds written by a poster, read with AggregatorV3 semantics (ORC-1, ORC-4, ORC-5)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from protocol import errors
+from protocol.records import Table, record
+from protocol.units import SIGNED_LIMIT, Seconds
+
+MAX_FEED_DECIMALS = 18
+SHORTEST_MAX_AGE = 60
+LONGEST_MAX_AGE = 3 * 86_400
+MAX_FEEDS = 64
+
+
+@record
+class Round:
+    """One observation: the answer in the feed's decimals, and the time it was accepted."""
+
+    answer: int
+    updated_at: Seconds
+
+
+@record
+class Feed:
+    """One price feed. Rounds are numbered from 1 without gaps."""
+
+    decimals: int
+    max_age: Seconds
+    rounds: Table[int, Round]
+
+    @property
+    def latest_round(self) -> int:
+        """Number of the newest round; 0 before the first."""
+        return len(self.rounds)
+
+
+@record
+class FeedHub:
+    """All push feeds and who may change them."""
+
+    admin: int
+    poster: int
+    feeds: tuple[Feed, ...]
+
+
+@record
+class SetFeed:
+    """Create the next feed, or change how old a price of an existing one may be (specs/actions/feeds.md)."""
+
+    feed: int
+    decimals: int
+    max_age: Seconds
+
+
+@record
+class Push:
+    """One round for each of several feeds (specs/actions/feeds.md)."""
+
+    feeds: tuple[int, ...]
+    answers: tuple[int, ...]
+
+
+@record
+class FeedSet:
+    """A feed's configuration now in force."""
+
+    feed: int
+    decimals: int
+    max_age: Seconds
+
+
+@record
+class RoundPushed:
+    """A feed's newest round."""
+
+    feed: int
+    round: int
+    answer: int
+    updated_at: Seconds
+
+
+@record
+class RoundData:
+    """What AggregatorV3 readers get for a round."""
+
+    round_id: int
+    answer: int
+    started_at: Seconds
+    updated_at: Seconds
+    answered_in_round: int
+
+
+OracleAction = SetFeed | Push
+OracleEvent = FeedSet | RoundPushed
+
+
+def process_set_feed(hub: FeedHub, now: Seconds, sender: int, action: SetFeed) -> tuple[FeedHub, tuple[FeedSet]]:
+    """Create or reconfigure a feed; its decimals never change (ORC-5).
+
+    Refuses: role/not-admin, oracle/unknown-feed, oracle/config.
+    """
+    if sender != hub.admin:
+        raise errors.NotAdmin
+    count = len(hub.feeds)
+    if action.feed > count or action.feed >= MAX_FEEDS:
+        raise errors.UnknownFeed(feed=action.feed)
+    if action.decimals > MAX_FEED_DECIMALS or not SHORTEST_MAX_AGE <= action.max_age <= LONGEST_MAX_AGE:
+        raise errors.BadFeedConfig
+    if action.feed < count and hub.feeds[action.feed].decimals != action.decimals:
+        raise errors.BadFeedConfig
+    rounds = hub.feeds[action.feed].rounds if action.feed < count else Table[int, Round]()
+    changed = Feed(action.decimals, action.max_age, rounds)
+    feeds = (*hub.feeds[: action.feed], changed, *hub.feeds[action.feed + 1 :])
+    return replace(hub, feeds=feeds), (FeedSet(action.feed, action.decimals, action.max_age),)
+
+
+def process_push(
+    hub: FeedHub, now: Seconds, sender: int, action: Push
+) -> tuple[FeedHub, tuple[RoundPushed, ...]]:
+    """Append one round per feed named, at the time of the block (ORC-4).
+
+    Any answer is accepted, wrong ones too: a feed can fail, and the reader's guards must show what follows.
+
+    Refuses: role/not-poster, oracle/malformed-push, oracle/unknown-feed, sys/domain.
+    """
+    if sender != hub.poster:
+        raise errors.NotPoster
+    if not action.feeds or len(action.feeds) != len(action.answers):
+        raise errors.MalformedPush
+    feeds = list(hub.feeds)
+    events = []
+    previous = -1
+    for feed_id, answer in zip(action.feeds, action.answers, strict=True):
+        if feed_id <= previous:
+            raise errors.MalformedPush
+        if feed_id >= len(feeds):
+            raise errors.UnknownFeed(feed=feed_id)
+        if not -SIGNED_LIMIT <= answer < SIGNED_LIMIT:
+            raise errors.OutOfDomain(value=answer)
+        feed = feeds[feed_id]
+        number = feed.latest_round + 1
+        feeds[feed_id] = replace(feed, rounds=feed.rounds.put(number, Round(answer, now)))
+        events.append(RoundPushed(feed_id, number, answer, now))
+        previous = feed_id
+    return replace(hub, feeds=tuple(feeds)), tuple(events)
+
+
+def apply_oracle(
+    hub: FeedHub, now: Seconds, sender: int, action: OracleAction
+) -> tuple[FeedHub, tuple[OracleEvent, ...]]:
+    """The hub after an action, and its events. Raises a ``Refusal`` when it is not allowed."""
+    if isinstance(action, Push):
+        return process_push(hub, now, sender, action)
+    return process_set_feed(hub, now, sender, action)
+
+
+def get_round_data(feed: Feed, number: int) -> RoundData:
+    """A round of the feed's real history; both its times are when it was accepted (ORC-1).
+
+    Refuses: oracle/unknown-round.
+    """
+    found = feed.rounds.get(number)
+    if found is None:
+        raise errors.UnknownRound
+    return RoundData(number, found.answer, found.updated_at, found.updated_at, number)
+
+
+def latest_round_data(feed: Feed) -> RoundData:
+    """The newest round (ORC-1).
+
+    Refuses: oracle/unknown-round before the first.
+    """
+    return get_round_data(feed, feed.latest_round)

@@ -1,0 +1,59 @@
+"""What an action is told from outside: time, sender and prices. The machine never asks for them."""
+
+from __future__ import annotations
+
+from enum import IntFlag
+
+from protocol import errors
+from protocol.records import record
+from protocol.units import Price, Seconds
+
+
+class Status(IntFlag):
+    """What is wrong with a price; OK is nothing (ORC-2). The bits are the same on chain."""
+
+    OK = 0
+    NON_POSITIVE = 1
+    STALE_HARD = 4
+    OUT_OF_BOUNDS = 64
+    UNAVAILABLE = 8192
+
+
+@record
+class Quote:
+    """One price as an oracle gives it: scale W, 0 where there is none, and its status."""
+
+    price: Price
+    status: int
+
+
+NO_QUOTE = Quote(0, Status.UNAVAILABLE)
+
+
+@record
+class Env:
+    """The surroundings of one action. ``quotes`` are indexed by feed id."""
+
+    now: Seconds
+    sender: int  # address as an integer
+    quotes: tuple[Quote, ...]
+
+    def quote(self, feed: int) -> Quote:
+        """The quote of a feed; an unknown feed has no price."""
+        return self.quotes[feed] if feed < len(self.quotes) else NO_QUOTE
+
+
+def check_usable(status: int) -> None:
+    """Refuse a price that an action needs and that is not OK, worst status first (ORC-3).
+
+    Refuses: oracle/unavailable, oracle/non-positive, oracle/out-of-bounds, oracle/stale.
+    """
+    if status == Status.OK:
+        return
+    if status & Status.UNAVAILABLE:
+        raise errors.PriceUnavailable
+    if status & Status.NON_POSITIVE:
+        raise errors.PriceNotPositive
+    if status & Status.OUT_OF_BOUNDS:
+        raise errors.PriceOutOfBounds
+    raise errors.PriceStale

@@ -1,0 +1,269 @@
+"""Why an action is refused. One class per reason; its code is the contract's revert string.
+
+A refusal leaves the state as it was and may be caught. A broken invariant is a defect of the protocol and
+has another base. Codes are at most 31 characters, ``area/reason``.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+REFUSALS: dict[str, type[Refusal]] = {}
+
+
+class Refusal(Exception):
+    """An action that the rules do not allow, with the numbers that decided it."""
+
+    code: ClassVar[str] = ""
+
+    def __init_subclass__(cls) -> None:
+        if len(cls.code) > 31 or "/" not in cls.code or cls.code in REFUSALS:
+            raise TypeError(f"refusal code {cls.code!r} is malformed or taken")
+        REFUSALS[cls.code] = cls
+
+    def __init__(self, **facts: int) -> None:
+        super().__init__(self.code)
+        self.facts = facts
+
+    def __str__(self) -> str:
+        facts = ", ".join(f"{name} {value}" for name, value in self.facts.items())
+        reason = (self.__doc__ or "").strip().splitlines()[0]
+        return f"{self.code}: {reason}" + (f" ({facts})" if facts else "")
+
+
+class InvariantBroken(AssertionError):
+    """The state violates a statement of the specification: a defect, never a refusal."""
+
+
+class OutOfDomain(Refusal):
+    """A number lies outside the range the protocol stores."""
+
+    code = "sys/domain"
+
+
+class NotAdmin(Refusal):
+    """Only the admin may do this."""
+
+    code = "role/not-admin"
+
+
+class NotGuardian(Refusal):
+    """Only the guardian or the admin may pause, and only the admin may unpause."""
+
+    code = "role/not-guardian"
+
+
+class NotPoster(Refusal):
+    """Only the poster may push prices."""
+
+    code = "role/not-poster"
+
+
+class NotOwner(Refusal):
+    """Only the owner of an account may act for it."""
+
+    code = "account/not-owner"
+
+
+class UnknownAccount(Refusal):
+    """The account has never received a deposit."""
+
+    code = "account/unknown"
+
+
+class NoOwner(Refusal):
+    """The account has the zero address as its owner, so nobody could ever withdraw."""
+
+    code = "account/no-owner"
+
+
+class UnknownMarket(Refusal):
+    """No market has this id."""
+
+    code = "market/unknown"
+
+
+class UnknownToken(Refusal):
+    """No token has this id."""
+
+    code = "token/unknown"
+
+
+class ZeroAmount(Refusal):
+    """The amount is zero."""
+
+    code = "amount/zero"
+
+
+class NotWholeLots(Refusal):
+    """The size is not a multiple of the market's lot."""
+
+    code = "market/lot"
+
+
+class BelowMinimumNotional(Refusal):
+    """The position would be left smaller than the market's minimum notional."""
+
+    code = "market/min-notional"
+
+
+class OpeningPaused(Refusal):
+    """The guardian has paused opening; reducing and closing stay possible."""
+
+    code = "market/opening-paused"
+
+
+class PriceNotAcceptable(Refusal):
+    """The fill price is worse than the trader's acceptable price."""
+
+    code = "trade/price"
+
+
+class NegativeCash(Refusal):
+    """A withdrawal may not leave the account balance below zero."""
+
+    code = "vault/negative-cash"
+
+
+class InsufficientCollateral(Refusal):
+    """The account holds fewer units of the token."""
+
+    code = "vault/insufficient-units"
+
+
+class InsufficientCash(Refusal):
+    """The vault holds fewer tokens than the payout; profits of others are not yet paid in."""
+
+    code = "vault/insufficient-cash"
+
+
+class BelowInitialMargin(Refusal):
+    """An action that adds risk must leave equity_im at or above the initial margin."""
+
+    code = "margin/initial"
+
+
+class ReductionLowersHealth(Refusal):
+    """A reduction must not lower equity_mm less maintenance margin, unless it closes a solvent account."""
+
+    code = "margin/reduce"
+
+
+class DebtCapReached(Refusal):
+    """The account owes more than the debt cap, so it may not add risk."""
+
+    code = "margin/debt-cap"
+
+
+class NotLiquidatable(Refusal):
+    """The account meets its maintenance margin."""
+
+    code = "liq/not-liquidatable"
+
+
+class SelfLiquidation(Refusal):
+    """The keeper's own account cannot be the liquidated one."""
+
+    code = "liq/self"
+
+
+class PoolInDeficit(Refusal):
+    """The pool owes traders more than it has; a new deposit would pay the past."""
+
+    code = "pool/deficit"
+
+
+class PoolWorthless(Refusal):
+    """The pool has shares but no value, so a deposit has no fair price."""
+
+    code = "pool/no-value"
+
+
+class NoShares(Refusal):
+    """The deposit is too small to buy a single share unit."""
+
+    code = "pool/no-shares"
+
+
+class PriceUnavailable(Refusal):
+    """A price the action needs was never pushed or its feed does not exist."""
+
+    code = "oracle/unavailable"
+
+
+class PriceNotPositive(Refusal):
+    """A price the action needs is zero or negative."""
+
+    code = "oracle/non-positive"
+
+
+class PriceOutOfBounds(Refusal):
+    """A price the action needs is larger than the protocol stores."""
+
+    code = "oracle/out-of-bounds"
+
+
+class PriceStale(Refusal):
+    """A price the action needs is older than its feed allows."""
+
+    code = "oracle/stale"
+
+
+class UnknownFeed(Refusal):
+    """No feed has this id."""
+
+    code = "oracle/unknown-feed"
+
+
+class UnknownRound(Refusal):
+    """The feed has no round of this number."""
+
+    code = "oracle/unknown-round"
+
+
+class MalformedPush(Refusal):
+    """A push names at least one feed, each feed once, in ascending order, with one answer each."""
+
+    code = "oracle/malformed-push"
+
+
+class BadFeedConfig(Refusal):
+    """A feed has at most 18 decimals and a staleness limit between one minute and three days."""
+
+    code = "oracle/config"
+
+
+class BadRiskConfig(Refusal):
+    """A ratio, buffer, share or reward of the risk parameters is outside its range."""
+
+    code = "config/risk"
+
+
+class BadBrackets(Refusal):
+    """Brackets start at zero, rise strictly, and number one to eight."""
+
+    code = "config/brackets"
+
+
+class BadMarginRates(Refusal):
+    """Margin rates rise strictly, stay within 100 %, and leave room between maintenance and initial."""
+
+    code = "config/margin-rates"
+
+
+class BadHaircuts(Refusal):
+    """Haircut weights fall, IM at most MM, and the sale discount fits below the highest weight."""
+
+    code = "config/haircuts"
+
+
+class BadMarketConfig(Refusal):
+    """A market's lot, minimum notional or fee is outside its range."""
+
+    code = "config/market"
+
+
+class BadListing(Refusal):
+    """A new market or token takes the next free id, up to the limit."""
+
+    code = "config/listing"

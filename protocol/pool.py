@@ -1,0 +1,71 @@
+"""The liquidity pool: what it is worth and what a share of it costs (LPD-1 to LPD-4)."""
+
+from __future__ import annotations
+
+from protocol import errors
+from protocol.actions import DepositToPool
+from protocol.collateral import compute_token_value
+from protocol.draft import Draft, Outcome, check_range
+from protocol.env import Env, check_usable
+from protocol.state import USDC, State
+from protocol.units import UNSIGNED_LIMIT, USDC_TO_W, Usd, W, fdiv
+from protocol.vault import check_amount, take_in
+
+VIRTUAL = 10**6  # virtual shares and dollars that make share-price inflation unprofitable
+
+
+def compute_deposit_value(state: State, env: Env) -> tuple[Usd, int]:
+    """What the pool is worth to a depositor, and the status of the prices used (LPD-1).
+
+    Valued against the depositor: the traders' net loss counts, their net gain does not. Rounding of the traders'
+    profit is down per market, which raises the value. A negative value is 0.
+    """
+    traders_pnl = 0
+    status = 0
+    for params, market in zip(state.market_params, state.markets, strict=True):
+        if market.long_oi == 0 and market.short_oi == 0:
+            continue
+        quote = env.quote(params.feed)
+        status |= quote.status
+        traders_pnl += fdiv(market.skew * quote.price, W) - market.cost
+    value = state.ledger.pool - min(traders_pnl, 0)
+    for collateral, token in zip(state.collateral_params, state.tokens[1:], strict=False):
+        if token.inventory == 0:
+            continue
+        quote = env.quote(collateral.feed)
+        status |= quote.status
+        value += compute_token_value(token.inventory, quote.price, collateral.decimals)
+    return max(value, 0), status
+
+
+def compute_shares(amount: Usd, supply: int, value: Usd) -> int:
+    """Shares for a deposit, rounded down in favour of the pool (LPD-2)."""
+    return fdiv(amount * (supply + VIRTUAL), value + VIRTUAL)
+
+
+def process_deposit_to_pool(state: State, env: Env, action: DepositToPool) -> Outcome:
+    """Buy pool shares with USDC at the pool's present value (LPD-1 to LPD-4).
+
+    Shares cannot be transferred. Refuses: amount/zero, sys/domain, pool/deficit, oracle/*, pool/no-value,
+    pool/no-shares.
+    """
+    check_amount(action.units)
+    if state.ledger.deficit > 0:
+        raise errors.PoolInDeficit(deficit=state.ledger.deficit)
+    value, status = compute_deposit_value(state, env)
+    check_usable(status)
+    if value == 0 and state.ledger.shares > 0:
+        raise errors.PoolWorthless
+    draft = Draft(state)
+    take_in(draft, USDC, action.units)
+    amount = action.units * USDC_TO_W
+    draft.pool += amount
+    check_range(draft.pool, 0, UNSIGNED_LIMIT)
+    bought = compute_shares(amount, state.ledger.shares, value)
+    if bought == 0:
+        raise errors.NoShares
+    draft.share_supply += bought
+    check_range(draft.share_supply, 0, UNSIGNED_LIMIT)
+    draft.put_shares(env.sender, draft.shares_of(env.sender) + bought)
+    draft.report_ledger()
+    return draft.commit()
