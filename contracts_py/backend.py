@@ -7,6 +7,7 @@ parent.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from eth_tester import EthereumTester, PyEVMBackend
@@ -38,6 +39,11 @@ class DeterministicBackend(PyEVMBackend):
             self.time_travel(block.header.timestamp + 1)
             hashes.append(block.hash)
         return tuple(hashes)
+
+    def storage_at_head(self, address: bytes) -> Callable[[int], int]:
+        """A reader of a contract's storage words at the newest block."""
+        state = self.chain.get_vm(self.chain.get_canonical_head()).state
+        return lambda slot: int(state.get_storage(address, slot))
 
 
 def _set_next_timestamp(tester: EthereumTester, params: list[int]) -> int:

@@ -17,8 +17,9 @@ from eth_utils.abi import collapse_if_tuple
 
 from contracts_py.compile import Artifact
 from contracts_py.deploy import Deployment, merge_abi
+from contracts_py.errors import Reverted, UnknownRevert
 from contracts_py.keys import to_hex
-from contracts_py.node import Log, Node, Receipt, Reverted
+from contracts_py.node import Log, Node, Receipt
 from oracle import feeds
 from protocol import events as protocol_events
 from protocol.errors import REFUSALS, Refusal
@@ -30,10 +31,6 @@ EVENTS: dict[str, type] = {
     for name, cls in vars(module).items()
     if isinstance(cls, type) and is_dataclass(cls) and cls.__module__ == module.__name__
 }
-
-
-class UnknownRevert(Exception):
-    """The contracts failed with a reason that is no refusal: a defect of the contracts."""
 
 
 @dataclass(frozen=True)

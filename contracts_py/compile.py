@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
@@ -43,21 +43,23 @@ def read_sources() -> dict[str, str]:
     return {path.relative_to(root).as_posix(): path.read_text("utf-8") for path in paths}
 
 
-def compile_all(changed: Mapping[str, str] | None = None) -> dict[str, Artifact]:
-    """Every deployable, compiled from the sources with ``changed`` files replaced.
+def compile_all(
+    changed: Mapping[str, str] | None = None, names: Sequence[str] = DEPLOYABLES
+) -> dict[str, Artifact]:
+    """The deployables ``names``, compiled from the sources with ``changed`` files added or replaced.
 
     Results are kept under a digest of sources, compiler and settings, in ``$CROSSMARGIN_CACHE`` or the user's
     cache folder; a folder that cannot be written only costs the time to compile again.
     """
     sources = {**read_sources(), **(changed or {})}
-    settings = [version("vyper"), version("snekmate"), EVM_VERSION, "gas", DEPLOYABLES]
+    settings = [version("vyper"), version("snekmate"), EVM_VERSION, "gas", names]
     key = hashlib.sha256(json.dumps([sources, settings], sort_keys=True).encode()).hexdigest()
     cached = cache_folder() / f"{key}.json"
     try:
         stored = json.loads(cached.read_text("utf-8"))
         return {name: Artifact(**artifact) for name, artifact in stored.items()}
     except (OSError, ValueError, TypeError):
-        artifacts = _compile(sources)
+        artifacts = _compile(sources, names)
         _store(cached, artifacts)
         return artifacts
 
@@ -85,7 +87,7 @@ def compiler_data(name: str, root: Path) -> Any:
     return CompilerData(bundle.load_file(Path(f"{name}.vy")), bundle, settings=settings)
 
 
-def _compile(sources: Mapping[str, str]) -> dict[str, Artifact]:
+def _compile(sources: Mapping[str, str], names: Sequence[str]) -> dict[str, Artifact]:
     from vyper.compiler.output import (
         build_abi_output,
         build_layout_output,
@@ -98,7 +100,7 @@ def _compile(sources: Mapping[str, str]) -> dict[str, Artifact]:
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(text, "utf-8")
         artifacts = {}
-        for name in DEPLOYABLES:
+        for name in names:
             data = compiler_data(name, root)
             artifacts[name] = Artifact(
                 name=name,

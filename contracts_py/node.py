@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,24 +13,13 @@ from web3.exceptions import ContractLogicError
 from web3.providers.base import BaseProvider
 from web3.types import RPCEndpoint
 
+from contracts_py.errors import NodeUnusable, Reverted
 from contracts_py.keys import to_hex
 
 GAS_LIMIT = 16_000_000  # always given: estimating costs more than executing
 MAX_FEE = 10**10
-FUNDS = 10**21
+FUNDS = 10**19  # wei of native coin for each actor: thousands of transactions
 REVERT_SELECTOR = bytes.fromhex("08c379a0")  # Error(string)
-
-
-class NodeUnusable(Exception):
-    """The node cannot run a replay: not reachable, not a development chain, or not the chain it was."""
-
-
-class Reverted(Exception):
-    """A call or transaction failed on chain; ``reason`` is its revert string, empty if it gave none."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason or "reverted without a reason")
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +51,10 @@ class Node:
         self.client = str(self._request("web3_clientVersion", []))
         self.genesis_hash = self._block_hash(0)
         self.chain_id = self.web3.eth.chain_id
-        if not self.web3.eth.accounts:
+        unlocked = self.web3.eth.accounts
+        if not unlocked:
             raise NodeUnusable("it has no unlocked account, so it is not a development chain")
+        self._payer = unlocked[0]
 
     @classmethod
     def connect(cls, url: str) -> Node:
@@ -85,8 +77,7 @@ class Node:
 
     def fund(self, address: int) -> None:
         """Give an address the native coin it needs for gas."""
-        sender = self.web3.eth.accounts[0]
-        payment: Any = {"from": sender, "to": Web3.to_checksum_address(to_hex(address)), "value": FUNDS, "gas": 21_000}
+        payment: Any = {"from": self._payer, "to": Web3.to_checksum_address(to_hex(address)), "value": FUNDS, "gas": 21_000}
         self.web3.eth.wait_for_transaction_receipt(self.web3.eth.send_transaction(payment))
 
     def send(self, key: bytes, to: int | None, data: bytes, time: int | None = None) -> Receipt:
@@ -127,12 +118,12 @@ class Node:
             raise Reverted("contract creation failed")
         return receipt.contract
 
-    def call(self, to: int, data: bytes, sender: int = 0, block: int | None = None) -> bytes:
+    def call(self, to: int, data: bytes, sender: int | None = None, block: int | None = None) -> bytes:
         """The answer of a contract to a call, at the newest block or at ``block``. Raises ``Reverted``."""
         from eth_tester.exceptions import TransactionFailed
 
         request: Any = {
-            "from": Web3.to_checksum_address(to_hex(sender)),
+            "from": self._payer if sender is None else Web3.to_checksum_address(to_hex(sender)),
             "to": Web3.to_checksum_address(to_hex(to)),
             "data": data,
             "gas": GAS_LIMIT,
@@ -144,10 +135,15 @@ class Node:
         except ContractLogicError as failure:
             raise Reverted(_reason_of_data(failure.data)) from None
 
-    def storage(self, address: int, slot: int) -> int:
-        """One storage word."""
+    def storage(self, address: int) -> Callable[[int], int]:
+        """A reader of a contract's storage words at the newest block."""
+        tester = getattr(self.web3.provider, "ethereum_tester", None)
+        if tester is not None:
+            # The same words without the RPC layers: a complete state has thousands of them.
+            read: Callable[[int], int] = tester.backend.storage_at_head(address.to_bytes(20, "big"))
+            return read
         where = Web3.to_checksum_address(to_hex(address))
-        return int.from_bytes(self.web3.eth.get_storage_at(where, slot), "big")
+        return lambda slot: int.from_bytes(self.web3.eth.get_storage_at(where, slot), "big")
 
     def _next_nonce(self, key: bytes) -> int:
         if key not in self._nonces:

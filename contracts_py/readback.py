@@ -44,7 +44,7 @@ class Storage:
 def read_state(node: Node, deployment: Deployment, artifacts: Mapping[str, Artifact]) -> State:
     """The protocol's state as its storage has it."""
     layout = artifacts["CrossMargin"].layout["storage_layout"]["storage"]
-    storage = Storage(lambda slot: node.storage(deployment.protocol, slot), layout)
+    storage = Storage(node.storage(deployment.protocol), layout)
     market_count = storage.word("parameters.market_count")
     collateral_count = storage.word("parameters.collateral_count")
     accounts = {}
@@ -76,7 +76,7 @@ def read_state(node: Node, deployment: Deployment, artifacts: Mapping[str, Artif
 def read_hub(node: Node, deployment: Deployment, artifacts: Mapping[str, Artifact]) -> FeedHub:
     """The feed hub's state as its storage has it, with every round."""
     layout = artifacts["FeedHub"].layout["storage_layout"]
-    storage = Storage(lambda slot: node.storage(deployment.hub, slot), layout)
+    storage = Storage(node.storage(deployment.hub), layout)
     feeds = []
     for feed in range(storage.word("feed_count")):
         word = storage.word("feeds", feed)

@@ -131,6 +131,18 @@ class InsufficientCollateral(Refusal):
     code = "vault/insufficient-units"
 
 
+class TransferFailed(Refusal):
+    """The token contract failed or answered false. Only the contracts raise it: tokens are outside the model."""
+
+    code = "token/transfer-failed"
+
+
+class AmountMismatch(Refusal):
+    """The token delivered another amount than it was asked for. Only the contracts raise it."""
+
+    code = "token/amount-mismatch"
+
+
 class InsufficientCash(Refusal):
     """The vault holds fewer tokens than the payout; profits of others are not yet paid in."""
 

@@ -14,28 +14,43 @@ from protocol.vault import check_amount, take_in
 VIRTUAL = 10**6  # virtual shares and dollars that make share-price inflation unprofitable
 
 
-def compute_deposit_value(state: State, env: Env) -> tuple[Usd, int]:
-    """What the pool is worth to a depositor, and the status of the prices used (LPD-1).
+def compute_traders_pnl(state: State, env: Env) -> tuple[Usd, int]:
+    """Net unrealised profit of all traders and the status of the prices used (LPD-1).
 
-    Valued against the depositor: the traders' net loss counts, their net gain does not. Rounding of the traders'
-    profit is down per market, which raises the value. A negative value is 0.
+    Exact totals per market, rounded down: below the sum of the positions' own profits by less than a wei each.
     """
-    traders_pnl = 0
+    pnl = 0
     status = 0
     for params, market in zip(state.market_params, state.markets, strict=True):
         if market.long_oi == 0 and market.short_oi == 0:
             continue
         quote = env.quote(params.feed)
         status |= quote.status
-        traders_pnl += fdiv(market.skew * quote.price, W) - market.cost
-    value = state.ledger.pool - min(traders_pnl, 0)
-    for collateral, token in zip(state.collateral_params, state.tokens[1:], strict=False):
+        pnl += fdiv(market.skew * quote.price, W) - market.cost
+    return pnl, status
+
+
+def compute_inventory_value(state: State, env: Env) -> tuple[Usd, int]:
+    """Market value of the collateral the pool has bought and the status of the prices used (LPD-1)."""
+    value = 0
+    status = 0
+    for params, token in zip(state.collateral_params, state.tokens[1:], strict=False):
         if token.inventory == 0:
             continue
-        quote = env.quote(collateral.feed)
+        quote = env.quote(params.feed)
         status |= quote.status
-        value += compute_token_value(token.inventory, quote.price, collateral.decimals)
-    return max(value, 0), status
+        value += compute_token_value(token.inventory, quote.price, params.decimals)
+    return value, status
+
+
+def compute_deposit_value(state: State, env: Env) -> tuple[Usd, int]:
+    """What the pool is worth to a depositor and the status of the prices used (LPD-1).
+
+    Valued against the depositor: the traders' net loss counts, their net gain does not. A negative value is 0.
+    """
+    pnl, pnl_status = compute_traders_pnl(state, env)
+    inventory, inventory_status = compute_inventory_value(state, env)
+    return max(state.ledger.pool - min(pnl, 0) + inventory, 0), pnl_status | inventory_status
 
 
 def compute_shares(amount: Usd, supply: int, value: Usd) -> int:

@@ -1,0 +1,130 @@
+"""The command line. Each command imports what it needs when it runs, so that help answers at once."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from crossmargin.errors import Exit, InputError
+
+app = typer.Typer(
+    name="crossmargin",
+    help="A cross-margin protocol as a reference implementation: model and contracts, equal to the wei.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+tape_app = typer.Typer(help="Oracle price tapes.", no_args_is_help=True)
+app.add_typer(tape_app, name="tape")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON only, one object per line.")]
+
+
+@app.command()
+def replay(
+    scenarios: Annotated[
+        list[str],
+        typer.Argument(help="Scenario files, folders, or bare names under specs/scenarios.", metavar="SCENARIO..."),
+    ],
+    engine: Annotated[
+        str, typer.Option(help="model, chain, or lockstep: both, compared after every action.")
+    ] = "lockstep",
+    backend: Annotated[
+        str, typer.Option(help="eth-tester (in process), or the JSON-RPC URL of a development chain.")
+    ] = "eth-tester",
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder; with several scenarios, the folder that holds one each.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Replay scenarios and keep a run folder with manifest, trace and summary for each."""
+    from crossmargin.replay.command import replay_all
+
+    raise typer.Exit(replay_all(scenarios, engine, backend, out, as_json))
+
+
+@app.command()
+def check(
+    files: Annotated[
+        list[str], typer.Argument(help="Scenarios, parameter sets or tapes, or folders of them.", metavar="FILE...")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Read input files and report what is wrong with them, without running anything."""
+    from crossmargin.checking import check_files
+
+    raise typer.Exit(check_files(files, as_json))
+
+
+@app.command()
+def schema(kind: Annotated[str, typer.Argument(help="scenario or parameters.")]) -> None:
+    """Print the JSON Schema of a kind of input file."""
+    from crossmargin.schema import KINDS, schema_text
+
+    if kind not in KINDS:
+        raise typer.BadParameter(f"there is no schema of {kind!r}; choose from {', '.join(KINDS)}")
+    print(schema_text(kind), end="")
+
+
+@tape_app.command("record")
+def tape_record(
+    out: Annotated[Path, typer.Option(help="The tape file to write.")],
+    title: Annotated[str, typer.Option(help="What the tape shows.")],
+    start: Annotated[str, typer.Option(help="Begin of the window, such as 2020-03-12T00:00:00Z.")],
+    end: Annotated[str, typer.Option(help="End of the window, excluded.")],
+    feed: Annotated[
+        list[str], typer.Option(help="NAME=FILE[,FILE[@TIME]...]: bars of a feed; a later file takes over at TIME.")
+    ],
+    venue: Annotated[str, typer.Option(help="Where the bars were traded.")],
+    instruments: Annotated[str, typer.Option(help="The venue's names of what was traded.")] = "",
+    decimals: Annotated[int, typer.Option(help="Decimals of the prices written.")] = 8,
+    deviation: Annotated[str, typer.Option(help="A move from the last round that makes a new one.")] = "1%",
+    heartbeat: Annotated[str, typer.Option(help="Time after which a round comes without a move.")] = "1h",
+    max_step: Annotated[str, typer.Option(help="The largest step between two rounds; larger moves are walked.")] = "3%",
+    as_json: Json = False,
+) -> None:
+    """Make an oracle tape from market bars."""
+    from crossmargin.recorder import (
+        RecordRequest,
+        parse_duration,
+        parse_feed_option,
+        parse_instant,
+        parse_percent,
+        record_to_file,
+    )
+
+    request = RecordRequest(
+        title=title,
+        venue=venue,
+        start=parse_instant(start, "--start"),
+        end=parse_instant(end, "--end"),
+        feeds=tuple(parse_feed_option(text) for text in feed),
+        instruments=instruments,
+        decimals=decimals,
+        deviation_bps=parse_percent(deviation, "--deviation"),
+        heartbeat=parse_duration(heartbeat, "--heartbeat"),
+        max_step_bps=parse_percent(max_step, "--max-step"),
+    )
+    rounds = record_to_file(request, out)
+    if as_json:
+        print(json.dumps({"tape": str(out), "rounds": rounds}))
+    else:
+        counted = ", ".join(f"{count} of {name}" for name, count in rounds.items())
+        print(f"{out}: {sum(rounds.values())} rounds ({counted})")
+
+
+def main() -> None:
+    """Run the command line; what a person wrote wrong is one message and exit code 3."""
+    try:
+        app()
+    except InputError as error:
+        print(error, file=sys.stderr)
+        sys.exit(Exit.INPUT_INVALID)
+    except KeyboardInterrupt:
+        print("interrupted; nothing was changed", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,93 @@
+"""Files of the repository by name: parameter sets, tapes and scenarios live in ``specs/``, beside the package."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from crossmargin.quantities import BadText
+from crossmargin.yamltext import clean, shown
+
+SPECS = Path(__file__).resolve().parent.parent / "specs"
+LISTED_NAMES = 12  # how many names a remedy lists before it gives up
+LONGEST_NAME = 60  # longer text is not a misspelt name
+SHOWN_PATH = 200  # characters of a path worth repeating in a message
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """One kind of file: what it is called, its folder under ``specs`` and its suffix."""
+
+    what: str
+    folder: str
+    suffix: str
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return SPECS / self.folder
+
+    def names(self) -> list[str]:
+        """Every name on the shelf, sorted."""
+        return names_in(self.path, self.suffix)
+
+    def find(self, text: str, base: Path = Path()) -> Path:
+        """The file that ``text`` means: a bare name stands for one on the shelf, anything else is a path from ``base``.
+
+        Refuses a file that does not exist, with near names.
+        """
+        if not text:
+            raise BadText(f"the name of a {self.what} is needed here, not an empty text")
+        if self.is_name(text):
+            names = self.names()
+            if text not in names:
+                raise BadText(f"no {self.what} is called {shown(text)}" + near(text, names), listed(names))
+            return self.path / (text + self.suffix)
+        path = base / text
+        if not exists(path):
+            others = names_in(path.parent, path.suffix or self.suffix)
+            remedy = f"a path is taken from {base}" if base != Path() and not path.is_absolute() else ""
+            raise BadText(f"no such file: {clean(str(path))[:SHOWN_PATH]}" + near(path.stem, others), remedy)
+        return path
+
+    def is_name(self, text: str) -> bool:
+        """Whether text is a bare name, not a path."""
+        return "/" not in text and "\\" not in text and not text.endswith(self.suffix) and text not in {".", ".."}
+
+
+PARAMETERS = Shelf("parameter set", "params", ".yaml")
+TAPES = Shelf("tape", "tapes", ".csv")
+SCENARIOS = Shelf("scenario", "scenarios", ".yaml")
+
+
+def names_in(folder: Path, suffix: str) -> list[str]:
+    """Names of a folder's files with a suffix, without it, sorted; none if it cannot be read."""
+    try:
+        return sorted(path.stem for path in folder.iterdir() if path.suffix == suffix)
+    except (OSError, ValueError):
+        return []
+
+
+def exists(path: Path) -> bool:
+    """Whether there is something at a path; not for one that no file could have."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def near(text: str, names: Iterable[str]) -> str:
+    """``, did you mean `x`?`` with the name most like ``text``, or nothing."""
+    if len(text) > LONGEST_NAME:
+        return ""
+    by_folded = {name.casefold(): name for name in names}
+    found = difflib.get_close_matches(text.casefold(), by_folded, n=1)
+    return f", did you mean `{by_folded[found[0]]}`?" if found else ""
+
+
+def listed(names: Iterable[str]) -> str:
+    """``there are: a, b`` for a remedy, or nothing if they are too many or none."""
+    known = list(names)
+    return f"there are: {', '.join(known)}" if 0 < len(known) <= LISTED_NAMES else ""

@@ -1,0 +1,101 @@
+"""The contracts as an engine: deployed for one run, with actors who have all the tokens they need."""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from eth_abi import encode
+from eth_utils import keccak
+
+from contracts_py.backend import eth_tester_provider
+from contracts_py.bindings import CrossMargin
+from contracts_py.compile import Artifact, compile_all
+from contracts_py.deploy import TokenPlan, deploy
+from contracts_py.errors import NodeUnusable
+from contracts_py.keys import address_of, private_key, to_hex
+from contracts_py.node import Node
+from contracts_py.readback import read_hub, read_state
+from crossmargin.replay.books import Books
+from crossmargin.replay.world import World
+from protocol.errors import InvariantBroken
+
+WALLET = 2**110  # test token units given to each actor: more than any action can move
+SETUP_TIME = 86_400  # seconds before the first action in which contracts are deployed and wallets filled
+
+
+class ChainEngine:
+    """Executes actions on a chain and reads its complete state back."""
+
+    def __init__(
+        self,
+        backend: str,
+        first_action: int,
+        tokens: Sequence[TokenPlan],
+        feeds: Sequence[str],
+        actors: Iterable[str],
+        artifacts: dict[str, Artifact] | None = None,
+    ) -> None:
+        self.seconds = 0.0
+        self.books = Books()
+        self._artifacts = artifacts or compile_all()
+        node = self._open(backend, first_action)
+        self.client = node.client
+        roles = {role: address_of(role) for role in ("admin", "guardian", "poster")}
+        self.deployment = deploy(node, self._artifacts, roles, tokens, feeds)
+        self.contracts = CrossMargin(node, self.deployment, self._artifacts)
+        for actor in actors:
+            self._fill_wallet(actor)
+        if node.now >= first_action:
+            raise NodeUnusable("setting up took more chain time than there is before the first action")
+
+    def _open(self, backend: str, first_action: int) -> Node:
+        genesis = first_action - SETUP_TIME
+        if backend == "eth-tester":
+            return Node(eth_tester_provider(genesis))
+        node = Node.connect(backend)
+        if node.now > genesis:
+            raise NodeUnusable(
+                f"its newest block is from {node.now}, but this scenario needs a chain that begins at or before "
+                f"{genesis}; start the node with that time (anvil: --timestamp {genesis})"
+            )
+        return node
+
+    def _fill_wallet(self, actor: str) -> None:
+        node, address, key = self.contracts.node, address_of(actor), private_key(actor)
+        node.fund(address)
+        for token in self.deployment.tokens:
+            node.send(key, token, _call("mint", address, WALLET))
+            node.send(key, token, _call("approve", self.deployment.protocol, 2**256 - 1))
+
+    def execute(self, time: int, sender: str, action: Any) -> tuple[tuple[Any, ...], int]:
+        """The events of an action at ``time``, and its gas. Raises a ``Refusal``.
+
+        After each success the money identities are checked on what the chain itself reported, and the vault's
+        token balances against what it recorded.
+        """
+        started = clock.perf_counter()
+        try:
+            events, receipt = self.contracts.execute(action, private_key(sender), address_of(sender), time)
+        finally:
+            self.seconds += clock.perf_counter() - started
+        self.books.take(events)
+        for event in events:
+            if type(event).__name__ == "TokenUpdated":
+                balance = self.contracts.token_balance(event.token, self.deployment.protocol)
+                if balance != event.held:
+                    raise InvariantBroken(f"C2: token {event.token}: {event.held} recorded, {balance} in the vault")
+        return events, receipt.gas_used
+
+    def read(self) -> World:
+        """The complete state of the contracts."""
+        node = self.contracts.node
+        return World(
+            read_state(node, self.deployment, self._artifacts),
+            read_hub(node, self.deployment, self._artifacts),
+        )
+
+
+def _call(name: str, address: int, amount: int) -> bytes:
+    return keccak(text=f"{name}(address,uint256)")[:4] + encode(["address", "uint256"], [to_hex(address), amount])

@@ -1,0 +1,157 @@
+"""``crossmargin replay``: scenarios in, run folders and results out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from contracts_py.errors import NodeUnusable
+from contracts_py.keys import address_of
+from crossmargin.errors import Exit
+from crossmargin.progress import Progress
+from crossmargin.replay.expectations import Missed, check_end, check_step
+from crossmargin.replay.folder import RunFolder
+from crossmargin.replay.lockstep import Divergence
+from crossmargin.replay.result import build_result
+from crossmargin.replay.run import CONFIGURE_TIME, ENGINES, Chain, Done, Replay, count_planned
+from crossmargin.replay.summary import Summary
+from crossmargin.replay.trace import Trace
+from crossmargin.scenario import Scenario, actors, find_scenarios, load_scenario
+from protocol.codec import digest
+from protocol.errors import InvariantBroken
+
+Report = Callable[[str, int], None]  # what is being done, and how many actions are done
+OUT = Path("out")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its result, its page, what was wrong, and where it is."""
+
+    result: dict[str, Any]
+    summary: str
+    missed: tuple[Missed, ...]
+    failure: str
+    folder: Path
+
+    @property
+    def exit_code(self) -> Exit:
+        """What the run says about the scenario and the twins."""
+        if self.failure:
+            return Exit.DIVERGENCE
+        return Exit.CHECK_FAILED if self.missed else Exit.OK
+
+
+def replay(scenario: Scenario, engine: str, backend: str, out: Path, report: Report) -> Run:
+    """Replay a scenario and keep its run folder at ``out``.
+
+    A divergence or a broken invariant ends the run; its folder is kept as well, up to the action that showed it.
+    Raises ``InputError`` if the folder cannot be written and ``NodeUnusable`` if the backend cannot be used.
+    """
+    with RunFolder(out) as folder:
+        report("preparing the chain" if engine != "model" else "starting", 0)
+        chain = open_chain(scenario, backend) if engine != "model" else None
+        run = Replay(scenario, engine, chain)
+        shown_backend = backend if chain else "none"
+        summary = Summary(run, shown_backend)
+        trace = Trace(folder.file("trace.sqlite"))
+        facts = describe_inputs(scenario, engine, shown_backend)
+        trace.put_run((key, json.dumps(value, sort_keys=True)) for key, value in facts.items())
+        for spec in scenario.accounts.values():
+            trace.put_account(spec)
+        missed: list[Missed] = []
+        failure, divergence, last = "", None, None
+        try:
+            for done in run.play():
+                last = done
+                trace.put_action(done)
+                summary.take(done)
+                missed.extend(check_step(done))
+                report("replaying", done.number)
+        except Divergence as found:
+            failure, divergence = str(found), found
+        except InvariantBroken as broken:
+            failure = f"an invariant does not hold after {last.number if last else 0} actions: {broken}"
+        result = build_result(run, shown_backend, divergences=1 if divergence else 0)
+        if last and not failure:
+            missed.extend(check_end(scenario, last, result, summary.liquidated()))
+        page = summary.render(last, result, missed) if last else ""
+        trace.close()
+        folder.file("summary.txt").write_text(page + (f"\n{failure}\n" if failure else ""), "utf-8")
+        folder.file("timings.json").write_text(json.dumps(result["seconds"]) + "\n", "utf-8")
+        folder.keep({**facts, "result": _timeless(result), "missed": [str(m) for m in missed], "failure": failure})
+    return Run(result, page, tuple(missed), failure, out)
+
+
+def open_chain(scenario: Scenario, backend: str) -> Chain:
+    """The contracts on a chain, ready for the scenario's first action."""
+    # Imported here: web3 takes seconds to load, and the model alone never needs it.
+    from contracts_py.deploy import TokenPlan
+    from crossmargin.replay.chain import ChainEngine
+
+    return ChainEngine(
+        backend,
+        scenario.start - CONFIGURE_TIME,
+        [TokenPlan(token.name, token.decimals) for token in scenario.params.tokens],
+        [feed.description for feed in scenario.params.feeds],
+        actors(scenario),
+    )
+
+
+def describe_inputs(scenario: Scenario, engine: str, backend: str) -> dict[str, Any]:
+    """What a run was made from: inputs by digest of what they say, so that a manifest names no machine."""
+    inputs = {
+        "scenario": "sha256:" + hashlib.sha256(scenario.path.read_bytes()).hexdigest(),
+        "params": digest(scenario.params),
+    }
+    if scenario.tape:
+        inputs["tape"] = digest(scenario.tape.rounds)
+    return {
+        "scenario": scenario.name,
+        "title": scenario.title,
+        "engine": engine,
+        "backend": backend,
+        "version": version("crossmargin"),
+        "inputs": inputs,
+    }
+
+
+def replay_all(texts: list[str], engine: str, backend: str, out: Path | None, as_json: bool) -> Exit:
+    """The command: every scenario that ``texts`` mean, one after another; the worst exit code of them.
+
+    All scenarios are read before the first is run, so a mistake in the last one costs no waiting.
+    """
+    if engine not in ENGINES:
+        print(f"there is no engine {engine!r}; choose from {', '.join(ENGINES)}", file=sys.stderr)
+        return Exit.USAGE
+    paths = [path for text in texts for path in find_scenarios(text)]
+    scenarios = [load_scenario(path, address_of) for path in paths]
+    worst = Exit.OK
+    for scenario in scenarios:
+        target = (out or OUT) / scenario.name if out is None or len(scenarios) > 1 else out
+        try:
+            with Progress(scenario.name, count_planned(scenario)) as report:
+                run = replay(scenario, engine, backend, target, report)
+        except NodeUnusable as problem:
+            print(f"backend {backend}: {problem}", file=sys.stderr)
+            return Exit.ENGINE_MISSING
+        if as_json:
+            print(json.dumps(run.result), flush=True)
+        else:
+            print(run.summary)
+            print(f"run folder: {run.folder}", flush=True)
+        for problem in (run.failure, *run.missed):
+            if problem:
+                print(f"{scenario.path}: {problem}", file=sys.stderr)
+        worst = max(worst, run.exit_code)
+    return worst
+
+
+def _timeless(result: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in result.items() if key != "seconds"}

@@ -1,0 +1,95 @@
+"""What a scenario says must happen, held against what did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from contracts_py.keys import address_of
+from crossmargin.replay.run import Done
+from crossmargin.scenario import Scenario, Step
+from crossmargin.text import decimal
+from protocol.margin import compute_account_state, compute_health
+from protocol.state import NO_POSITION
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """An expectation that was not met. ``line`` is the scenario's, 0 for the end of the run."""
+
+    line: int
+    subject: str
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        where = f"line {self.line}" if self.line else "at the end"
+        return f"{where}: {self.subject}: expected {self.expected}, found {self.found}"
+
+
+def check_step(done: Done) -> Iterator[Missed]:
+    """What the step of an action expects: success, one refusal, or values afterwards."""
+    step = done.planned.step
+    if step is None:
+        return
+    expected_code = step.expect.refused or "ok"
+    subject = type(step.action).__name__
+    if done.code != expected_code:
+        yield Missed(step.line, subject, expected_code, done.code)
+        return
+    for name, expected in step.expect.values.items():
+        found = read_value(done, step, name)
+        if found != expected:
+            yield Missed(step.line, f"{subject} {name}", show(expected), show(found))
+
+
+def read_value(done: Done, step: Step, name: str) -> int | str | None:
+    """A value that a step expects, as it is after the step; None if its account does not exist."""
+    state = done.world.protocol
+    action: Any = step.action
+    if name == "shares":
+        return int(state.shares.get(address_of(step.sender), 0))
+    account = state.accounts.get(action.account)
+    if account is None:
+        return None
+    if name == "cash":
+        return int(account.cash)
+    if name == "units":
+        return int(account.collateral.get(action.token, 0))
+    if name in {"size", "cost"}:
+        return int(getattr(account.positions.get(action.market, NO_POSITION), name))
+    health = compute_health(state, account, done.world.env(done.time))
+    if name == "state":
+        return compute_account_state(state.risk, health).name
+    return int(getattr(health, name))
+
+
+def check_end(scenario: Scenario, last: Done, result: dict[str, Any], liquidated: set[int]) -> Iterator[Missed]:
+    """What the scenario expects of the run as a whole and of single accounts at its end."""
+    for name, expected in scenario.expect.totals.items():
+        if str(result[name]) != str(expected):
+            yield Missed(0, name, str(expected), str(result[name]))
+    state = last.world.protocol
+    for name, values in scenario.expect.accounts.items():
+        key = scenario.accounts[name].id
+        if key not in state.accounts:
+            yield Missed(0, name, "a registered account", "none")
+            continue
+        account = state.accounts[key]
+        health = compute_health(state, account, last.world.env(last.time))
+        found: dict[str, Any] = {
+            "cash": account.cash,
+            "liquidated": key in liquidated,
+            "state": compute_account_state(state.risk, health).name,
+        }
+        for item, expected in values.items():
+            if found[item] != expected:
+                yield Missed(0, f"{name} {item}", show(expected), show(found[item]))
+
+
+def show(value: Any) -> str:
+    """A value of an expectation as text; integers are amounts at scale W."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return decimal(value)
+    return str(value)

@@ -1,0 +1,47 @@
+"""A run in one JSON object: what ``replay --json`` prints and the manifest keeps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crossmargin.replay.run import Replay
+from crossmargin.text import decimal
+from protocol.codec import digest
+from protocol.pool import compute_inventory_value, compute_traders_pnl
+from protocol.units import Usd
+
+
+def compute_pool_value(replay: Replay) -> Usd:
+    """The pool with the traders' net unrealised profit settled and its inventory at market, at the end of a run."""
+    state, env = replay.world.protocol, replay.world.env(replay.now)
+    return state.ledger.pool - compute_traders_pnl(state, env)[0] + compute_inventory_value(state, env)[0]
+
+
+def build_result(replay: Replay, backend: str, divergences: int = 0) -> dict[str, Any]:
+    """The facts of a finished run. Money is decimal text; only ``seconds`` differs between two runs."""
+    totals, ledger = replay.totals, replay.world.protocol.ledger
+    feeds = replay.scenario.params.feeds
+    world = replay.final
+    return {
+        "scenario": replay.scenario.name,
+        "engine": replay.engine,
+        "backend": backend,
+        "rounds": totals.rounds,
+        "actions": totals.actions,
+        "refusals": totals.refusals,
+        "liquidations": totals.liquidations,
+        "divergences": divergences,
+        "bad_debt": decimal(totals.bad_debt),
+        "insurance_fund": decimal(ledger.insurance),
+        "pool_value": decimal(compute_pool_value(replay)),
+        "deficit": decimal(ledger.deficit),
+        "min_price": {
+            feeds[feed].name: decimal(answer, feeds[feed].decimals)
+            for feed, answer in sorted(totals.min_answer.items())
+        },
+        "state_digest": digest({"protocol": world.protocol, "oracle": world.oracle}),
+        "seconds": {
+            "model_apply": round(totals.model_seconds, 3),
+            "chain": round(replay.chain.seconds, 3) if replay.chain else 0.0,
+        },
+    }

@@ -1,0 +1,226 @@
+"""The shape of a scenario file: what ``scenario.py`` turns into records, and the JSON Schema describes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+
+from crossmargin import quantities
+from crossmargin.fields import (
+    ACCOUNT_NAME,
+    ACTOR_NAME,
+    Choice,
+    DecimalText,
+    FileModel,
+    Flag,
+    Integer,
+    Prose,
+    Quantity,
+    Reader,
+    refuse,
+)
+from crossmargin.quantities import BadText
+from crossmargin.steps import (
+    ActionModel,
+    DepositModel,
+    DepositToPoolModel,
+    FundInsuranceModel,
+    LiquidateModel,
+    PauseOpeningModel,
+    PushModel,
+    RoundModel,
+    SetCollateralModel,
+    SetFeedModel,
+    SetMarketModel,
+    SetRiskModel,
+    TradeModel,
+    WithdrawModel,
+)
+from crossmargin.yamltext import shown
+from protocol.errors import REFUSALS
+from protocol.margin import AccountState
+from protocol.units import UNITS_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A time: seconds after the scenario's start, or unix seconds."""
+
+    seconds: int
+    is_offset: bool
+
+    def after(self, start: int) -> int:
+        """Unix seconds."""
+        return start + self.seconds if self.is_offset else self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Moment(Reader[When]):
+    """An offset such as ``1h30m``, or a UTC time."""
+
+    def read(self, text: str) -> When:
+        """An offset begins with a number and a letter, a time with a year."""
+        if re.match(r"[0-9]{4}-|.*T", text):
+            return When(quantities.read_time(text), is_offset=False)
+        try:
+            return When(quantities.read_duration(text), is_offset=True)
+        except BadText:
+            remedy = "write time since the start, like 90s or 1h30m, or a UTC time, like 2020-03-12T10:00:00Z"
+            raise BadText(f"{shown(text)} is not a time", remedy) from None
+
+    def write(self, value: When) -> str:
+        """The shortest text."""
+        written = quantities.write_duration if value.is_offset else quantities.write_time
+        return written(value.seconds)
+
+    def schema(self) -> dict[str, Any]:
+        """Either form."""
+        duration = "(?=[0-9])([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?"
+        return {"type": "string", "pattern": f"^({duration}|{_TIME_PATTERN})$"}
+
+
+@dataclass(frozen=True, slots=True)
+class UtcTime(Reader[int]):
+    """Unix seconds, written as a UTC time."""
+
+    def read(self, text: str) -> int:
+        """Like 2020-03-12T10:00:00Z."""
+        return quantities.read_time(text)
+
+    def schema(self) -> dict[str, Any]:
+        """A UTC time."""
+        return {"type": "string", "pattern": f"^{_TIME_PATTERN}$"}
+
+
+_TIME_PATTERN = "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?Z"
+
+ActorField = Annotated[str, ACTOR_NAME]
+ProseField = Annotated[str, Prose()]
+SignedField = Annotated[int, Quantity(18, signed=True)]
+StateField = Annotated[str, Choice("account state", tuple(state.name for state in AccountState))]
+CodeField = Annotated[str, Choice("refusal code", tuple(REFUSALS))]
+
+
+class StepExpectModel(FileModel):
+    """What a step leads to. Values are checked after it, also after a refusal."""
+
+    refused: CodeField | None = Field(default=None, description="The code it is refused with.")
+    cash: SignedField | None = Field(default=None, description="The account balance in USD.")
+    equity_raw: SignedField | None = Field(default=None, description="The account value in USD.")
+    equity_mm: SignedField | None = Field(default=None, description="Equity after maintenance haircuts, USD.")
+    equity_im: SignedField | None = Field(default=None, description="Equity after initial haircuts, USD.")
+    state: StateField | None = Field(default=None, description="The account's state.")
+    size: SignedField | None = Field(default=None, description="The position in the step's market, base units.")
+    cost: SignedField | None = Field(default=None, description="The cost of that position, USD.")
+    units: Annotated[str, DecimalText()] | None = Field(
+        default=None, description="What the account holds of the step's token, in whole tokens."
+    )
+    shares: Annotated[int, Quantity(18)] | None = Field(default=None, description="The sender's pool shares.")
+
+
+def _describe_step(schema: dict[str, Any]) -> None:
+    schema["oneOf"] = [{"required": [name]} for name in ACTION_KEYS]
+
+
+class StepModel(FileModel):
+    """One action at its time."""
+
+    model_config = ConfigDict(json_schema_extra=_describe_step)
+
+    at: Annotated[When, Moment()] = Field(description="Time since the start (1h30m) or a UTC time.")
+    by: ActorField | None = Field(
+        default=None, description="Who sends it. By default the account's owner, or the role that may."
+    )
+    deposit: DepositModel | None = None
+    withdraw: WithdrawModel | None = None
+    trade: TradeModel | None = None
+    liquidate: LiquidateModel | None = None
+    deposit_to_pool: DepositToPoolModel | None = None
+    fund_insurance: FundInsuranceModel | None = None
+    set_risk: SetRiskModel | None = None
+    set_market: SetMarketModel | None = None
+    set_collateral: SetCollateralModel | None = None
+    pause_opening: PauseOpeningModel | None = None
+    set_feed: SetFeedModel | None = None
+    push: PushModel | None = Field(
+        default=None, description="New prices by feed; or a list of rounds, pushed exactly as it stands."
+    )
+    expect: StepExpectModel | None = Field(default=None, description="Without it, the step must succeed.")
+
+    @classmethod
+    def check_keys(cls, data: dict[str, Any]) -> None:
+        """A step is one action."""
+        found = [key for key in data if key in ACTION_KEYS]
+        if not found:
+            refuse("a step needs an action", f"one of: {', '.join(ACTION_KEYS)}")
+        if len(found) > 1:
+            refuse(f"a step is one action, this one has `{found[0]}` too", "make it two steps", found[1])
+
+    @property
+    def action_key(self) -> str:
+        """The key of its action."""
+        return next(key for key in ACTION_KEYS if getattr(self, key) is not None)
+
+    @property
+    def action(self) -> ActionModel | Mapping[str, str] | Sequence[RoundModel]:
+        """Its action; a push is a mapping or a list."""
+        found: ActionModel | Mapping[str, str] | Sequence[RoundModel] = getattr(self, self.action_key)
+        return found
+
+
+ACTION_KEYS = tuple(key for key in StepModel.model_fields if key not in {"at", "by", "expect"})
+
+
+class AccountModel(FileModel):
+    """A margin account."""
+
+    story: ProseField = Field(default="", description="Whose it is and what for.")
+    owner: ActorField | None = Field(default=None, description="The owner; by default, the account's name.")
+    sub: Annotated[int, Integer(2**96)] = Field(default=0, description="Number among the owner's accounts.")
+
+
+class EndAccountModel(FileModel):
+    """What an account is at the end."""
+
+    state: StateField | None = Field(default=None, description="Its state.")
+    liquidated: Annotated[bool, Flag()] | None = Field(default=None, description="Whether it ever was liquidated.")
+    cash: SignedField | None = Field(default=None, description="Its balance in USD.")
+
+
+class EndModel(FileModel):
+    """What the run leads to. Amounts are exact."""
+
+    liquidations: Annotated[int, Integer()] | None = Field(default=None, description="How many.")
+    refusals: Annotated[int, Integer()] | None = Field(default=None, description="Actions refused, expected or not.")
+    bad_debt: Annotated[int, Quantity(18)] | None = Field(default=None, description="All bad debt of the run, USD.")
+    insurance_fund: Annotated[int, Quantity(18)] | None = Field(default=None, description="The fund, USD.")
+    pool_value: SignedField | None = Field(default=None, description="The pool's value, USD.")
+    deficit: Annotated[int, Quantity(18)] | None = Field(default=None, description="Owed beyond the pool, USD.")
+    accounts: dict[Annotated[str, ACCOUNT_NAME], EndAccountModel] = Field(
+        default_factory=dict, description="Single accounts, by name."
+    )
+
+
+class ScenarioModel(FileModel):
+    """A scenario of crossmargin. Numbers are decimals in human units, read exactly."""
+
+    title: ProseField = Field(description="One line.")
+    about: ProseField = Field(default="", description="What happens and why it is told.")
+    params: ProseField = Field(description="A name under specs/params, or a path from this file.")
+    tape: ProseField | None = Field(default=None, description="A name under specs/tapes, or a path from this file.")
+    start: Annotated[int, UtcTime()] | None = Field(
+        default=None, description="When it begins (UTC); by default, with the tape's first round."
+    )
+    insurance: Annotated[int, Quantity(6, limit=UNITS_LIMIT)] = Field(
+        default=0, description="USDC in the insurance fund at the start, from `treasury`."
+    )
+    accounts: dict[Annotated[str, ACCOUNT_NAME], AccountModel] = Field(
+        default_factory=dict, description="Margin accounts by name."
+    )
+    keepers: tuple[ActorField, ...] = Field(default=(), description="Who liquidates after each round.")
+    steps: tuple[StepModel, ...] = Field(default=(), description="Actions in order of time.")
+    expect: EndModel | None = Field(default=None, description="What must hold at the end.")

@@ -1,0 +1,31 @@
+"""Integers of the protocol as text for people: exact, never through a float."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from protocol.units import W
+
+
+def decimal(amount: int, scale: int = 18, places: int = 2) -> str:
+    """An integer at ``10**scale`` as an exact decimal with at least ``places`` decimals."""
+    sign = "-" if amount < 0 else ""
+    whole, fraction = divmod(abs(amount), 10**scale)
+    digits = str(fraction).rjust(scale, "0").rstrip("0") if scale else ""
+    return f"{sign}{whole}" + (f".{digits.ljust(places, '0')}" if digits or places else "")
+
+
+def dollars(amount: int) -> str:
+    """Dollars at scale W with thousands separators, cut to cents toward zero."""
+    cents = abs(amount) * 100 // W
+    return f"{'-' if amount < 0 else ''}{cents // 100:,}.{cents % 100:02}"
+
+
+def moment(time: int) -> str:
+    """A unix time as ``13 Mar 02:16:09`` (UTC)."""
+    return datetime.fromtimestamp(time, UTC).strftime("%d %b %H:%M:%S")
+
+
+def day_and_time(time: int) -> str:
+    """A unix time as ``2020-03-13 02:16:09`` (UTC)."""
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,209 @@
+"""What the router shape owes (specs/decisions/0003): every check here fails when its guard is removed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_abi import encode
+from eth_utils import keccak
+
+from contracts_py.backend import eth_tester_provider
+from contracts_py.compile import ENGINES, SIZE_LIMIT, Artifact, compile_all, compiler_data, source_root
+from contracts_py.deploy import find_routes, merge_abi
+from contracts_py.errors import Reverted
+from contracts_py.keys import address_of, private_key, to_hex
+from contracts_py.node import Node
+from tests.twins import START, Twins
+
+SOURCES = Path(__file__).parent / "vyper"
+# Where a contract may send a call: the oracle, itself, a listed token, or (router) the engine of a route.
+CALL_TARGETS = {"roles.oracle", "self", "contract", "engine", "HUB"}
+
+
+def self_only_functions() -> set[str]:
+    """Names declared in the interface the protocol calls itself through."""
+    return set(re.findall(r"^def (\w+)\(", (source_root() / "interfaces/ISelf.vyi").read_text(), re.MULTILINE))
+
+
+def test_every_engine_has_the_storage_layout_of_the_router(artifacts: dict[str, Artifact]) -> None:
+    router = artifacts["CrossMargin"].layout
+    assert set(router["storage_layout"]) == {"storage", "routes"}
+    for engine in ENGINES:
+        layout = artifacts[engine].layout
+        assert layout["storage_layout"] == {"storage": router["storage_layout"]["storage"]}, engine
+        assert layout.get("transient_storage_layout") == router.get("transient_storage_layout") or not router.get(
+            "transient_storage_layout"
+        ), engine
+        assert "code_layout" not in layout or not layout["code_layout"], f"{engine} has immutables"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_function_holds_the_lock_except_the_self_only_ones(engine: str) -> None:
+    module = compiler_data(engine, source_root()).annotated_vyper_module._metadata["type"]
+    exposed = {function.name: function.nonreentrant for function in module.exposed_functions}
+    assert exposed
+    for name, locked in exposed.items():
+        assert locked != (name in self_only_functions()), f"{engine}.{name}"
+
+
+def test_routes_cover_every_function_exactly_once(artifacts: dict[str, Artifact]) -> None:
+    routes = find_routes(artifacts)
+    selectors = {
+        "0x" + keccak(text=signature)[:4].hex() for engine in ENGINES for signature in artifacts[engine].selectors
+    }
+    assert set(routes) == selectors
+    names = [entry["name"] for entry in merge_abi(artifacts) if entry["type"] == "function"]
+    assert len(names) == len(set(names)) == len(routes)
+
+
+def test_two_engines_with_one_selector_are_refused(artifacts: dict[str, Artifact]) -> None:
+    doubled = {**artifacts, "Risk": artifacts["Vault"]}
+    with pytest.raises(ValueError, match="has the selector of a function of"):
+        find_routes(doubled)
+
+
+def test_self_only_functions_refuse_everybody_else(twins: Twins) -> None:
+    abi = {entry["name"]: entry for entry in merge_abi(twins.chain._artifacts) if entry["type"] == "function"}
+    assert self_only_functions()
+    for name in self_only_functions():
+        kinds = [item["type"] for item in abi[name]["inputs"]]
+        data = keccak(text=f"{name}({','.join(kinds)})")[:4] + bytes(32 * len(kinds))
+        with pytest.raises(Reverted) as reverted:
+            twins.chain.contracts.node.call(twins.chain.deployment.protocol, data, address_of("stranger"))
+        assert reverted.value.reason == "sys/self-only", name
+
+
+def test_calls_go_only_to_known_targets() -> None:
+    found = set()
+    for path in sorted(source_root().rglob("*.vy")):
+        if path.parent.name != "mocks":
+            found |= set(call_targets(path.read_text()))
+    assert found == CALL_TARGETS
+
+
+def call_targets(source: str) -> Iterator[str]:
+    """The address expression of every external call in a source."""
+    for match in re.finditer(r"(?:staticcall|extcall)\s+\w+\(([^()]*)\)\.|raw_call\(\s*([\w.]+)", source):
+        yield match.group(1) or match.group(2)
+
+
+def test_a_call_to_a_chosen_target_would_be_seen() -> None:
+    assert list(call_targets("x: uint256 = staticcall IFoo(msg.sender).bar()")) == ["msg.sender"]
+    assert list(call_targets("success, out = raw_call(receiver, data)")) == ["receiver"]
+
+
+def test_every_contract_is_small_enough(artifacts: dict[str, Artifact]) -> None:
+    sizes = {name: artifact.runtime_size for name, artifact in artifacts.items()}
+    assert {name for name, size in sizes.items() if size > SIZE_LIMIT} == set()
+
+
+def test_an_engine_called_directly_does_nothing(twins: Twins) -> None:
+    node = twins.chain.contracts.node
+    for engine, address in twins.chain.deployment.engines.items():
+        for entry in twins.chain._artifacts[engine].abi:
+            if entry["type"] != "function" or entry["stateMutability"] == "view":
+                continue
+            data = example_call(entry)
+            receipt = node.send(private_key("stranger"), address, data)
+            assert not receipt.succeeded, f"{engine}.{entry['name']} ran outside the protocol"
+
+
+def example_call(entry: dict[str, Any]) -> bytes:
+    """A well-formed call of a function with ones for its arguments."""
+    from contracts_py.bindings import read_function
+
+    function = read_function(entry)
+    return function.selector + encode(function.inputs, [example_value(item) for item in entry["inputs"]])
+
+
+def example_value(item: dict[str, Any]) -> Any:
+    """A value of an ABI type."""
+    if item["type"] == "tuple":
+        return tuple(example_value(part) for part in item["components"])
+    if item["type"].endswith("[]"):
+        return [example_value({**item, "type": item["type"][:-2]})]
+    if item["type"] == "bool":
+        return True
+    if item["type"] == "address":
+        return to_hex(1)
+    return 1 << 96 if item["name"] == "account" else 1
+
+
+def test_no_view_can_return_more_than_the_router_passes(artifacts: dict[str, Artifact]) -> None:
+    for entry in merge_abi(artifacts):
+        if entry["type"] == "function":
+            assert sum(longest(item) for item in entry["outputs"]) <= 8_192, entry["name"]
+
+
+def longest(item: dict[str, Any]) -> int:
+    """Bytes an ABI value takes at most; a dynamic one has no bound here and counts as too long."""
+    if item["type"] == "tuple":
+        return sum(longest(part) for part in item["components"])
+    return 1_000_000 if item["type"].endswith("[]") or item["type"] in {"bytes", "string"} else 32
+
+
+@pytest.fixture
+def odd_router() -> tuple[Node, int]:
+    """A router over an engine with odd functions, and its address."""
+    odd = (SOURCES / "Odd.vy").read_text()
+    artifacts = compile_all({"Odd.vy": odd}, ("CrossMargin", "Odd", "mocks/Token"))
+    node = Node(eth_tester_provider(START))
+    key = private_key("deployer")
+    node.fund(address_of("deployer"))
+    engine = node.deploy(key, artifacts["Odd"].bytecode)
+    token = node.deploy(key, artifacts["mocks/Token"].bytecode, encode(["string", "uint8"], ["USDC", 6]))
+    routes = [
+        (bytes.fromhex(selector[2:].rjust(8, "0")), to_hex(engine)) for selector in artifacts["Odd"].selectors.values()
+    ]
+    arguments = encode(
+        ["(bytes4,address)[]", "address", "address", "address", "address[]"],
+        [routes, to_hex(1), to_hex(2), to_hex(token), [to_hex(token)]],
+    )
+    return node, node.deploy(key, artifacts["CrossMargin"].bytecode, arguments)
+
+
+@pytest.mark.parametrize(
+    ("call", "reason"),
+    [
+        (keccak(text="unknown()")[:4], "router/selector"),
+        (keccak(text="panics(uint256)")[:4] + bytes(32), "sys/panic"),
+        (keccak(text="too_long()")[:4], "sys/return-size"),
+    ],
+)
+def test_the_router_names_every_failure(odd_router: tuple[Node, int], call: bytes, reason: str) -> None:
+    node, router = odd_router
+    with pytest.raises(Reverted) as reverted:
+        node.call(router, call)
+    assert reverted.value.reason == reason
+
+
+def test_the_router_passes_answers_on(odd_router: tuple[Node, int]) -> None:
+    node, router = odd_router
+    assert int.from_bytes(node.call(router, keccak(text="long_enough()")[:4]), "big") == 7
+
+
+@pytest.mark.parametrize("fault", ["engine without code", "route twice", "token is the oracle's zero", "no token"])
+def test_the_router_refuses_a_faulty_deployment(artifacts: dict[str, Artifact], fault: str) -> None:
+    node = Node(eth_tester_provider(START))
+    key = private_key("deployer")
+    node.fund(address_of("deployer"))
+    engine = node.deploy(key, artifacts["Risk"].bytecode)
+    good = (b"\x01\x02\x03\x04", to_hex(engine))
+    routes, tokens = [good], [to_hex(engine)]
+    if fault == "engine without code":
+        routes = [(b"\x01\x02\x03\x04", to_hex(0xDEAD))]
+    elif fault == "route twice":
+        routes = [good, good]
+    elif fault == "no token":
+        tokens = []
+    else:
+        tokens = [to_hex(0)]
+    kinds = ["(bytes4,address)[]", "address", "address", "address", "address[]"]
+    arguments = encode(kinds, [routes, to_hex(1), to_hex(2), to_hex(engine), tokens])
+    with pytest.raises(Reverted):
+        node.deploy(key, artifacts["CrossMargin"].bytecode, arguments)
+    node.deploy(key, artifacts["CrossMargin"].bytecode, encode(kinds, [[good], to_hex(1), to_hex(2), to_hex(engine), [to_hex(engine)]]))

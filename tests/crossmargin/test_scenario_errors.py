@@ -1,0 +1,297 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from crossmargin.errors import InputError
+from crossmargin.library import PARAMETERS
+from crossmargin.parameters import load_parameters
+from crossmargin.scenario import load_scenario
+from tests.crossmargin.loading import ACCOUNTS, DATA, HEADER, Loader, address_of
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Loader:
+    return Loader(tmp_path)
+
+
+def deposit(amount: str, token: str = "USDC", rest: str = "") -> str:
+    return f"{{at: 0s, deposit: {{account: hedged, token: {token}, amount: {amount}}}{rest}}}"
+
+
+def trade(rest: str) -> str:
+    return f"{{at: 0s, trade: {{account: hedged, market: BTC, size: 1}}, {rest}}}"
+
+
+# A step on line 8, which begins in column 5; where in it the error is, by the text that stands there; what it says.
+BAD_STEPS = {
+    "unknown key": (
+        "{at: 0s, trade: {account: hedged, markt: BTC, size: 1}}",
+        "markt",
+        "unknown key `markt`, did you mean `market`?",
+    ),
+    "unknown action": ("{at: 0s, deposits: {}}", "deposits", "unknown key `deposits`, did you mean `deposit`?"),
+    "no action": ("{at: 0s, by: admin}", "{at", "a step needs an action"),
+    "two actions": (
+        "{at: 0s, liquidate: {account: hedged}, push: {}}",
+        "push",
+        "a step is one action, this one has `liquidate` too",
+    ),
+    "missing key": ("{at: 0s, trade: {account: hedged, market: BTC}}", "{account", "the key `size` is missing"),
+    "no time": ("{by: a, deposit_to_pool: {amount: 1}}", "{by", "the key `at` is missing"),
+    "not a mapping": ("deposit", "deposit", "keys and values are needed here, not the text `deposit`"),
+    "action not a mapping": ("{at: 0s, deposit: 5}", "5}", "keys and values are needed here, not the text `5`"),
+    "number as a list": (deposit("[1]"), "[1]", "a single value is needed here, not a list"),
+    # numbers
+    "negative amount": (deposit("-5"), "-5", "`-5` is negative"),
+    "too many decimals": (deposit("0.1234567"), "0.1234567", "has 7 decimals, USDC has 6"),
+    "more decimals than any": (deposit("0." + "1" * 90), "0.1", "has 90 decimals"),
+    "exponent": (deposit("1e18"), "1e18", "`1e18` is in exponent notation"),
+    "nan": (deposit("nan"), "nan", "`nan` is not a number"),
+    "infinity": (deposit("-.inf"), "-.inf", "`-.inf` is not a number"),
+    "sexagesimal": (deposit("12:30"), "12:30", "`12:30` is not a number"),
+    "separators": (deposit("1_000"), "1_000", "has separators between its digits"),
+    "10^80": (deposit("1" + "0" * 80), "1000", "is larger than the protocol can hold"),
+    "2^256 units": (deposit(str(2**256), token="9"), str(2**256), "is larger than the protocol can hold"),
+    "a million digits": (deposit("9" * 1_000_000), "9999", "has 1000000 characters"),
+    "size beyond int256": (
+        "{at: 0s, trade: {account: hedged, market: BTC, size: 1%s}}" % ("0" * 60),
+        "1000",
+        "is larger than",
+    ),
+    "price too fine": ("{at: 0s, push: {BTC: 1.123456789}}", "1.123456789", "has 9 decimals, feed BTC has 8"),
+    "fraction of an unknown feed": ("{at: 0s, push: {7: 1.5}}", "1.5", "has 1 decimals, at most 0 are kept here"),
+    "neither true nor false": ("{at: 0s, pause_opening: {paused: yes}}", "yes", "`yes` is neither true nor false"),
+    # names
+    "unknown market": (
+        "{at: 0s, trade: {account: hedged, market: BTCC, size: 1}}",
+        "BTCC",
+        "unknown market `BTCC`, did you mean `BTC`?",
+    ),
+    "unknown token": (deposit("1", token="usdc"), "usdc", "unknown token `usdc`, did you mean `USDC`?"),
+    "unknown account": (
+        "{at: 0s, deposit: {account: hedge, token: USDC, amount: 1}}",
+        "hedge,",
+        "unknown account `hedge`, did you mean `hedged`?",
+    ),
+    "unknown feed": ("{at: 0s, push: {SOL: 1}}", "SOL", "unknown feed `SOL`"),
+    "not a name": (
+        "{at: 0s, deposit: {account: he dged, token: USDC, amount: 1}}",
+        "he dged",
+        "is neither a name nor an id",
+    ),
+    "negative id": ("{at: 0s, trade: {account: hedged, market: -1, size: 1}}", "-1", "is neither a name nor an id"),
+    "id beyond uint256": (f"{{at: 0s, by: a, liquidate: {{account: {2**256}}}}}", str(2**256), "is too large"),
+    "actor": ("{at: 0s, by: Alice, deposit_to_pool: {amount: 1}}", "Alice", "`Alice` is not an actor's name"),
+    "no sender": (
+        "{at: 0s, liquidate: {account: hedged}}",
+        "liquidate",
+        "the step has no sender: anyone may `liquidate`",
+    ),
+    "owner not known": (
+        "{at: 0s, deposit: {account: 77, token: 0, amount: 1}}",
+        "deposit",
+        "the owner of this account is not known",
+    ),
+    # pushes
+    "push of nothing": ("{at: 0s, push: {}}", "{}}", "a push names 1 to 64 feeds"),
+    "feed twice": ("{at: 0s, push: {BTC: 1, 0: 2}}", "0: 2", "feed BTC stands here a second time"),
+    "push as text": ("{at: 0s, push: BTC}", "BTC}", "a mapping or a list is needed here, not the text `BTC`"),
+    "round with another key": ("{at: 0s, push: [{feed: BTC, answer: 1}]}", "answer", "unknown key `answer`"),
+    "push of 65": (
+        "{{at: 0s, push: [{}]}}".format(", ".join(["{feed: 0, price: 1}"] * 65)),
+        "[{feed",
+        "at most 64 entries fit here, not 65",
+    ),
+    # times
+    "time without a unit": ("{at: 90, by: a, deposit_to_pool: {amount: 1}}", "90", "`90` is not a time"),
+    "time of day": ("{at: 12:30, by: a, deposit_to_pool: {amount: 1}}", "12:30", "`12:30` is not a time"),
+    "negative time": ("{at: -5s, by: a, deposit_to_pool: {amount: 1}}", "-5s", "`-5s` is not a time"),
+    "day alone": ("{at: 2020-03-12, by: a, deposit_to_pool: {amount: 1}}", "2020-03-12,", "`2020-03-12` is not a time"),
+    "no such day": (
+        "{at: 2020-02-30T00:00:00Z, by: a, deposit_to_pool: {amount: 1}}",
+        "2020-02",
+        "is not a time: day is out of range",
+    ),
+    "another zone": (
+        "{at: 2020-03-12T10:00:00+01:00, by: a, deposit_to_pool: {amount: 1}}",
+        "2020-03",
+        "is not a time",
+    ),
+    "before the start": (
+        "{at: 2020-03-11T23:59:59Z, by: a, deposit_to_pool: {amount: 1}}",
+        "2020-03",
+        "before the scenario begins, at 2020-03-12T00:00:00Z",
+    ),
+    "after the year 9999": ("{at: 9999999d, by: a, deposit_to_pool: {amount: 1}}", "9999999d", "after the year 9999"),
+    # expectations
+    "unknown code": (
+        trade("expect: {refused: margin/inital}"),
+        "margin/inital",
+        "unknown refusal code `margin/inital`, did you mean `margin/initial`?",
+    ),
+    "unknown state": (
+        trade("expect: {state: HEALTY}"),
+        "HEALTY",
+        "unknown account state `HEALTY`, did you mean `HEALTHY`?",
+    ),
+    "unknown value": (trade("expect: {cassh: 1}"), "cassh", "unknown key `cassh`, did you mean `cash`?"),
+    "units of a trade": (trade("expect: {units: 1}"), "units", "`units` needs an action with a token"),
+    "size of a deposit": (deposit("1", rest=", expect: {size: 1}"), "size", "`size` needs an action with a market"),
+    "cash of nobody": (
+        "{at: 0s, pause_opening: {paused: true}, expect: {cash: 1}}",
+        "cash",
+        "`cash` needs an action with an account",
+    ),
+    "expected units too fine": (
+        deposit("1", rest=", expect: {units: 0.0000001}"),
+        "0.0000001",
+        "has 7 decimals, USDC has 6",
+    ),
+}
+
+
+@pytest.mark.parametrize(("step", "at", "fragment"), BAD_STEPS.values(), ids=BAD_STEPS)
+def test_bad_step_is_refused_at_its_place(load: Loader, step: str, at: str, fragment: str) -> None:
+    text = HEADER + ACCOUNTS + f"  - {step}\n  - {{at: 0s, by: a, deposit_to_pool: {{amount: 1}}}}\n"
+    error = load.failure(text)
+    assert fragment in error.message
+    assert (error.line, error.column) == (8, 5 + step.index(at))
+    assert len(error.message) < 250
+    assert len(str(error)) < 1_500
+
+
+BAD_FILES = {
+    "not a mapping": ("- a\n", 1, 1, "keys and values are needed here, not a list"),
+    "text": ("scenario\n", 1, 1, "keys and values are needed here, not the text `scenario`"),
+    "no title": ("params: reference\n", 1, 1, "the key `title` is missing"),
+    "no start": ("title: t\nparams: reference\n", 1, 1, "the key `start` is missing"),
+    "unknown key": (HEADER + "step: []\n", 4, 1, "unknown key `step`, did you mean `steps`?"),
+    "steps not a list": (HEADER + "steps: {a: b}\n", 4, 8, "a list is needed here, not a mapping"),
+    "accounts a list": (HEADER + "accounts: [a]\n", 4, 11, "keys and values are needed here, not a list"),
+    "account name": (HEADER + "accounts:\n  Hedged: {}\n", 5, 3, "`Hedged` is not an account's name"),
+    "account as an id": (HEADER + "accounts:\n  12: {}\n", 5, 3, "`12` is not an account's name"),
+    "account of nothing": (HEADER + "accounts:\n  hedged:\n", 5, 10, "`hedged` has no value"),
+    "sub too large": (HEADER + f"accounts:\n  a: {{sub: {2**96}}}\n", 5, 12, "is too large"),
+    "duplicate account": (
+        HEADER + "accounts:\n  a: {}\n  b: {owner: a}\n",
+        6,
+        3,
+        "`b` is the same account as `a`: owner a, sub 0",
+    ),
+    "duplicate key": (HEADER + "accounts:\n  a: {}\n  a: {sub: 1}\n", 6, 3, "the key `a` stands here a second time"),
+    "keeper twice": (HEADER + "keepers: [a, b, a]\n", 4, 17, "the keeper `a` stands here a second time"),
+    "insurance too fine": (HEADER + "insurance: 0.0000001\n", 4, 12, "has 7 decimals"),
+    "insurance too large": (
+        HEADER + "insurance: 80000000000000000000000\n",
+        4,
+        12,
+        "is larger than the protocol can hold",
+    ),
+    "start without a zone": ("title: t\nparams: reference\nstart: 2020-03-12T00:00:00\n", 3, 8, "is not a time"),
+    "unknown parameter set": (
+        "title: t\nparams: referense\n",
+        2,
+        9,
+        "no parameter set is called `referense`, did you mean `reference`?",
+    ),
+    "unknown tape": (HEADER + "tape: nowhere/no.csv\n", 4, 7, "no such file"),
+    "path with a null": (HEADER + 'tape: "a\\0b.csv"\n', 4, 7, "unreadable character U+0000"),
+    "out of order": (
+        HEADER
+        + "steps:\n"
+        + "  - {at: 2h, by: a, deposit_to_pool: {amount: 1}}\n"
+        + "  - {at: 1h, by: a, deposit_to_pool: {amount: 1}}\n",
+        6,
+        10,
+        "this is before the step above it, at 2020-03-12T02:00:00Z",
+    ),
+    "expected account": (
+        HEADER + "accounts:\n  a: {}\nexpect:\n  accounts:\n    aa: {cash: 1}\n",
+        8,
+        5,
+        "unknown account `aa`, did you mean `a`?",
+    ),
+    "expected total": (
+        HEADER + "expect: {liquidation: 1}\n",
+        4,
+        10,
+        "unknown key `liquidation`, did you mean `liquidations`?",
+    ),
+    "expected count": (HEADER + "expect: {liquidations: 1.5}\n", 4, 24, "`1.5` is not a whole number"),
+    "alias": (HEADER + "accounts: &a {}\nexpect: *a\n", 4, 11, "anchors are not read here"),
+}
+
+
+@pytest.mark.parametrize(("text", "line", "column", "fragment"), BAD_FILES.values(), ids=BAD_FILES)
+def test_bad_file_is_refused_at_its_place(load: Loader, text: str, line: int, column: int, fragment: str) -> None:
+    error = load.failure(text)
+    assert fragment in error.message
+    assert (error.line, error.column) == (line, column)
+
+
+def test_a_tape_must_fit_the_parameter_set(load: Loader) -> None:
+    error = load.failure(HEADER + f"tape: {DATA / 'other_feed.csv'}\n")
+    assert (error.line, error.column) == (4, 7)
+    assert error.message == "the tape has rounds of `SOL`, the parameter set `reference` has no such feed"
+    load(HEADER + f"tape: {DATA / 'short.csv'}\n")
+    reference = load_parameters(PARAMETERS.path / "reference.yaml")
+    feeds = (replace(reference.feeds[0], decimals=18), *reference.feeds[1:])
+    with pytest.raises(InputError, match="feed `BTC` has 18 decimals in `reference`, a tape has 8"):
+        load_scenario(load.path, address_of, replace(reference, feeds=feeds))
+
+
+def test_an_error_in_a_named_file_names_that_file(load: Loader) -> None:
+    mine = load.path.parent / "mine.yaml"
+    mine.write_text("name: mine\nversion: 1\n", encoding="utf-8")
+    error = load.failure(HEADER.replace("reference", "mine.yaml"))
+    assert error.file == str(mine)
+    assert error.message == "the key `feeds` is missing"
+
+
+def test_large_and_missing_files_are_refused(tmp_path: Path) -> None:
+    large = tmp_path / "large.yaml"
+    with large.open("wb") as sparse:
+        sparse.truncate(50_000_000)
+    with pytest.raises(InputError, match="larger than"):
+        load_scenario(large, address_of)
+    with pytest.raises(InputError, match="no such file"):
+        load_scenario(tmp_path / "missing.yaml", address_of)
+    with pytest.raises(InputError, match="is a folder"):
+        load_scenario(tmp_path, address_of)
+
+
+def test_a_message_reads_like_this(load: Loader) -> None:
+    error = load.failure(HEADER + ACCOUNTS + "  - {at: 0s, trade: {account: hedged, markt: BTC, size: 1}}\n")
+    assert re.sub(r"^.*told", "told", str(error)) == (
+        "told.yaml:8:39: unknown key `markt`, did you mean `market`?\n"
+        "    8 |   - {at: 0s, trade: {account: hedged, markt: BTC, size: 1}}\n"
+        "                                              ^\n"
+        "  there are: account, market, size, acceptable_price"
+    )
+
+
+EVERY_ACTION = (DATA / "every_action.yaml").read_text(encoding="utf-8").replace("short.csv", str(DATA / "short.csv"))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    at=st.integers(0, len(EVERY_ACTION)),
+    length=st.integers(0, 20),
+    put=st.one_of(
+        st.text(alphabet="{}[]:,-0123456789.abchnt_&*!'\"# \n\\ué\u2028", max_size=8),
+        st.sampled_from([" {}", " []", "null", "-1", "1e5", "9" * 200, "~", "0x", "\ud7ff", "[[[[", "{a: b}"]),
+    ),
+)
+def test_any_slip_of_the_pen_is_a_scenario_or_an_input_error(load: Loader, at: int, length: int, put: str) -> None:
+    text = EVERY_ACTION[:at] + put + EVERY_ACTION[at + length :]
+    try:
+        load(text)
+    except InputError as error:
+        assert error.line <= text.count("\n") + text.count("\u2028") + 1
+        assert len(str(error)) < 2_000

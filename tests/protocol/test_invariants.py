@@ -1,0 +1,292 @@
+"""Every statement about states, broken on purpose: exactly the one that should notice does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from crossmargin.replay.books import Books
+from protocol import invariants
+from protocol.errors import InvariantBroken, Refusal
+from protocol.events import AccountUpdated, CollateralUpdated, LedgerUpdated, SharesUpdated, TokenUpdated
+from protocol.invariants import (
+    check_all,
+    check_collateral_units,
+    check_ledger_signs,
+    check_market_totals,
+    check_money,
+    check_records,
+    check_shares,
+)
+from protocol.records import Table
+from protocol.state import Account, Market, Position, State, Token, genesis
+from protocol.units import W
+from tests.protocol.build import (
+    ACCOUNT,
+    BTC,
+    BTC_PRICE,
+    ETH,
+    ETH_PRICE,
+    KEEPER,
+    LENDER,
+    STRANGER,
+    WETH,
+    holding,
+    opened,
+    state_with,
+)
+
+CHECKS = (
+    check_money,
+    check_collateral_units,
+    check_market_totals,
+    check_ledger_signs,
+    check_shares,
+    check_records,
+)
+DEBTOR = ACCOUNT + 1
+
+
+def sound() -> State:
+    """A state with something of everything, a debtor among it."""
+    accounts = {
+        ACCOUNT: holding(5 * W, {WETH: 7}, {BTC: opened(W, BTC_PRICE), ETH: opened(-W, ETH_PRICE)}),
+        KEEPER: holding(3 * W, {}, {BTC: opened(-W // 2, BTC_PRICE)}),
+        DEBTOR: holding(-2 * W, {WETH: 3}),
+    }
+    return state_with(accounts, pool=9 * W, insurance=W, shares={LENDER: 6, STRANGER: 4}, inventory={WETH: 2})
+
+
+def with_account(state: State, key: int, account: Account) -> State:
+    """A state with one account replaced."""
+    return replace(state, accounts=state.accounts.put(key, account))
+
+
+def with_ledger(state: State, **changes: int) -> State:
+    """A state with other dollars of its own."""
+    return replace(state, ledger=replace(state.ledger, **changes))
+
+
+def with_token(state: State, token: int, record: Token) -> State:
+    """A state with one token's record replaced."""
+    return replace(state, tokens=(*state.tokens[:token], record, *state.tokens[token + 1 :]))
+
+
+def with_market(state: State, market: int, **changes: int) -> State:
+    """A state with one market's totals changed."""
+    totals = replace(state.markets[market], **changes)
+    return replace(state, markets=(*state.markets[:market], totals, *state.markets[market + 1 :]))
+
+
+def test_sound_states_pass() -> None:
+    """C1, C5, C7, P5, R1: a busy state and an empty one."""
+    check_all(sound())
+    check_all(genesis(1, 2, 3))
+
+
+def swap_debts(state: State) -> State:
+    """Cash moves from the debtor to another account: the sum stays, the debts do not."""
+    state = with_account(state, DEBTOR, replace(state.accounts[DEBTOR], cash=-3 * W))
+    return with_account(state, KEEPER, replace(state.accounts[KEEPER], cash=4 * W))
+
+
+def positions(*entries: tuple[int, Position]) -> Callable[[State], State]:
+    """The account's positions listed in this order, with the market totals to match."""
+
+    def change(state: State) -> State:
+        listed = dict(entries)
+        accounts = {**state.accounts, ACCOUNT: replace(state.accounts[ACCOUNT], positions=listed)}
+        markets = []
+        for market in range(len(state.markets)):
+            held = [a.positions[market] for a in accounts.values() if market in a.positions]
+            markets.append(
+                Market(sum(max(p.size, 0) for p in held), sum(max(-p.size, 0) for p in held), sum(p.cost for p in held))
+            )
+        return replace(state, accounts=Table(accounts), markets=tuple(markets))
+
+    return change
+
+
+def collateral(*entries: tuple[int, int]) -> Callable[[State], State]:
+    """A state of three collateral tokens, the account's units listed in this order."""
+
+    def change(state: State) -> State:
+        account = replace(state.accounts[ACCOUNT], collateral=dict(entries))
+        state = with_account(state, ACCOUNT, account)
+        tokens = (*state.tokens, Token(0, 0), Token(0, 0))
+        for token, units in entries:
+            if token < len(tokens):
+                others = 3 + 2 if token == WETH else 0
+                tokens = (*tokens[:token], Token(units + others, tokens[token].inventory), *tokens[token + 1 :])
+        if WETH not in dict(entries):
+            tokens = (tokens[0], Token(5, 2), *tokens[2:])
+        return replace(state, tokens=tokens)
+
+    return change
+
+
+BROKEN: list[tuple[str, str, Callable[[State], State], Callable[[State], None]]] = [
+    # C1 for USDC: a wei in every ledger, and a unit in the vault.
+    (
+        "C1",
+        "a wei of cash",
+        lambda s: with_account(s, KEEPER, replace(s.accounts[KEEPER], cash=3 * W + 1)),
+        check_money,
+    ),
+    ("C1", "a wei of pool", lambda s: with_ledger(s, pool=9 * W - 1), check_money),
+    ("C1", "a wei of insurance", lambda s: with_ledger(s, insurance=W + 1), check_money),
+    ("C1", "a unit of USDC", lambda s: with_token(s, 0, replace(s.tokens[0], held=s.tokens[0].held + 1)), check_money),
+    (
+        "C1",
+        "a unit of USDC less",
+        lambda s: with_token(s, 0, replace(s.tokens[0], held=s.tokens[0].held - 1)),
+        check_money,
+    ),
+    # C1 for other tokens.
+    ("C1", "a unit held", lambda s: with_token(s, WETH, Token(13, 2)), check_collateral_units),
+    ("C1", "a unit of inventory", lambda s: with_token(s, WETH, Token(12, 3)), check_collateral_units),
+    (
+        "C1",
+        "a unit of an account",
+        lambda s: with_account(s, DEBTOR, replace(s.accounts[DEBTOR], collateral={WETH: 4})),
+        check_collateral_units,
+    ),
+    ("C1", "inventory of USDC", lambda s: with_token(s, 0, replace(s.tokens[0], inventory=1)), check_collateral_units),
+    # C5 and C6: each total of each market, and a market that should be empty.
+    ("C5", "a wei of long size", lambda s: with_market(s, BTC, long_oi=W + 1), check_market_totals),
+    ("C5", "a wei of short size", lambda s: with_market(s, BTC, short_oi=W // 2 - 1), check_market_totals),
+    ("C5", "a wei of cost", lambda s: with_market(s, ETH, cost=-200 * W + 1), check_market_totals),
+    ("C5", "both sides alike", lambda s: with_market(s, BTC, long_oi=W + 1, short_oi=W // 2 + 1), check_market_totals),
+    (
+        "C5",
+        "cost left in an empty market",
+        lambda s: replace(
+            s, markets=(*s.markets, Market(0, 0, 1)), market_params=(*s.market_params, s.market_params[0])
+        ),
+        check_market_totals,
+    ),
+    # C7: signs, pool beside deficit, and the sum of debts.
+    ("C7", "a negative pool", lambda s: with_ledger(s, pool=-1, insurance=10 * W + 1), check_ledger_signs),
+    ("C7", "negative insurance", lambda s: with_ledger(s, pool=10 * W + 1, insurance=-1), check_ledger_signs),
+    ("C7", "a negative deficit", lambda s: with_ledger(s, pool=9 * W - 1, deficit=-1), check_ledger_signs),
+    (
+        "C7",
+        "negative shares",
+        lambda s: replace(with_ledger(s, shares=-1), shares=Table({LENDER: -1})),
+        check_ledger_signs,
+    ),
+    ("C7", "pool and deficit", lambda s: with_ledger(s, pool=9 * W + 1, deficit=1), check_ledger_signs),
+    ("C7", "a wei of debt", lambda s: with_ledger(s, trader_debt=2 * W + 1), check_ledger_signs),
+    ("C7", "debt without its total", swap_debts, check_ledger_signs),
+    # P5.
+    ("P5", "a share in the ledger", lambda s: with_ledger(s, shares=11), check_shares),
+    ("P5", "a share of an owner", lambda s: replace(s, shares=s.shares.put(LENDER, 7)), check_shares),
+    # R1: order, existence and zero entries.
+    (
+        "R1",
+        "positions out of order",
+        positions((ETH, opened(-W, ETH_PRICE)), (BTC, opened(W, BTC_PRICE))),
+        check_records,
+    ),
+    ("R1", "a position of no market", positions((7, Position(1, 1))), check_records),
+    ("R1", "a position of nothing", positions((BTC, Position(0, 0))), check_records),
+    ("R1", "collateral out of order", collateral((3, 5), (2, 5)), check_records),
+    ("R1", "no units of a token", collateral((2, 0)), check_records),
+]
+
+
+@pytest.mark.parametrize(("rule", "what", "change", "notices"), BROKEN, ids=[what for _, what, _, _ in BROKEN])
+def test_a_broken_statement_is_noticed_by_its_check_alone(
+    rule: str, what: str, change: Callable[[State], State], notices: Callable[[State], None]
+) -> None:
+    """C1, C5, C6, C7, P5, R1: the smallest corruption of each record trips one check, under its id."""
+    state = change(sound())
+    for check in CHECKS:
+        if check is not notices:
+            check(state)
+    with pytest.raises(InvariantBroken, match=f"^{rule}: "):
+        notices(state)
+    with pytest.raises(InvariantBroken, match=f"^{rule}: "):
+        check_all(state)
+
+
+def test_collateral_of_no_token_is_noticed() -> None:
+    """R1: a token that the vault does not know."""
+    account = replace(sound().accounts[ACCOUNT], collateral={WETH: 7, 2: 1})
+    with pytest.raises(InvariantBroken, match="R1: account"):
+        check_records(with_account(sound(), ACCOUNT, account))
+
+
+def test_every_check_is_part_of_check_all() -> None:
+    """C1, C5, C7, P5, R1: no predicate is forgotten."""
+    names = {name for name in vars(invariants) if name.startswith("check_") and name != "check_all"}
+    assert names == {check.__name__ for check in CHECKS}
+
+
+def test_a_broken_invariant_is_no_refusal() -> None:
+    """S1: a defect must not be caught as a refusal."""
+    assert not issubclass(InvariantBroken, Refusal)
+    assert issubclass(InvariantBroken, AssertionError)
+
+
+# --- the books kept from events -------------------------------------------------------------------------------------
+
+
+def entered(*events: Any) -> Books:
+    """Books after the events of one action."""
+    books = Books()
+    books.take(events)
+    return books
+
+
+def test_books_that_balance_are_accepted() -> None:
+    """C1, C9: cash, pool and insurance less deficit against USDC; units and inventory against other tokens."""
+    books = entered(
+        AccountUpdated(1, 5 * 10**12),
+        AccountUpdated(2, -2 * 10**12),
+        LedgerUpdated(4 * 10**12, 3 * 10**12, 10**12, 2 * 10**12, 9),
+        TokenUpdated(0, 9, 0),
+        CollateralUpdated(1, 1, 6),
+        CollateralUpdated(2, 1, 1),
+        TokenUpdated(1, 10, 3),
+        SharesUpdated(1, 9),
+    )
+    assert books.cash == {1: 5 * 10**12, 2: -2 * 10**12}
+    assert books.units == {(1, 1): 6, (2, 1): 1}
+    assert books.held == {0: 9, 1: 10}
+    books.take(())
+    books.take((AccountUpdated(2, 0), TokenUpdated(0, 11, 0)))
+    books.take((CollateralUpdated(1, 1, 0), TokenUpdated(1, 4, 3)))
+
+
+@pytest.mark.parametrize(
+    ("events", "message"),
+    [
+        ((AccountUpdated(1, 1),), "C1: ledgers sum to 1, USDC held is 0"),
+        ((LedgerUpdated(1, 0, 0, 0, 0),), "C1: ledgers sum to 1"),
+        ((LedgerUpdated(0, 1, 0, 0, 0),), "C1: ledgers sum to 1"),
+        ((LedgerUpdated(0, 0, 1, 0, 0),), "C1: ledgers sum to -1"),
+        ((TokenUpdated(0, 1, 0),), f"C1: ledgers sum to 0, USDC held is {10**12}"),
+        ((AccountUpdated(1, 10**12 - 1), TokenUpdated(0, 1, 0)), "C1: ledgers sum to"),
+        ((CollateralUpdated(1, 1, 1),), "C1: token 1: 1 owned, 0 held"),
+        ((TokenUpdated(1, 1, 0),), "C1: token 1: 0 owned, 1 held"),
+        ((TokenUpdated(1, 0, 1),), "C1: token 1: 1 owned, 0 held"),
+        ((CollateralUpdated(1, 1, 2), TokenUpdated(1, 1, 0)), "C1: token 1: 2 owned, 1 held"),
+        ((CollateralUpdated(1, 1, 1), CollateralUpdated(1, 2, 1), TokenUpdated(1, 1, 0)), "C1: token 2"),
+    ],
+)
+def test_books_that_do_not_balance_are_noticed(events: tuple[Any, ...], message: str) -> None:
+    """C1, C9: a single wei or unit too much anywhere."""
+    with pytest.raises(InvariantBroken, match=message):
+        entered(*events)
+
+
+def test_books_replace_old_values_instead_of_adding_them() -> None:
+    """C9: an event carries the record's new value."""
+    books = entered(AccountUpdated(1, 5 * 10**12), TokenUpdated(0, 5, 0))
+    books.take((AccountUpdated(1, 7 * 10**12), TokenUpdated(0, 7, 0)))
+    with pytest.raises(InvariantBroken):
+        books.take((AccountUpdated(1, 6 * 10**12),))

@@ -1,0 +1,220 @@
+"""Model and contracts side by side, for tests: every action goes to both, and both must answer alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from contracts_py.compile import Artifact
+from contracts_py.deploy import TokenPlan
+from contracts_py.errors import UnknownRevert
+from contracts_py.keys import address_of
+from crossmargin.replay.books import Books
+from crossmargin.replay.chain import ChainEngine
+from crossmargin.replay.lockstep import compare_results, compare_worlds
+from crossmargin.replay.world import World, new_world
+from oracle.feeds import Push, SetFeed
+from protocol.actions import Deposit, DepositToPool, FundInsurance, SetCollateral, SetMarket, SetRisk
+from protocol.errors import Refusal
+from protocol.invariants import check_all
+from protocol.params import CollateralParams, HaircutBracket, MarginBracket, MarketParams, RiskParams
+from protocol.state import account_id
+from protocol.units import USDC_TO_W, W
+
+START = 1_600_000_000
+TOKENS = (TokenPlan("USDC", 6), TokenPlan("WETH", 18))
+FEEDS = ("BTC / USD", "ETH / USD")
+BTC, ETH = 0, 1
+USDC, WETH = 0, 1
+ACTORS = ("admin", "guardian", "poster", "treasury", "lender", "borrower", "trader", "liquidator", "stranger")
+
+RISK = RiskParams(
+    keeper_reserve=10 * W,
+    margin_call_buffer=W // 4,
+    backstop_ratio=6_667,
+    fixed_reward=5 * W,
+    reward_ratio=W // 400,
+    max_reward=1_000 * W,
+    reward_cap=100,
+    penalty_ratio=W // 100,
+    debt_cap=100_000 * W,
+    insurance_fee_share=1_000,
+    insurance_penalty_share=5_000,
+    sale_discount=500,
+)
+
+
+def market_params(feed: int, lot: int = W // 1_000) -> MarketParams:
+    """The reference tiers over a feed."""
+    rows = ((0, 25, 50), (10**6, 40, 80), (5 * 10**6, 75, 150), (20 * 10**6, 150, 300))
+    return MarketParams(
+        feed=feed,
+        lot=lot,
+        min_notional=1_000 * W,
+        fee_rate=W // 2_000,
+        brackets=tuple(MarginBracket(low * W, mm * W // 1_000, im * W // 1_000) for low, mm, im in rows),
+    )
+
+
+def weth_params() -> CollateralParams:
+    """The reference haircuts over the ETH feed."""
+    rows = ((0, 90, 85), (10**6, 80, 70), (5 * 10**6, 50, 40))
+    return CollateralParams(
+        feed=ETH,
+        decimals=18,
+        brackets=tuple(HaircutBracket(low * W, mm * W // 100, im * W // 100) for low, mm, im in rows),
+    )
+
+
+class Disagreement(AssertionError):
+    """Model and contracts answered differently."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A moment that twins can go back to."""
+
+    world: World
+    books: Books
+    chain_books: Books
+    now: int
+    snapshot: int
+    nonces: dict[bytes, int]
+
+
+class Model:
+    """The model alone, with the conveniences of the twins."""
+
+    def __init__(self, tokens: Sequence[TokenPlan] = TOKENS) -> None:
+        admin, guardian, poster = (address_of(role) for role in ("admin", "guardian", "poster"))
+        self.world: World = new_world(admin, guardian, poster, len(tokens))
+        self.books = Books()
+        self.now = START
+        self.events: tuple[Any, ...] = ()
+
+    def do(self, sender: str, action: Any, refused: str | None = None, after: int = 1) -> tuple[Any, ...]:
+        """Apply an action ``after`` seconds; assert that it succeeds, or is refused with ``refused``."""
+        self.now += after
+        code = self._apply(sender, action)
+        assert code == (refused or "ok"), f"{action} by {sender}: {code}, expected {refused or 'ok'}"
+        return self.events
+
+    def _apply(self, sender: str, action: Any) -> str:
+        self.events = ()
+        before = self.world
+        try:
+            self.world, self.events = self.world.apply(self.now, address_of(sender), action)
+        except Refusal as refusal:
+            assert self.world is before
+            return refusal.code
+        self.books.take(self.events)
+        check_all(self.world.protocol)
+        return "ok"
+
+    def configure(self) -> None:
+        """Feeds, risk, two markets and WETH collateral; BTC at 8,000 and ETH at 200 dollars."""
+        self.do("admin", SetFeed(BTC, 8, 7_200))
+        self.do("admin", SetFeed(ETH, 8, 7_200))
+        self.do("admin", SetRisk(RISK))
+        self.do("admin", SetMarket(BTC, market_params(BTC)))
+        self.do("admin", SetMarket(ETH, market_params(ETH, W // 100)))
+        self.do("admin", SetCollateral(WETH, weth_params()))
+        self.price(BTC=8_000, ETH=200)
+
+    def price(self, after: int = 1, **prices: int) -> None:
+        """Push whole-dollar prices."""
+        feeds = tuple(sorted({"BTC": BTC, "ETH": ETH}[name] for name in prices))
+        answers = tuple(prices[("BTC", "ETH")[feed]] * 10**8 for feed in feeds)
+        self.do("poster", Push(feeds, answers), after=after)
+
+    def fund(self, pool: int = 1_000_000, insurance: int = 10_000) -> None:
+        """Whole dollars for the pool and the insurance fund."""
+        if pool:
+            self.do("lender", DepositToPool(pool * 10**6))
+        if insurance:
+            self.do("treasury", FundInsurance(insurance * 10**6))
+
+    def deposit(self, owner: str, usd: int = 0, weth: int = 0, sub: int = 0) -> int:
+        """Whole dollars and whole WETH into an account; its id."""
+        account = account_id(address_of(owner), sub)
+        if usd:
+            self.do(owner, Deposit(account, USDC, usd * 10**6))
+        if weth:
+            self.do(owner, Deposit(account, WETH, weth * 10**18))
+        return account
+
+    def cash(self, account: int) -> int:
+        """An account balance."""
+        cash: int = self.world.protocol.accounts[account].cash
+        return cash
+
+    def event(self, name: str) -> Any:
+        """The only event of that name in the newest action."""
+        (found,) = (event for event in self.events if type(event).__name__ == name)
+        return found
+
+
+class Twins(Model):
+    """Model and contracts: ``do`` compares outcome, code and events, ``check_states`` everything."""
+
+    def __init__(
+        self,
+        artifacts: dict[str, Artifact],
+        actors: Sequence[str] = ACTORS,
+        tokens: Sequence[TokenPlan] = TOKENS,
+    ) -> None:
+        super().__init__(tokens)
+        self.chain = ChainEngine("eth-tester", START, tokens, FEEDS, actors, artifacts)
+        self.gas = 0
+
+    def save(self) -> Checkpoint:
+        """This moment, to go back to with ``restore``, any number of times."""
+        node = self.chain.contracts.node
+        return Checkpoint(
+            world=self.world,
+            books=deepcopy(self.books),
+            chain_books=deepcopy(self.chain.books),
+            now=self.now,
+            snapshot=node.web3.provider.ethereum_tester.take_snapshot(),  # type: ignore[attr-defined]
+            nonces=dict(node._nonces),
+        )
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go back: much faster than deploying again."""
+        node = self.chain.contracts.node
+        node.web3.provider.ethereum_tester.revert_to_snapshot(checkpoint.snapshot)  # type: ignore[attr-defined]
+        node._nonces = dict(checkpoint.nonces)
+        self.world, self.now, self.events = checkpoint.world, checkpoint.now, ()
+        self.books, self.chain.books = deepcopy(checkpoint.books), deepcopy(checkpoint.chain_books)
+
+    def _apply(self, sender: str, action: Any) -> str:
+        code = super()._apply(sender, action)
+        chain_code, chain_events, self.gas = "ok", (), 0
+        try:
+            chain_events, self.gas = self.chain.execute(self.now, sender, action)
+        except Refusal as refusal:
+            chain_code = refusal.code
+        except UnknownRevert as revert:
+            chain_code = str(revert)
+        difference = compare_results(code, self.events, chain_code, chain_events)
+        if difference:
+            raise Disagreement(f"{action} by {sender}: {difference}")
+        return code
+
+    def check_states(self) -> None:
+        """The complete state of both, field by field."""
+        difference = compare_worlds(self.world, self.chain.read())
+        if difference:
+            raise Disagreement(str(difference))
+
+
+def wei(dollars: int) -> int:
+    """Whole dollars at scale W."""
+    return dollars * W
+
+
+def usdc(dollars: int) -> int:
+    """Whole dollars as USDC units."""
+    return dollars * W // USDC_TO_W
