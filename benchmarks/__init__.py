@@ -1,0 +1,1 @@
+"""Measurements: gas of every action, and the figures that decisions rest on."""

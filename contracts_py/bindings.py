@@ -101,9 +101,7 @@ class CrossMargin:
 
     def read_events(self, receipt: Receipt) -> tuple[Any, ...]:
         """The protocol's events of a transaction, as the model's records. Tokens' own events are left out."""
-        return tuple(
-            self.read_log(log) for log in receipt.logs if log.address not in self.deployment.tokens
-        )
+        return tuple(self.read_log(log) for log in receipt.logs if log.address not in self.deployment.tokens)
 
     def read_log(self, log: Log) -> Any:
         """One log as the model's event."""
@@ -165,9 +163,7 @@ def read_event(entry: dict[str, Any]) -> EventShape:
         names=tuple(item["name"] for item in entry["inputs"]),
         indexed=indexed,
         types=kinds,
-        data_types=tuple(
-            kind for kind, item in zip(kinds, entry["inputs"], strict=True) if not item["indexed"]
-        ),
+        data_types=tuple(kind for kind, item in zip(kinds, entry["inputs"], strict=True) if not item["indexed"]),
     )
 
 

@@ -43,9 +43,7 @@ def read_sources() -> dict[str, str]:
     return {path.relative_to(root).as_posix(): path.read_text("utf-8") for path in paths}
 
 
-def compile_all(
-    changed: Mapping[str, str] | None = None, names: Sequence[str] = DEPLOYABLES
-) -> dict[str, Artifact]:
+def compile_all(changed: Mapping[str, str] | None = None, names: Sequence[str] = DEPLOYABLES) -> dict[str, Artifact]:
     """The deployables ``names``, compiled from the sources with ``changed`` files added or replaced.
 
     Results are kept under a digest of sources, compiler and settings, in ``$CROSSMARGIN_CACHE`` or the user's
@@ -120,6 +118,6 @@ def _store(path: Path, artifacts: Mapping[str, Artifact]) -> None:
         # Several test processes may compile at once; a rename shows each of them a whole file.
         with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
             file.write(text)
-        os.replace(file.name, path)
+        Path(file.name).replace(path)
     except OSError:
         return

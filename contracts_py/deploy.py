@@ -60,9 +60,7 @@ def deploy(
         for index, text in enumerate(feeds)
     )
     token_contracts = tuple(
-        node.deploy(
-            key, artifacts["mocks/Token"].bytecode, encode(["string", "uint8"], [plan.symbol, plan.decimals])
-        )
+        node.deploy(key, artifacts["mocks/Token"].bytecode, encode(["string", "uint8"], [plan.symbol, plan.decimals]))
         for plan in tokens
     )
     routes = [
@@ -88,10 +86,10 @@ def find_routes(artifacts: Mapping[str, Artifact]) -> dict[str, str]:
     routes: dict[str, str] = {}
     for name in ENGINES:
         for signature, selector in artifacts[name].selectors.items():
-            selector = "0x" + selector[2:].rjust(8, "0")
-            if selector in routes:
-                raise ValueError(f"{signature} of {name} has the selector of a function of {routes[selector]}")
-            routes[selector] = name
+            full = "0x" + selector[2:].rjust(8, "0")
+            if full in routes:
+                raise ValueError(f"{signature} of {name} has the selector of a function of {routes[full]}")
+            routes[full] = name
     return routes
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 from eth_keys import keys
 from eth_utils import keccak
 
 
-@lru_cache(maxsize=None)
+@cache
 def private_key(name: str) -> bytes:
     """The private key of a named actor: for local chains only, since anyone can derive it."""
     return keccak(text=f"crossmargin:{name}")
 
 
-@lru_cache(maxsize=None)
+@cache
 def address_of(name: str) -> int:
     """The address of a named actor, as an integer."""
     return int.from_bytes(keys.PrivateKey(private_key(name)).public_key.to_canonical_address(), "big")

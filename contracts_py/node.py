@@ -77,7 +77,12 @@ class Node:
 
     def fund(self, address: int) -> None:
         """Give an address the native coin it needs for gas."""
-        payment: Any = {"from": self._payer, "to": Web3.to_checksum_address(to_hex(address)), "value": FUNDS, "gas": 21_000}
+        payment: Any = {
+            "from": self._payer,
+            "to": Web3.to_checksum_address(to_hex(address)),
+            "value": FUNDS,
+            "gas": 21_000,
+        }
         self.web3.eth.wait_for_transaction_receipt(self.web3.eth.send_transaction(payment))
 
     def send(self, key: bytes, to: int | None, data: bytes, time: int | None = None) -> Receipt:

@@ -128,3 +128,7 @@ def main() -> None:
     except KeyboardInterrupt:
         print("interrupted; nothing was changed", file=sys.stderr)
         sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -116,9 +116,7 @@ def process_set_feed(hub: FeedHub, now: Seconds, sender: int, action: SetFeed) -
     return replace(hub, feeds=feeds), (FeedSet(action.feed, action.decimals, action.max_age),)
 
 
-def process_push(
-    hub: FeedHub, now: Seconds, sender: int, action: Push
-) -> tuple[FeedHub, tuple[RoundPushed, ...]]:
+def process_push(hub: FeedHub, now: Seconds, sender: int, action: Push) -> tuple[FeedHub, tuple[RoundPushed, ...]]:
     """Append one round per feed named, at the time of the block (ORC-4).
 
     Any answer is accepted, wrong ones too: a feed can fail, and the reader's guards must show what follows.

@@ -1,0 +1,1 @@
+"""The rulebook as code: pure, integers in, integers out."""

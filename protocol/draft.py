@@ -10,10 +10,18 @@ from dataclasses import replace
 from typing import TypeVar
 
 from protocol import errors
-from protocol.events import AccountUpdated, CollateralUpdated, Event, LedgerUpdated, MarketUpdated, SharesUpdated, TokenUpdated
+from protocol.events import (
+    AccountUpdated,
+    CollateralUpdated,
+    Event,
+    LedgerUpdated,
+    MarketUpdated,
+    SharesUpdated,
+    TokenUpdated,
+)
 from protocol.records import record
 from protocol.state import Account, Ledger, Market, Position, State, Token
-from protocol.units import SIGNED_LIMIT, SIZE_LIMIT, UNITS_LIMIT, UNSIGNED_LIMIT, Units, Usd
+from protocol.units import SIGNED_LIMIT, SIZE_LIMIT, UNITS_LIMIT, UNSIGNED_LIMIT, Units
 
 R = TypeVar("R")
 
@@ -116,18 +124,14 @@ class Draft:
 
     def report_ledger(self) -> None:
         """Report the protocol's own dollars in their final form."""
-        self.events.append(
-            LedgerUpdated(self.pool, self.insurance, self.deficit, self.trader_debt, self.share_supply)
-        )
+        self.events.append(LedgerUpdated(self.pool, self.insurance, self.deficit, self.trader_debt, self.share_supply))
 
     def commit(self) -> Outcome:
         """The state after the action."""
         base = self.base
         accounts, shares = base.accounts, base.shares
         for account in self._accounts.values():
-            accounts = accounts.put(
-                account.id, Account(account.cash, account.collateral, account.positions)
-            )
+            accounts = accounts.put(account.id, Account(account.cash, account.collateral, account.positions))
         for owner, amount in self._shares.items():
             shares = shares.put(owner, amount)
         state = replace(

@@ -66,7 +66,7 @@ class NotOwner(Refusal):
 
 
 class UnknownAccount(Refusal):
-    """The account has never received a deposit."""
+    """Nothing was ever credited to the account."""
 
     code = "account/unknown"
 

@@ -42,9 +42,7 @@ def process_set_market(state: State, env: Env, action: SetMarket) -> Outcome:
         raise errors.BadListing(next_id=listed)
     markets = state.markets if action.market < listed else (*state.markets, Market(0, 0, 0))
     params = _set(state.market_params, action.market, action.params)
-    return Outcome(
-        replace(state, market_params=params, markets=markets), (MarketSet(action.market, action.params),)
-    )
+    return Outcome(replace(state, market_params=params, markets=markets), (MarketSet(action.market, action.params),))
 
 
 def process_set_collateral(state: State, env: Env, action: SetCollateral) -> Outcome:

@@ -35,7 +35,7 @@ def process_liquidate(state: State, env: Env, action: Liquidate) -> Outcome:
     """Close every position of an account below maintenance, and settle what it leaves (LIQ-1 to LIQ-8).
 
     The owner keeps the remainder. The keeper is credited in the account balance of the sender's account 0, so no
-    transfer can fail. Refuses: account/unknown, liq/self, oracle/*, liq/not-liquidatable.
+    transfer can fail. Refuses: account/unknown, liq/self, oracle/*, liq/not-liquidatable, sys/domain.
     """
     before = state.accounts.get(action.account)
     if before is None:

@@ -97,9 +97,7 @@ def compute_health(state: State, holdings: Holdings, env: Env) -> Health:
         quote = env.quote(market_params.feed)
         status |= quote.status
         pnl = compute_pnl(position, quote.price)
-        position_mm, position_im = compute_margins(
-            market_params.brackets, compute_notional(position.size, quote.price)
-        )
+        position_mm, position_im = compute_margins(market_params.brackets, compute_notional(position.size, quote.price))
         raw += pnl
         mm_equity += pnl
         im_equity += min(pnl, 0)

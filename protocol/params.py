@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from protocol import errors
 from protocol.records import record
@@ -161,6 +162,6 @@ def check_lower_bounds(lowers: Sequence[Price]) -> None:
     """
     if not 1 <= len(lowers) <= MAX_BRACKETS or lowers[0] != 0:
         raise errors.BadBrackets
-    for below, lower in zip(lowers, lowers[1:], strict=False):
+    for below, lower in pairwise(lowers):
         if not below < lower < PRICE_LIMIT:
             raise errors.BadBrackets(lower=lower)

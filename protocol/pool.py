@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from protocol import errors
 from protocol.actions import DepositToPool
-from protocol.collateral import compute_token_value
 from protocol.draft import Draft, Outcome, check_range
 from protocol.env import Env, check_usable
 from protocol.state import USDC, State
-from protocol.units import UNSIGNED_LIMIT, USDC_TO_W, Usd, W, fdiv
+from protocol.units import UNSIGNED_LIMIT, USDC_TO_W, Usd, W, cdiv, fdiv
 from protocol.vault import check_amount, take_in
 
 VIRTUAL = 10**6  # virtual shares and dollars that make share-price inflation unprofitable
@@ -17,7 +16,8 @@ VIRTUAL = 10**6  # virtual shares and dollars that make share-price inflation un
 def compute_traders_pnl(state: State, env: Env) -> tuple[Usd, int]:
     """Net unrealised profit of all traders and the status of the prices used (LPD-1).
 
-    Exact totals per market, rounded down: below the sum of the positions' own profits by less than a wei each.
+    Exact totals per market, rounded down once: never below the sum of the positions' own profits, which are each
+    rounded down.
     """
     pnl = 0
     status = 0
@@ -31,7 +31,10 @@ def compute_traders_pnl(state: State, env: Env) -> tuple[Usd, int]:
 
 
 def compute_inventory_value(state: State, env: Env) -> tuple[Usd, int]:
-    """Market value of the collateral the pool has bought and the status of the prices used (LPD-1)."""
+    """Market value of the collateral the pool has bought and the status of the prices used (LPD-1).
+
+    Rounded up, in favour of the pool: a depositor pays for what is there.
+    """
     value = 0
     status = 0
     for params, token in zip(state.collateral_params, state.tokens[1:], strict=False):
@@ -39,18 +42,18 @@ def compute_inventory_value(state: State, env: Env) -> tuple[Usd, int]:
             continue
         quote = env.quote(params.feed)
         status |= quote.status
-        value += compute_token_value(token.inventory, quote.price, params.decimals)
+        value += cdiv(token.inventory * quote.price, 10**params.decimals)
     return value, status
 
 
 def compute_deposit_value(state: State, env: Env) -> tuple[Usd, int]:
     """What the pool is worth to a depositor and the status of the prices used (LPD-1).
 
-    Valued against the depositor: the traders' net loss counts, their net gain does not. A negative value is 0.
+    Valued against the depositor: the traders' net loss counts, their net gain does not. Never negative.
     """
     pnl, pnl_status = compute_traders_pnl(state, env)
     inventory, inventory_status = compute_inventory_value(state, env)
-    return max(state.ledger.pool - min(pnl, 0) + inventory, 0), pnl_status | inventory_status
+    return state.ledger.pool - min(pnl, 0) + inventory, pnl_status | inventory_status
 
 
 def compute_shares(amount: Usd, supply: int, value: Usd) -> int:

@@ -56,7 +56,7 @@ class Table(Mapping[K, V]):
             path.append(node)
             node = cast("Table[K, V]", node._next)
         for older in reversed(path):
-            data = cast("dict[K, V]", node._data)
+            data = node._data
             key = older._key
             node._data, node._next, node._key, node._old = None, older, key, data.get(key, _ABSENT)
             if older._old is _ABSENT:

@@ -37,9 +37,7 @@ def compute_fill(position: Position, size_delta: Size, price: Price) -> Fill:
     return Fill(Position(position.size + size_delta, position.cost - released), -paid - released)
 
 
-def fill(
-    draft: Draft, account: DraftAccount, market: int, size_delta: Size, price: Price, fee_rate: Ratio
-) -> None:
+def fill(draft: Draft, account: DraftAccount, market: int, size_delta: Size, price: Price, fee_rate: Ratio) -> None:
     """Apply one fill: position, market totals, realised profit and fee (FIL-2).
 
     The fee is charged on the notional of the fill, rounded up, and shared between insurance and pool.
@@ -52,9 +50,7 @@ def fill(
     add_cash(draft, account, -fee)
     share_income(draft, fee, draft.base.risk.insurance_fee_share)
     after = result.position
-    draft.events.append(
-        PositionUpdated(account.id, market, after.size, after.cost, size_delta, price, result.pnl, fee)
-    )
+    draft.events.append(PositionUpdated(account.id, market, after.size, after.cost, size_delta, price, result.pnl, fee))
     draft.put_market(market, move_totals(draft.market(market), before, after))
 
 

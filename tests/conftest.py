@@ -29,17 +29,26 @@ def model() -> Model:
 
 
 @pytest.fixture(scope="session")
-def deployed(artifacts: dict[str, Artifact]) -> tuple[Twins, Checkpoint]:
-    """Configured and funded twins, deployed once, and the moment to go back to."""
+def deployed(artifacts: dict[str, Artifact]) -> tuple[Twins, Checkpoint, Checkpoint]:
+    """Twins deployed once, and two moments to go back to: just deployed, and configured and funded."""
     twins = Twins(artifacts)
+    bare = twins.save()
     twins.configure()
     twins.fund()
-    return twins, twins.save()
+    return twins, bare, twins.save()
 
 
 @pytest.fixture
-def twins(deployed: tuple[Twins, Checkpoint]) -> Twins:
+def twins(deployed: tuple[Twins, Checkpoint, Checkpoint]) -> Twins:
     """Configured and funded twins, as if deployed for this test."""
-    twins, fresh = deployed
-    twins.restore(fresh)
+    twins, _, funded = deployed
+    twins.restore(funded)
+    return twins
+
+
+@pytest.fixture
+def bare_twins(deployed: tuple[Twins, Checkpoint, Checkpoint]) -> Twins:
+    """Twins just deployed: no feeds, no parameters, no money."""
+    twins, bare, _ = deployed
+    twins.restore(bare)
     return twins

@@ -201,6 +201,7 @@ class Twins(Model):
         difference = compare_results(code, self.events, chain_code, chain_events)
         if difference:
             raise Disagreement(f"{action} by {sender}: {difference}")
+        self.chain.audit(chain_events)
         return code
 
     def check_states(self) -> None:

@@ -26,6 +26,7 @@ LONGEST_MAX_AGE: constant(uint256) = 3 * 86_400
 ANSWER_LIMIT: constant(int256) = 2**127
 PRICE_LIMIT: constant(int256) = 2**96
 
+# Status bits (ORC-2).
 NON_POSITIVE: constant(uint256) = 1
 STALE_HARD: constant(uint256) = 4
 OUT_OF_BOUNDS: constant(uint256) = 64
@@ -117,7 +118,7 @@ def read(feed: uint256) -> (uint256, uint256):
 @reentrant
 def round_data(feed: uint256, round: uint256) -> (int256, uint256):
     """
-    @notice A round of a feed's real history: answer and time of acceptance.
+    @notice A round of a feed's real history: answer and time of acceptance (ORC-1).
     """
     word: uint256 = self.rounds[feed][round]
     assert word != 0, "oracle/unknown-round"

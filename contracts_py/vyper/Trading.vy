@@ -98,7 +98,7 @@ def trade(account: uint256, market: uint256, size_delta: int256, acceptable_pric
 @internal
 @pure
 def _check_order(size_delta: int256, lot: uint256):
-    """Refuse a size of zero, one out of range, or one that is not whole lots (TRD-3)."""
+    """Refuse a size of zero, one out of range, or one that is not whole lots (TRD-2)."""
     assert size_delta != 0, "amount/zero"
     assert size_delta > -calc.SIZE_LIMIT and size_delta < calc.SIZE_LIMIT, "sys/domain"
     assert calc.magnitude(size_delta) % lot == 0, "market/lot"

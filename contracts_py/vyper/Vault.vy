@@ -137,7 +137,7 @@ def _compute_deposit_value() -> (uint256, uint256):
         statuses |= status
         skew: int256 = convert(calc.high(open_interest), int256) - convert(calc.low(open_interest), int256)
         traders_pnl += valuation.compute_pnl(skew, markets.costs[market], price)
-    pool_value: int256 = convert(calc.high(treasury.funds), int256) - min(traders_pnl, 0)
+    pool_value: uint256 = calc.high(treasury.funds) + calc.magnitude(min(traders_pnl, 0))
     for token: uint256 in range(1, parameters.collateral_count + 1, bound=types.MAX_TOKENS):
         inventory: uint256 = calc.low(treasury.token_totals[token])
         if inventory == 0:
@@ -145,8 +145,8 @@ def _compute_deposit_value() -> (uint256, uint256):
         word: uint256 = parameters.collateral_words[token]
         price, status = prices.quote(word >> 240)
         statuses |= status
-        pool_value += convert(valuation.compute_token_value(inventory, price, (word >> 232) & 255), int256)
-    return convert(max(pool_value, 0), uint256), statuses
+        pool_value += calc.ucdiv(inventory * price, 10 ** ((word >> 232) & 255))
+    return pool_value, statuses
 
 
 @internal

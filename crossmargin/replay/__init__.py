@@ -1,0 +1,1 @@
+"""Replaying scenarios on model and contracts."""

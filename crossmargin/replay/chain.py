@@ -20,6 +20,7 @@ from contracts_py.readback import read_hub, read_state
 from crossmargin.replay.books import Books
 from crossmargin.replay.world import World
 from protocol.errors import InvariantBroken
+from protocol.events import TokenUpdated
 
 WALLET = 2**110  # test token units given to each actor: more than any action can move
 SETUP_TIME = 86_400  # seconds before the first action in which contracts are deployed and wallets filled
@@ -70,23 +71,25 @@ class ChainEngine:
             node.send(key, token, _call("approve", self.deployment.protocol, 2**256 - 1))
 
     def execute(self, time: int, sender: str, action: Any) -> tuple[tuple[Any, ...], int]:
-        """The events of an action at ``time``, and its gas. Raises a ``Refusal``.
-
-        After each success the money identities are checked on what the chain itself reported, and the vault's
-        token balances against what it recorded.
-        """
+        """The events of an action at ``time``, and its gas. Raises a ``Refusal``."""
         started = clock.perf_counter()
         try:
             events, receipt = self.contracts.execute(action, private_key(sender), address_of(sender), time)
         finally:
             self.seconds += clock.perf_counter() - started
+        return events, receipt.gas_used
+
+    def audit(self, events: Iterable[Any]) -> None:
+        """Check the money identities on what the chain reported, and its tokens against what it recorded.
+
+        Raises ``InvariantBroken``.
+        """
         self.books.take(events)
         for event in events:
-            if type(event).__name__ == "TokenUpdated":
+            if isinstance(event, TokenUpdated):
                 balance = self.contracts.token_balance(event.token, self.deployment.protocol)
                 if balance != event.held:
                     raise InvariantBroken(f"C2: token {event.token}: {event.held} recorded, {balance} in the vault")
-        return events, receipt.gas_used
 
     def read(self) -> World:
         """The complete state of the contracts."""

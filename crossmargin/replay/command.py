@@ -19,7 +19,7 @@ from crossmargin.replay.expectations import Missed, check_end, check_step
 from crossmargin.replay.folder import RunFolder
 from crossmargin.replay.lockstep import Divergence
 from crossmargin.replay.result import build_result
-from crossmargin.replay.run import CONFIGURE_TIME, ENGINES, Chain, Done, Replay, count_planned
+from crossmargin.replay.run import CONFIGURE_TIME, ENGINES, Chain, Replay, count_planned
 from crossmargin.replay.summary import Summary
 from crossmargin.replay.trace import Trace
 from crossmargin.scenario import Scenario, actors, find_scenarios, load_scenario
@@ -130,6 +130,9 @@ def replay_all(texts: list[str], engine: str, backend: str, out: Path | None, as
     if engine not in ENGINES:
         print(f"there is no engine {engine!r}; choose from {', '.join(ENGINES)}", file=sys.stderr)
         return Exit.USAGE
+    if backend != "eth-tester" and "://" not in backend:
+        print(f"there is no backend {backend!r}; use eth-tester or a URL", file=sys.stderr)
+        return Exit.USAGE
     paths = [path for text in texts for path in find_scenarios(text)]
     scenarios = [load_scenario(path, address_of) for path in paths]
     worst = Exit.OK
@@ -146,9 +149,9 @@ def replay_all(texts: list[str], engine: str, backend: str, out: Path | None, as
         else:
             print(run.summary)
             print(f"run folder: {run.folder}", flush=True)
-        for problem in (run.failure, *run.missed):
-            if problem:
-                print(f"{scenario.path}: {problem}", file=sys.stderr)
+        for wrong in (run.failure, *run.missed):
+            if wrong:
+                print(f"{scenario.path}: {wrong}", file=sys.stderr)
         worst = max(worst, run.exit_code)
     return worst
 

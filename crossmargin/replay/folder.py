@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -49,11 +48,11 @@ class RunFolder:
         self._partial.chmod(0o755)
         if self.target.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{self.target.name}.", dir=self.target.parent))
-            os.replace(self.target, old / "run")
-            os.replace(self._partial, self.target)
+            self.target.replace(old / "run")
+            self._partial.replace(self.target)
             shutil.rmtree(old)
         else:
-            os.replace(self._partial, self.target)
+            self._partial.replace(self.target)
         self._partial = None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -32,6 +32,9 @@ class Chain(Protocol):
 
     def execute(self, time: int, sender: str, action: Any) -> tuple[tuple[Any, ...], int]:
         """Events and gas of an action. Raises a ``Refusal``."""
+
+    def audit(self, events: Iterable[Any]) -> None:
+        """Check the money identities after an action. Raises ``InvariantBroken``."""
 
     def read(self) -> World:
         """The complete state."""
@@ -143,6 +146,7 @@ class Replay:
                 self._report(planned, compare_results(code, events, chain_code, chain_events))
                 if self._number % STATE_CHECK_INTERVAL == 0:
                     self._compare_states(type(planned.action).__name__)
+            self.chain.audit(chain_events)
             code, events = chain_code, chain_events
         done = Done(self._number, planned, self._clock, code, events, gas, self.world)
         count(self.totals, done)

@@ -206,4 +206,8 @@ def test_the_router_refuses_a_faulty_deployment(artifacts: dict[str, Artifact], 
     arguments = encode(kinds, [routes, to_hex(1), to_hex(2), to_hex(engine), tokens])
     with pytest.raises(Reverted):
         node.deploy(key, artifacts["CrossMargin"].bytecode, arguments)
-    node.deploy(key, artifacts["CrossMargin"].bytecode, encode(kinds, [[good], to_hex(1), to_hex(2), to_hex(engine), [to_hex(engine)]]))
+    node.deploy(
+        key,
+        artifacts["CrossMargin"].bytecode,
+        encode(kinds, [[good], to_hex(1), to_hex(2), to_hex(engine), [to_hex(engine)]]),
+    )

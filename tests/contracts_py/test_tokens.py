@@ -49,7 +49,7 @@ def refused_on_chain(twins: Twins, sender: str, action: Any) -> str:
     with pytest.raises(tuple(REFUSALS.values())) as refusal:
         twins.chain.execute(twins.now, sender, action)
     twins.check_states()
-    return str(refusal.value.code)  # type: ignore[attr-defined]
+    return str(refusal.value.code)
 
 
 @pytest.mark.parametrize(
@@ -125,4 +125,3 @@ def test_a_donation_changes_no_ledger(twins: Twins) -> None:
         assert node.send(private_key("stranger"), twins.chain.deployment.tokens[token], data).succeeded
     assert twins.chain.read() == before
     assert account_id(address_of("borrower")) == account
-

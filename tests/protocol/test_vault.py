@@ -333,6 +333,10 @@ def test_an_account_that_owes_nothing_needs_no_price_to_withdraw() -> None:
     for surroundings in (NO_PRICES, env(eth=0, eth_status=int(Status.NON_POSITIVE))):
         for token in (USDC, WETH):
             run(state, surroundings, Withdraw(ACCOUNT, token, 1))
+    # The last unit of cash, and collateral beside a balance of exactly zero; a wei of debt is another matter.
+    for cash, token, code in ((10**12, USDC, "ok"), (0, WETH, "ok"), (-1, WETH, "oracle/unavailable")):
+        state = state_with({ACCOUNT: holding(cash, {WETH: 10})}, held=1)
+        assert outcome_of(state, NO_PRICES, Withdraw(ACCOUNT, token, 1)) == code
 
 
 def test_a_withdrawn_collateral_needs_no_price_of_its_own() -> None:

@@ -5,7 +5,7 @@
 W: constant(uint256) = 10**18
 WI: constant(int256) = 10**18
 BPS: constant(uint256) = 10**4
-USDC_TO_W: constant(uint256) = 10**12
+USDC_TO_W: constant(uint256) = 10**12  # USDC has 6 decimals (UNIT-2)
 
 # Widths of packed words (UNIT-3).
 PRICE_LIMIT: constant(uint256) = 2**96

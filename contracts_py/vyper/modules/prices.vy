@@ -6,6 +6,7 @@ from modules import roles
 
 uses: roles
 
+# Status bits (ORC-2).
 NON_POSITIVE: constant(uint256) = 1
 STALE_HARD: constant(uint256) = 4
 OUT_OF_BOUNDS: constant(uint256) = 64

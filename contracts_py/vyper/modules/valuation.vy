@@ -1,6 +1,6 @@
 # @title What sizes and units are worth at a price
 # @notice Twin of compute_notional, compute_pnl and compute_token_value in protocol/margin.py and collateral.py.
-# @dev Sizes, units and prices are below 2**96 and decimals at most 24, so no product reaches 2**255.
+# @dev Sizes, units and totals are below 2**128, prices below 2**96, decimals at most 24: no product reaches 2**255.
 
 from modules import calc
 

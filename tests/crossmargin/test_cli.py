@@ -1,0 +1,204 @@
+"""The command line: results, exit codes, and one clear message for whatever is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from crossmargin.errors import Exit
+from tests.crossmargin.commands import Answer, run
+
+DATA = Path(__file__).parent / "data"
+TWINS = DATA / "twins.yaml"
+Crossmargin = Callable[..., Answer]
+
+
+@pytest.fixture
+def crossmargin(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Crossmargin:
+    """The command, run in this process."""
+    return lambda *arguments: run(capsys, monkeypatch, *arguments)
+
+
+def replay_model(crossmargin: Crossmargin, scenario: Path, out: Path, *more: object) -> Answer:
+    return crossmargin("replay", scenario, "--engine", "model", "--out", out, *more)
+
+
+def test_a_run_prints_its_story_and_keeps_its_folder(crossmargin: Crossmargin, tmp_path: Path) -> None:
+    answer = replay_model(crossmargin, TWINS, tmp_path / "run")
+    assert answer.code == Exit.OK
+    assert "long: BANKRUPT, equity_mm" in answer.out
+    assert f"run folder: {tmp_path / 'run'}" in answer.out
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "manifest.json",
+        "summary.txt",
+        "timings.json",
+        "trace.sqlite",
+    ]
+    assert (tmp_path / "run" / "summary.txt").read_text() in answer.out
+
+
+def test_json_has_the_promised_keys_in_the_promised_order(crossmargin: Crossmargin, tmp_path: Path) -> None:
+    answer = replay_model(crossmargin, TWINS, tmp_path / "run", "--json")
+    result = json.loads(answer.out)
+    assert list(result) == [
+        "scenario", "engine", "backend", "rounds", "actions", "refusals", "liquidations", "divergences", "bad_debt",
+        "insurance_fund", "pool_value", "deficit", "min_price", "state_digest", "seconds",
+    ]  # fmt: skip
+    assert result["min_price"] == {"BTC": "7934.58", "ETH": "160.00"}
+    assert result["liquidations"] == 1
+
+
+def test_model_chain_and_lockstep_end_in_the_same_state(crossmargin: Crossmargin, tmp_path: Path) -> None:
+    answers = [
+        crossmargin("replay", TWINS, "--engine", engine, "--out", tmp_path / engine, "--json")
+        for engine in ("model", "chain", "lockstep")
+    ]
+    results = [json.loads(answer.out) for answer in answers]
+    assert len({result["state_digest"] for result in results}) == 1
+    assert [result["actions"] for result in results] == [5, 5, 5]
+    gas = [
+        sqlite3.connect(tmp_path / engine / "trace.sqlite").execute("SELECT SUM(gas) FROM action").fetchone()[0]
+        for engine in ("model", "chain", "lockstep")
+    ]
+    assert gas[0] is None
+    assert gas[1] == gas[2] > 1_000_000
+
+
+def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
+    for seed in ("0", "4711"):
+        subprocess.run(
+            [sys.executable, "-m", "crossmargin.cli", "replay", TWINS, "--engine", "model", "--out", tmp_path / seed],
+            check=True,
+            capture_output=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        )
+    for name in ("manifest.json", "summary.txt", "trace.sqlite"):
+        assert (tmp_path / "0" / name).read_bytes() == (tmp_path / "4711" / name).read_bytes(), name
+
+
+def test_several_scenarios_print_a_line_and_keep_a_folder_each(crossmargin: Crossmargin, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yaml").write_text(TWINS.read_text())
+    answer = replay_model(crossmargin, tmp_path, tmp_path / "runs", "--json")
+    assert [json.loads(line)["scenario"] for line in answer.out.splitlines()] == ["one", "two"]
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"one", "two"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("expect: {refused: margin/initial}", "expect: {refused: margin/reduce}", "expected margin/reduce, found"),
+        ("expect: {refused: margin/initial}", "", "Trade: expected ok, found margin/initial"),
+        ("size: 40.01}", "size: 40.01}, expect: {size: 40.02}", "Trade size: expected 40.02, found 40.01"),
+        ("liquidations: 1", "liquidations: 2", "at the end: liquidations: expected 2, found 1"),
+        ("refusals: 1}", "accounts: {long: {liquidated: false}}}", "long liquidated: expected False, found True"),
+    ],
+)
+def test_a_missed_expectation_ends_with_code_1(
+    crossmargin: Crossmargin, tmp_path: Path, old: str, new: str, told: str
+) -> None:
+    scenario = tmp_path / "missed.yaml"
+    scenario.write_text(TWINS.read_text().replace(old, new))
+    answer = replay_model(crossmargin, scenario, tmp_path / "run")
+    assert answer.code == Exit.CHECK_FAILED
+    assert told in answer.err
+
+
+def test_an_older_run_is_replaced_but_a_foreign_folder_is_not(crossmargin: Crossmargin, tmp_path: Path) -> None:
+    run_folder, foreign = tmp_path / "run", tmp_path / "foreign"
+    assert replay_model(crossmargin, TWINS, run_folder).code == Exit.OK
+    (run_folder / "left over").write_text("from the older run")
+    assert replay_model(crossmargin, TWINS, run_folder).code == Exit.OK
+    assert not (run_folder / "left over").exists()
+    foreign.mkdir()
+    (foreign / "thesis.txt").write_text("dear to someone")
+    answer = replay_model(crossmargin, TWINS, foreign)
+    assert answer.code == Exit.INPUT_INVALID
+    assert "is not a run folder of crossmargin" in answer.err
+    assert [path.name for path in foreign.iterdir()] == ["thesis.txt"]
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_runs(crossmargin: Crossmargin, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    answer = replay_model(crossmargin, TWINS, tmp_path / "file" / "run")
+    assert answer.code == Exit.INPUT_INVALID
+    assert "cannot write here" in answer.err
+    assert answer.out == ""
+
+
+def test_a_mistake_in_one_scenario_stops_all_before_the_first_runs(crossmargin: Crossmargin, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(TWINS.read_text().replace("market: ETH, size: 400", "markt: ETH, size: 400"))
+    answer = replay_model(crossmargin, TWINS, tmp_path / "runs", bad)
+    assert answer.code == Exit.INPUT_INVALID
+    assert f"{bad}:14:" in answer.err
+    assert "did you mean `market`?" in answer.err
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (("replay", TWINS, "--engine", "guess"), Exit.USAGE, "choose from model, chain, lockstep"),
+        (("replay", TWINS, "--backend", "http://127.0.0.1:9"), Exit.ENGINE_MISSING, "nothing answers at"),
+        (("replay", TWINS, "--backend", "carrier-pigeon"), Exit.USAGE, "eth-tester or a URL"),
+        (("replay", "blak_thursday"), Exit.INPUT_INVALID, "no scenario is called"),
+        (("replay",), Exit.USAGE, "Missing argument"),
+        (("schema", "novel"), Exit.USAGE, "there is no schema of"),
+        (("tape", "record", "--out", "x"), Exit.USAGE, "Missing option"),
+    ],
+)
+def test_wrong_use_is_one_message_and_its_code(
+    crossmargin: Crossmargin, tmp_path: Path, arguments: tuple[object, ...], code: Exit, told: str
+) -> None:
+    out = ("--out", tmp_path / "run") if arguments[0] == "replay" and len(arguments) > 1 else ()
+    answer = crossmargin(*arguments, *out)
+    assert answer.code == code
+    assert told in answer.err
+    assert "Traceback" not in answer.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_check_reports_every_file_and_its_kind(crossmargin: Crossmargin, tmp_path: Path) -> None:
+    (tmp_path / "a_tape.csv").write_text((DATA / "short.csv").read_text())
+    (tmp_path / "b_bad.yaml").write_text("title: Bad\nparams: reference\nstart: yesterday\n")
+    (tmp_path / "c_good.yaml").write_text(TWINS.read_text())
+    answer = crossmargin("check", tmp_path)
+    assert answer.code == Exit.INPUT_INVALID
+    assert "a_tape.csv: a valid tape" in answer.out
+    assert "c_good.yaml: a valid scenario" in answer.out
+    assert f"{tmp_path / 'b_bad.yaml'}:3:8:" in answer.err
+    rows = [json.loads(line) for line in crossmargin("check", tmp_path, "--json").out.splitlines()]
+    assert [row["error"] is None for row in rows] == [True, False, True]
+    assert rows[1]["error"]["line"] == 3
+
+
+def test_check_knows_a_parameter_set(crossmargin: Crossmargin) -> None:
+    reference = Path(__file__).parents[2] / "specs" / "params" / "reference.yaml"
+    assert "a valid parameter set" in crossmargin("check", reference).out
+
+
+def test_schema_prints_json(crossmargin: Crossmargin) -> None:
+    assert json.loads(crossmargin("schema", "scenario").out)["type"] == "object"
+
+
+def test_record_makes_a_tape_that_check_accepts(crossmargin: Crossmargin, tmp_path: Path) -> None:
+    bars, tape = tmp_path / "bars.csv", tmp_path / "tape.csv"
+    rows = [f"{1583971200 + 300 * i},{100 + i},{101 + i},{99 + i},{100.5 + i}" for i in range(4)]
+    bars.write_text("timestamp_utc,open,high,low,close\n" + "\n".join(rows) + "\n")
+    window = ("--start", "2020-03-12T00:00:00Z", "--end", "2020-03-12T00:20:00Z")
+    command = ("tape", "record", "--title", "T", "--venue", "V", "--feed", f"BTC={bars}", *window)
+    answer = crossmargin(*command, "--out", tape)
+    assert answer.code == Exit.OK
+    assert "rounds (" in answer.out
+    assert crossmargin("check", tape).code == Exit.OK
+    overwrite = crossmargin(*command, "--out", bars)
+    assert overwrite.code == Exit.INPUT_INVALID
+    assert bars.read_text().startswith("timestamp_utc")
