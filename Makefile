@@ -71,13 +71,19 @@ endif
 
 .venv/.dev: .venv/.runtime requirements/dev.txt
 	@echo "set-up: installing what testing needs"
-	@$(call SYNC,requirements/dev.txt) && touch $@
+	@$(call SYNC,requirements/dev.txt) && $(ANVIL) && touch $@
 
 # Exactly what the file locks, and this checkout over it. The build backend is among the locked packages.
 SYNC = SECONDS=0; \
 	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes $(1) && \
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . && \
 	echo "set-up: done in $$SECONDS s"
+
+# A second chain for the tests of the URL backend. Without npm they are skipped, and say so.
+ANVIL = if command -v npm >/dev/null; then \
+	  npm install --silent --no-save --prefix .venv/anvil @foundry-rs/anvil@1.7.1 >/dev/null || \
+	  echo "set-up: npm could not install anvil; the tests that need it will be skipped"; \
+	fi
 
 define CHECK_PYTHON
 	command -v "$(PYTHON)" >/dev/null || { \

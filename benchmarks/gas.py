@@ -15,6 +15,8 @@ from typing import Any
 
 from contracts_py.deploy import TokenPlan
 from contracts_py.keys import address_of
+from crossmargin.library import PARAMETERS
+from crossmargin.parameters import load_parameters
 from crossmargin.replay.chain import ChainEngine
 from oracle.feeds import Push, SetFeed
 from protocol.actions import (
@@ -29,7 +31,7 @@ from protocol.actions import (
     Trade,
     Withdraw,
 )
-from protocol.params import CollateralParams, HaircutBracket, MarginBracket, MarketParams, RiskParams
+from protocol.params import CollateralParams, MarketParams
 from protocol.state import account_id
 from protocol.units import W
 
@@ -41,28 +43,9 @@ PRICE = 100
 CASES = ((1, 1), (4, 1), (8, 1), (16, 1), (16, 8))
 NO_LIMIT = 2**256 - 1
 
-RISK = RiskParams(
-    keeper_reserve=10 * W,
-    margin_call_buffer=W // 4,
-    backstop_ratio=6_667,
-    fixed_reward=5 * W,
-    reward_ratio=W // 400,
-    max_reward=1_000 * W,
-    reward_cap=100,
-    penalty_ratio=W // 100,
-    debt_cap=100_000 * W,
-    insurance_fee_share=1_000,
-    insurance_penalty_share=5_000,
-    sale_discount=500,
-)
-TIERS = tuple(
-    MarginBracket(low * W, mm * W // 1_000, im * W // 1_000)
-    for low, mm, im in ((0, 25, 50), (10**6, 40, 80), (5 * 10**6, 75, 150), (20 * 10**6, 150, 300))
-)
-HAIRCUTS = tuple(
-    HaircutBracket(low * W, mm * W // 100, im * W // 100)
-    for low, mm, im in ((0, 90, 85), (10**6, 80, 70), (5 * 10**6, 50, 40))
-)
+REFERENCE = load_parameters(PARAMETERS.find("reference"))
+TIERS = REFERENCE.markets[0].params.brackets
+HAIRCUTS = tuple(token.params.brackets for token in REFERENCE.tokens if token.params)[0]
 
 
 class Bench:
@@ -77,7 +60,7 @@ class Bench:
         self.now = START
         for feed in range(MARKETS):
             self.do("admin", SetFeed(feed, 8, 86_400))
-        self.do("admin", SetRisk(RISK))
+        self.do("admin", SetRisk(REFERENCE.risk))
         for market in range(MARKETS):
             self.do("admin", SetMarket(market, MarketParams(market, W // 100, 1_000 * W, W // 2_000, TIERS)))
         for token in range(1, COLLATERALS + 1):

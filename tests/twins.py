@@ -96,10 +96,14 @@ class Model:
 
     def do(self, sender: str, action: Any, refused: str | None = None, after: int = 1) -> tuple[Any, ...]:
         """Apply an action ``after`` seconds; assert that it succeeds, or is refused with ``refused``."""
-        self.now += after
-        code = self._apply(sender, action)
+        code = self.attempt(sender, action, after)
         assert code == (refused or "ok"), f"{action} by {sender}: {code}, expected {refused or 'ok'}"
         return self.events
+
+    def attempt(self, sender: str, action: Any, after: int = 1) -> str:
+        """Apply an action ``after`` seconds; its outcome: ``ok`` or the refusal's code."""
+        self.now += after
+        return self._apply(sender, action)
 
     def _apply(self, sender: str, action: Any) -> str:
         self.events = ()

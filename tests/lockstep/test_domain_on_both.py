@@ -199,7 +199,7 @@ def test_a_balance_at_the_upper_end_of_its_word_on_both(wide: Twins) -> None:
 
 def test_a_balance_at_the_lower_end_of_its_word_on_both(wide: Twins) -> None:
     """UNIT-3, T7, LED-1, LIQ-4: cash of exactly -2^127, settled by a liquidation, and a wei less."""
-    size, start = 2**92, 10**29
+    size, start = 2**92, 5 * 10**28
     price = (2**127 - 10**28) * W // size
     gap = 2**127 + start + size - (size * price + W - 1) // W
     wide.do("borrower", Deposit(BORROWER, USDC, start // 10**12))

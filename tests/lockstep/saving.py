@@ -1,0 +1,38 @@
+"""Keeping a story that failed, as a scenario file that tells it again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from contracts_py.keys import address_of
+from crossmargin.library import PARAMETERS
+from crossmargin.parameters import load_parameters
+from crossmargin.render import render_scenario
+from crossmargin.scenario import SUCCESS, AccountSpec, Step
+from protocol.state import account_id
+from tests.lockstep.sequences import OWNERS, Timed
+from tests.twins import START
+
+FOLDER = Path(__file__).parents[2] / "out" / "failing"
+
+
+def save_failing(sequence: Sequence[Timed], name: str = "sequence", folder: Path = FOLDER) -> Path:
+    """Write a story, everything after the configuration, as ``name``.yaml; replay it with ``crossmargin replay``."""
+    accounts = {
+        f"{owner}-{sub}" if sub else owner: AccountSpec(
+            f"{owner}-{sub}" if sub else owner, owner, sub, "", account_id(address_of(owner), sub)
+        )
+        for owner in OWNERS
+        for sub in (0, 1)
+    }
+    now, steps = START, []
+    for timed in sequence:
+        now += timed.after
+        steps.append(Step(now, 0, timed.sender, timed.action, None, SUCCESS))
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.yaml"
+    params = load_parameters(PARAMETERS.find("reference"))
+    text = render_scenario("A failing story", "reference", START, accounts, steps, params=params)
+    path.write_text(text, encoding="utf-8")
+    return path
