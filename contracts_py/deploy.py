@@ -9,7 +9,7 @@ from typing import Any
 from eth_abi import encode
 
 from contracts_py.compile import ENGINES, Artifact
-from contracts_py.keys import private_key, to_hex
+from contracts_py.keys import address_of_key, private_key, to_hex
 from contracts_py.node import Node
 
 DEPLOYER = "deployer"
@@ -47,7 +47,7 @@ def deploy(
     """
     node.check_identity()
     key = private_key(DEPLOYER)
-    node.fund(int(node.web3.eth.account.from_key(key).address, 16))
+    node.fund(address_of_key(key))
     engines = {name: node.deploy(key, artifacts[name].bytecode) for name in ENGINES}
     hub_arguments = encode(["address", "address"], [to_hex(roles["admin"]), to_hex(roles["poster"])])
     hub = node.deploy(key, artifacts["FeedHub"].bytecode, hub_arguments)

@@ -15,9 +15,14 @@ def private_key(name: str) -> bytes:
 
 
 @cache
+def address_of_key(key: bytes) -> int:
+    """The address that a private key signs for, as an integer."""
+    return int.from_bytes(keys.PrivateKey(key).public_key.to_canonical_address(), "big")
+
+
 def address_of(name: str) -> int:
     """The address of a named actor, as an integer."""
-    return int.from_bytes(keys.PrivateKey(private_key(name)).public_key.to_canonical_address(), "big")
+    return address_of_key(private_key(name))
 
 
 def to_hex(address: int) -> str:

@@ -1,11 +1,12 @@
-"""What collateral is worth: at market, and after haircuts that grow with the amount (COL-1, COL-2)."""
+"""What collateral is worth: at market, and after haircuts that grow with the amount (COL-1 to COL-3)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from protocol.params import HaircutBracket
-from protocol.units import Price, Units, Usd, W, fdiv
+from protocol.params import CollateralParams, HaircutBracket
+from protocol.state import CollateralPhase
+from protocol.units import Price, Seconds, Units, Usd, W, fdiv
 
 
 def compute_token_value(units: Units, price: Price, decimals: int) -> Usd:
@@ -20,11 +21,25 @@ def compute_haircut_values(brackets: Sequence[HaircutBracket], value: Usd) -> tu
     non-decreasing: adding collateral never lowers it.
     """
     mm = im = 0
+    last = len(brackets) - 1
     for index, bracket in enumerate(brackets):
-        if value <= bracket.lower:
+        lower = bracket.lower
+        if value <= lower:
             break
-        upper = brackets[index + 1].lower if index + 1 < len(brackets) else value
-        part = min(value, upper) - bracket.lower
+        part = (value if index == last else min(value, brackets[index + 1].lower)) - lower
         mm += part * bracket.mm_weight
         im += part * bracket.im_weight
-    return fdiv(mm, W), fdiv(im, W)
+    return mm // W, im // W
+
+
+def compute_haircuts_in_force(
+    params: CollateralParams, phase: CollateralPhase, now: Seconds, value: Usd
+) -> tuple[Usd, Usd]:
+    """Haircut values with a change still being phased in (COL-3).
+
+    Until the phase ends, the higher of the old and the new maintenance value counts; the initial one changes at once.
+    """
+    mm, im = compute_haircut_values(params.brackets, value)
+    if now < phase.until:
+        mm = max(mm, compute_haircut_values(phase.brackets, value)[0])
+    return mm, im

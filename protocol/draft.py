@@ -11,17 +11,19 @@ from typing import TypeVar
 
 from protocol import errors
 from protocol.events import (
+    AccountFlagged,
     AccountUpdated,
     CollateralUpdated,
     Event,
     LedgerUpdated,
     MarketUpdated,
-    SharesUpdated,
+    StakeUpdated,
     TokenUpdated,
+    WindowUpdated,
 )
 from protocol.records import record
-from protocol.state import Account, Ledger, Market, Position, State, Token
-from protocol.units import SIGNED_LIMIT, SIZE_LIMIT, UNITS_LIMIT, UNSIGNED_LIMIT, Units
+from protocol.state import NO_STAKE, RING, Account, Ledger, Market, Position, Stake, State, Token, Window
+from protocol.units import SIGNED_LIMIT, SIZE_LIMIT, UNITS_LIMIT, UNSIGNED_LIMIT, Seconds, Units
 
 R = TypeVar("R")
 
@@ -37,13 +39,34 @@ class Outcome:
 class DraftAccount:
     """An account being changed. Mappings keep ascending ids."""
 
-    __slots__ = ("cash", "collateral", "id", "positions")
+    __slots__ = (
+        "cash",
+        "collateral",
+        "flagged_at",
+        "id",
+        "isolated",
+        "leverage_caps",
+        "margin_called_at",
+        "operator",
+        "positions",
+    )
 
     def __init__(self, account: int, before: Account | None) -> None:
         self.id = account
-        self.cash = before.cash if before else 0
-        self.collateral = dict(before.collateral) if before else {}
-        self.positions = dict(before.positions) if before else {}
+        if before is None:
+            self.cash = self.flagged_at = self.margin_called_at = self.isolated = self.operator = 0
+            self.collateral: dict[int, Units] = {}
+            self.positions: dict[int, Position] = {}
+            self.leverage_caps: dict[int, int] = {}
+        else:
+            self.cash = before.cash
+            self.collateral = dict(before.collateral)
+            self.positions = dict(before.positions)
+            self.leverage_caps = dict(before.leverage_caps)
+            self.flagged_at = before.flagged_at
+            self.margin_called_at = before.margin_called_at
+            self.isolated = before.isolated
+            self.operator = before.operator
 
     def put_collateral(self, token: int, units: Units) -> None:
         """Set the units of one collateral; 0 removes it."""
@@ -56,22 +79,58 @@ class DraftAccount:
         check_range(position.cost, -SIGNED_LIMIT, SIGNED_LIMIT)
         self.positions = _with_entry(self.positions, market, position if position.size else None)
 
+    def put_leverage_cap(self, market: int, cap: int) -> None:
+        """Set the owner's limit in one market; 0 removes it."""
+        self.leverage_caps = _with_entry(self.leverage_caps, market, cap or None)
+
+    def freeze(self) -> Account:
+        """The account as a record."""
+        return Account(
+            self.cash,
+            self.collateral,
+            self.positions,
+            self.leverage_caps,
+            self.flagged_at,
+            self.margin_called_at,
+            self.isolated,
+            self.operator,
+        )
+
 
 class Draft:
     """The records an action touches, over the state it started from."""
 
+    __slots__ = (
+        "_accounts",
+        "_markets",
+        "_stakes",
+        "_tokens",
+        "_windows",
+        "base",
+        "deficit",
+        "events",
+        "insurance",
+        "pool",
+        "reserved",
+        "share_supply",
+        "trader_debt",
+    )
+
     def __init__(self, state: State) -> None:
+        ledger = state.ledger
         self.base = state
-        self.pool = state.ledger.pool
-        self.insurance = state.ledger.insurance
-        self.deficit = state.ledger.deficit
-        self.trader_debt = state.ledger.trader_debt
-        self.share_supply = state.ledger.shares
+        self.pool = ledger.pool
+        self.insurance = ledger.insurance
+        self.deficit = ledger.deficit
+        self.trader_debt = ledger.trader_debt
+        self.share_supply = ledger.shares
+        self.reserved = ledger.reserved
         self.events: list[Event] = []
         self._accounts: dict[int, DraftAccount] = {}
         self._markets: dict[int, Market] = {}
+        self._windows: dict[int, Window] = {}
         self._tokens: dict[int, Token] = {}
-        self._shares: dict[int, int] = {}
+        self._stakes: dict[int, Stake] = {}
 
     def account(self, account: int) -> DraftAccount:
         """The working copy of an account; a new one if it is not registered."""
@@ -84,22 +143,34 @@ class Draft:
         """A market's totals as they stand in the draft."""
         return self._markets.get(market) or self.base.markets[market]
 
+    def window(self, market: int) -> Window:
+        """A market's liquidation window as it stands in the draft."""
+        return self._windows.get(market) or self.base.windows[market]
+
     def token(self, token: int) -> Token:
         """A token's record as it stands in the draft."""
         return self._tokens.get(token) or self.base.tokens[token]
 
-    def shares_of(self, owner: int) -> int:
+    def stake(self, owner: int) -> Stake:
         """An owner's pool shares as they stand in the draft."""
-        shares: int = self._shares.get(owner, self.base.shares.get(owner, 0))
-        return shares
+        stake: Stake = self._stakes.get(owner) or self.base.stakes.get(owner, NO_STAKE)
+        return stake
 
     def put_market(self, market: int, totals: Market) -> None:
-        """Propose a market's totals and report them."""
+        """Propose a market's totals; ``report_market`` follows in the same action."""
         check_range(totals.long_oi, 0, UNSIGNED_LIMIT)
         check_range(totals.short_oi, 0, UNSIGNED_LIMIT)
         check_range(totals.cost, -SIGNED_LIMIT, SIGNED_LIMIT)
+        check_range(totals.impact, 0, SIGNED_LIMIT)
+        check_range(totals.reserved, 0, UNSIGNED_LIMIT)
         self._markets[market] = totals
-        self.events.append(MarketUpdated(market, totals.long_oi, totals.short_oi, totals.cost))
+
+    def put_window(self, market: int, window: Window) -> None:
+        """Propose a market's liquidation window and report its newest bucket."""
+        check_range(window.used, 0, UNSIGNED_LIMIT)
+        self._windows[market] = window
+        newest = window.ring[window.bucket % RING][1]
+        self.events.append(WindowUpdated(market, window.bucket, newest, window.used))
 
     def put_token(self, token: int, totals: Token) -> None:
         """Propose a token's record and report it."""
@@ -108,11 +179,17 @@ class Draft:
         self._tokens[token] = totals
         self.events.append(TokenUpdated(token, totals.held, totals.inventory))
 
-    def put_shares(self, owner: int, shares: int) -> None:
+    def put_stake(self, owner: int, stake: Stake) -> None:
         """Propose an owner's pool shares and report them."""
-        check_range(shares, 0, UNSIGNED_LIMIT)
-        self._shares[owner] = shares
-        self.events.append(SharesUpdated(owner, shares))
+        check_range(stake.shares, 0, UNSIGNED_LIMIT)
+        self._stakes[owner] = stake
+        self.events.append(StakeUpdated(owner, stake.shares, stake.requested, stake.claimable_at))
+
+    def put_flag(self, account: DraftAccount, flagged_at: Seconds) -> None:
+        """Propose when an account was flagged, 0 for not at all, and report it if it changes."""
+        if account.flagged_at != flagged_at:
+            account.flagged_at = flagged_at
+            self.events.append(AccountFlagged(account.id, flagged_at))
 
     def report_account(self, account: DraftAccount) -> None:
         """Report an account balance in its final form."""
@@ -122,25 +199,53 @@ class Draft:
         """Report an account's units of one collateral in their final form."""
         self.events.append(CollateralUpdated(account.id, token, account.collateral.get(token, 0)))
 
+    def report_market(self, market: int) -> None:
+        """Report a market's totals in their final form."""
+        m = self._markets[market]
+        self.events.append(
+            MarketUpdated(
+                market,
+                m.long_oi,
+                m.short_oi,
+                m.cost,
+                m.impact,
+                m.reserved,
+                m.funding_index,
+                m.funding_rate,
+                m.funding_velocity,
+                m.funding_limit,
+                m.accrued_at,
+                m.index_cost,
+            )
+        )
+
     def report_ledger(self) -> None:
         """Report the protocol's own dollars in their final form."""
-        self.events.append(LedgerUpdated(self.pool, self.insurance, self.deficit, self.trader_debt, self.share_supply))
+        self.events.append(
+            LedgerUpdated(
+                self.pool, self.insurance, self.deficit, self.trader_debt, self.share_supply, self.reserved
+            )
+        )
 
     def commit(self) -> Outcome:
         """The state after the action."""
         base = self.base
-        accounts, shares = base.accounts, base.shares
+        accounts, stakes = base.accounts, base.stakes
         for account in self._accounts.values():
-            accounts = accounts.put(account.id, Account(account.cash, account.collateral, account.positions))
-        for owner, amount in self._shares.items():
-            shares = shares.put(owner, amount)
+            accounts = accounts.put(account.id, account.freeze())
+        for owner, stake in self._stakes.items():
+            stakes = stakes.put(owner, stake)
+        ledger = Ledger(
+            self.pool, self.insurance, self.deficit, self.trader_debt, self.share_supply, self.reserved
+        )
         state = replace(
             base,
             accounts=accounts,
-            shares=shares,
+            stakes=stakes,
             markets=_replaced(base.markets, self._markets),
+            windows=_replaced(base.windows, self._windows),
             tokens=_replaced(base.tokens, self._tokens),
-            ledger=Ledger(self.pool, self.insurance, self.deficit, self.trader_debt, self.share_supply),
+            ledger=ledger,
         )
         return Outcome(state, tuple(self.events))
 
@@ -157,7 +262,10 @@ def check_range(value: int, low: int, high: int) -> None:
 def _replaced(records: tuple[R, ...], changed: dict[int, R]) -> tuple[R, ...]:
     if not changed:
         return records
-    return tuple(changed.get(index, item) for index, item in enumerate(records))
+    copied = list(records)
+    for index, item in changed.items():
+        copied[index] = item
+    return tuple(copied)
 
 
 def _with_entry(entries: dict[int, R], key: int, value: R | None) -> dict[int, R]:

@@ -1,45 +1,34 @@
-"""Keeper liquidation: close the account, pay the keeper, settle the loss (LIQ-1 to LIQ-8)."""
+"""Keeper liquidation: flag, close what is needed, pay the keeper, settle the loss (LIQ-1 to LIQ-10)."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from protocol import errors
-from protocol.actions import Liquidate
+from protocol.account_state import AccountState, compute_account_state, is_clear
+from protocol.actions import Flag, Liquidate, LiquidateMany
+from protocol.checks import check_registered
 from protocol.draft import Draft, DraftAccount, Outcome
 from protocol.env import Env, check_usable
-from protocol.events import AccountLiquidated
-from protocol.ledger import add_cash, draw_insurance, draw_pool, share_income
-from protocol.losses import compute_collateral_value, cover_bad_debt, sell_collateral
-from protocol.margin import compute_account_state, compute_health, compute_notional, is_liquidatable
-from protocol.params import RiskParams
+from protocol.events import AccountLiquidated, Event, LiquidationRefused
+from protocol.fills import fill_liquidation
+from protocol.ledger import add_cash, share_income
+from protocol.losses import cover_bad_debt, sell_collateral
+from protocol.margin import Health, compute_health, compute_notional, is_liquidatable
+from protocol.rewards import compute_penalty, compute_reward, compute_reward_ratio, draw_reward, pay_from_account
+from protocol.sizing import plan_closes
 from protocol.state import State, account_id
-from protocol.trading import fill
-from protocol.units import BPS, Usd, W, cdiv, fdiv
-
-
-def compute_reward(risk: RiskParams, base: Usd) -> Usd:
-    """The keeper's reward for a notional closed, or a debt settled, of ``base`` (LIQ-5).
-
-    A fixed part and a share, capped in dollars and as a share of ``base``, so that no account is worth
-    liquidating for its reward alone. Rounded down against the keeper.
-    """
-    reward = risk.fixed_reward + fdiv(base * risk.reward_ratio, W)
-    return min(reward, risk.max_reward, fdiv(base * risk.reward_cap, BPS))
-
-
-def compute_penalty(risk: RiskParams, closed_notional: Usd) -> Usd:
-    """The penalty on a notional closed, rounded up against the account (LIQ-6)."""
-    return cdiv(closed_notional * risk.penalty_ratio, W)
+from protocol.units import Usd
+from protocol.window import add_closed
 
 
 def process_liquidate(state: State, env: Env, action: Liquidate) -> Outcome:
-    """Close every position of an account below maintenance, and settle what it leaves (LIQ-1 to LIQ-8).
+    """Close enough of an account below maintenance, or all of it, and settle what it leaves (LIQ-1 to LIQ-8).
 
     The owner keeps the remainder. The keeper is credited in the account balance of the sender's account 0, so no
-    transfer can fail. Refuses: account/unknown, liq/self, oracle/*, liq/not-liquidatable, sys/domain.
+    transfer can fail. Refuses: account/unknown, liq/self, oracle/*, liq/not-liquidatable, liq/rate-limit, sys/domain.
     """
-    before = state.accounts.get(action.account)
-    if before is None:
-        raise errors.UnknownAccount
+    before = check_registered(state, action.account)
     keeper_id = account_id(env.sender)
     if keeper_id == action.account:
         raise errors.SelfLiquidation
@@ -48,20 +37,34 @@ def process_liquidate(state: State, env: Env, action: Liquidate) -> Outcome:
     if not is_liquidatable(health):
         raise errors.NotLiquidatable(equity_mm=health.equity_mm, maintenance_margin=health.maintenance_margin)
 
+    risk = state.risk
+    standing = compute_account_state(risk, health)
     draft = Draft(state)
     account = draft.account(action.account)
     keeper = draft.account(keeper_id)
-    closed_notional = close_all(draft, account, state, env)
-    base = closed_notional if before.positions else -account.cash
-    reward = compute_reward(state.risk, base)
-    worth = compute_collateral_value(state, account, env)
-    reward_from_account = pay_from_account(draft, account, worth, reward)
+    debt = -account.cash
+    plan = plan_closes(draft, account, env, health, standing)
+    if before.positions and not plan:
+        raise errors.WindowEmpty
+    closed = 0
+    for exposure, size in plan:
+        closed += close(draft, account, env, exposure.market, size if exposure.size > 0 else -size, standing)
+
+    # The only measure after the closes: reward and penalty move the balance alone.
+    left = compute_health(state, account, env, draft.market)
+    ratio = compute_reward_ratio(risk, before.flagged_at, env.now)
+    reward = compute_reward(risk, closed if before.positions else debt, ratio)
+    reward_from_account = pay_from_account(draft, account, left.equity_raw, reward)
     reward_paid = reward_from_account + draw_reward(draft, reward - reward_from_account)
     add_cash(draft, keeper, reward_paid)
-    penalty = pay_from_account(draft, account, worth, compute_penalty(state.risk, closed_notional))
-    share_income(draft, penalty, state.risk.insurance_penalty_share)
-    sell_collateral(draft, account, state, env)
-    loss = cover_bad_debt(draft, account)
+    worth = left.equity_raw - reward_from_account
+    penalty = pay_from_account(draft, account, worth, compute_penalty(risk, closed))
+    share_income(draft, penalty, risk.insurance_penalty_share)
+    loss = (0, 0, 0)
+    if not account.positions:
+        sell_collateral(draft, account, env)
+        loss = cover_bad_debt(draft, account)
+    settle_flag(draft, account, env, replace(left, equity_mm=left.equity_mm - reward_from_account - penalty))
     draft.report_account(account)
     draft.report_account(keeper)
     draft.report_ledger()
@@ -69,43 +72,80 @@ def process_liquidate(state: State, env: Env, action: Liquidate) -> Outcome:
         AccountLiquidated(
             account=action.account,
             keeper=keeper_id,
-            account_state=compute_account_state(state.risk, health),
+            account_state=standing,
             equity_raw=health.equity_raw,
             equity_mm=health.equity_mm,
             maintenance_margin=health.maintenance_margin,
-            closed_notional=closed_notional,
+            closed_notional=closed,
             reward=reward_paid,
             reward_from_account=reward_from_account,
             penalty=penalty,
-            bad_debt=loss.total,
-            bad_debt_insurance=loss.insurance,
-            bad_debt_pool=loss.pool,
+            bad_debt=loss[0],
+            bad_debt_insurance=loss[1],
+            bad_debt_pool=loss[2],
         )
     )
     return draft.commit()
 
 
-def close_all(draft: Draft, account: DraftAccount, state: State, env: Env) -> Usd:
-    """Close every position at the oracle price, by ascending market, and return their notional (LIQ-4).
+def close(
+    draft: Draft, account: DraftAccount, env: Env, market: int, size: int, standing: AccountState
+) -> Usd:
+    """Close ``size`` (signed as the position) of one position and return its notional (LIQ-5).
 
-    A liquidation fill pays no trading fee.
+    Only what a LIQUIDATABLE account loses counts in the market's window.
     """
-    notional = 0
-    for market, position in list(account.positions.items()):
-        price = env.quote(state.market_params[market].feed).price
-        notional += compute_notional(position.size, price)
-        fill(draft, account, market, -position.size, price, 0)
+    params = draft.base.market_params[market]
+    price = env.quote(params.feed).price
+    notional = compute_notional(size, price)
+    fill_liquidation(draft, account, market, -size, price, env, notional)
+    if params.window and standing == AccountState.LIQUIDATABLE:
+        draft.put_window(market, add_closed(params, draft.window(market), env.now, notional))
     return notional
 
 
-def pay_from_account(draft: Draft, account: DraftAccount, worth: Usd, amount: Usd) -> Usd:
-    """Charge a reward or penalty, at most the account value with collateral ``worth``, and return it (LIQ-7)."""
-    paid = min(amount, max(account.cash + worth, 0))
-    add_cash(draft, account, -paid)
-    return paid
+def settle_flag(draft: Draft, account: DraftAccount, env: Env, health: Health) -> None:
+    """Lift the flag of an account that is well above maintenance or has nothing left to close; else set it (LIQ-8)."""
+    if not account.positions or is_clear(draft.base.risk, health):
+        draft.put_flag(account, 0)
+    elif account.flagged_at == 0:
+        draft.put_flag(account, env.now)
 
 
-def draw_reward(draft: Draft, shortfall: Usd) -> Usd:
-    """What insurance, then the pool, add to a reward the account could not pay (LIQ-8)."""
-    from_insurance = draw_insurance(draft, shortfall)
-    return from_insurance + draw_pool(draft, shortfall - from_insurance)
+def process_liquidate_many(state: State, env: Env, action: LiquidateMany) -> Outcome:
+    """Liquidate several accounts, each by itself; one that is refused does not stop the others (LIQ-9)."""
+    events: list[Event] = []
+    for account in action.accounts:
+        try:
+            outcome = process_liquidate(state, env, Liquidate(account))
+        except errors.Refusal as refusal:
+            events.append(LiquidationRefused(account, refusal.code))
+        else:
+            state = outcome.state
+            events.extend(outcome.events)
+    return Outcome(state, tuple(events))
+
+
+def process_flag(state: State, env: Env, action: Flag) -> Outcome:
+    """Start the clock of the keeper's reward for an account below maintenance, or lift it (LIQ-10).
+
+    Anyone may, and nothing is paid. The flag is lifted only at the liquidation buffer above maintenance.
+
+    Refuses: account/unknown, oracle/*, liq/flagged, liq/not-liquidatable.
+    """
+    before = check_registered(state, action.account)
+    health = compute_health(state, before, env)
+    check_usable(health.price_status)
+    draft = Draft(state)
+    account = draft.account(action.account)
+    if account.flagged_at:
+        if not is_clear(state.risk, health):
+            raise errors.AlreadyFlagged(flagged_at=account.flagged_at)
+        draft.put_flag(account, 0)
+    else:
+        if not is_liquidatable(health):
+            raise errors.NotLiquidatable(
+                equity_mm=health.equity_mm, maintenance_margin=health.maintenance_margin
+            )
+        draft.put_flag(account, env.now)
+    return draft.commit()

@@ -1,28 +1,17 @@
-"""Account value, margin requirements and account state (MRG-1 to MRG-5)."""
+"""Account value and margin requirements (MRG-1 to MRG-9)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from enum import IntEnum
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from protocol.collateral import compute_haircut_values, compute_token_value
+from protocol.collateral import compute_haircuts_in_force, compute_token_value
 from protocol.env import Env
-from protocol.params import MarginBracket, RiskParams
+from protocol.funding import compute_owed, project_funding
+from protocol.params import EquityTier, MarginBracket, MarketParams
 from protocol.records import record
-from protocol.state import Position, State
-from protocol.units import BPS, Price, Size, Units, Usd, W, cdiv, fdiv
-
-
-class AccountState(IntEnum):
-    """Where an account stands, worst first; the numbers are the same on chain (MRG-5)."""
-
-    BANKRUPT = 0
-    BACKSTOP = 1
-    LIQUIDATABLE = 2
-    MARGIN_CALL = 3
-    RESTRICTED = 4
-    HEALTHY = 5
+from protocol.state import Market, MarketPhase, Position, State
+from protocol.units import Price, Ratio, Seconds, Size, Units, Usd, W, cdiv, fdiv
 
 
 @record
@@ -35,6 +24,7 @@ class Health:
     maintenance_margin: Usd
     initial_margin: Usd
     reserve: Usd
+    gross_notional: Usd
     price_status: int  # all the statuses of the prices used; 0 when every one is usable
 
 
@@ -47,6 +37,8 @@ class Holdings(Protocol):
     def collateral(self) -> Mapping[int, Units]: ...  # noqa: D102
     @property
     def positions(self) -> Mapping[int, Position]: ...  # noqa: D102
+    @property
+    def leverage_caps(self) -> Mapping[int, Ratio]: ...  # noqa: D102
 
 
 def compute_notional(size: Size, price: Price) -> Usd:
@@ -60,74 +52,120 @@ def compute_pnl(position: Position, price: Price) -> Usd:
 
 
 def compute_margins(brackets: Sequence[MarginBracket], notional: Usd) -> tuple[Usd, Usd]:
-    """Maintenance and initial margin of a notional, rounded up against the account (MRG-3).
+    """Maintenance and initial margin of a notional by its tiers, rounded up against the account (MRG-3).
 
     Each part of the notional pays the rate of its own bracket. This is the rate of the last bracket touched
     times the notional, less an exact deduction, so there is no step at a border.
     """
     mm = im = 0
+    last = len(brackets) - 1
     for index, bracket in enumerate(brackets):
-        if notional <= bracket.lower:
+        lower = bracket.lower
+        if notional <= lower:
             break
-        upper = brackets[index + 1].lower if index + 1 < len(brackets) else notional
-        part = min(notional, upper) - bracket.lower
+        part = (notional if index == last else min(notional, brackets[index + 1].lower)) - lower
         mm += part * bracket.mm_rate
         im += part * bracket.im_rate
-    return cdiv(mm, W), cdiv(im, W)
+    return -(-mm // W), -(-im // W)
 
 
-def compute_health(state: State, holdings: Holdings, env: Env) -> Health:
-    """Measure an account with the prices of ``env`` (MRG-4). Never refuses; unusable prices show in the status.
+def compute_maintenance_in_force(
+    params: MarketParams, phase: MarketPhase, now: Seconds, notional: Usd
+) -> tuple[Usd, Usd]:
+    """Maintenance margin with a change still being phased in, and initial margin by the tiers (MRG-8).
 
-    A price that is missing or not positive counts as 0, a stale one as it is.
+    Until the phase ends, the lower of the old and the new maintenance margin is asked.
     """
+    mm, im = compute_margins(params.brackets, notional)
+    if now < phase.until:
+        mm = min(mm, compute_margins(phase.brackets, notional)[0])
+    return mm, im
+
+
+def scale_initial_margin(params: MarketParams, open_interest: Usd, notional: Usd, im: Usd) -> Usd:
+    """Initial margin that rises with the market's open interest, up to the whole notional (MRG-6).
+
+    Between the two bounds it moves in proportion; one division, rounded up against the account.
+    """
+    if params.oi_upper == 0 or open_interest <= params.oi_lower or im >= notional:
+        return im
+    if open_interest >= params.oi_upper:
+        return notional
+    above, width = open_interest - params.oi_lower, params.oi_upper - params.oi_lower
+    return im + cdiv((notional - im) * above, width)
+
+
+def limit_leverage(notional: Usd, leverage_cap: Ratio, im: Usd) -> Usd:
+    """Initial margin under the owner's own leverage cap, rounded up against the account; 0 is no cap (MRG-7)."""
+    return max(im, cdiv(notional * W, leverage_cap)) if leverage_cap else im
+
+
+def compute_required_equity(tiers: Sequence[EquityTier], gross_notional: Usd) -> Usd:
+    """The least equity_im that the equity tiers ask for a gross notional, rounded up against the account (MRG-9).
+
+    Each slice of equity supports its own leverage, so the requirement is continuous and convex in the notional.
+    """
+    left = gross_notional
+    for index, tier in enumerate(tiers):
+        if index + 1 < len(tiers):
+            supported = fdiv((tiers[index + 1].lower - tier.lower) * tier.leverage, W)
+            if left > supported:
+                left -= supported
+                continue
+        return tier.lower + cdiv(left * W, tier.leverage)
+    return 0
+
+
+def compute_health(
+    state: State, holdings: Holdings, env: Env, market_of: Callable[[int], Market] | None = None
+) -> Health:
+    """Measure an account with the prices of ``env`` and funding pending until now (MRG-4).
+
+    ``market_of`` gives market totals in the middle of an action. Never refuses; unusable prices show in the status:
+    one that is missing or not positive counts as 0, a stale one as it is.
+    """
+    totals = market_of or state.markets.__getitem__
+    now = env.now
     raw = mm_equity = im_equity = holdings.cash
-    mm = im = status = 0
+    mm = im = gross = status = 0
     for token, units in holdings.collateral.items():
         params = state.collateral_params[token - 1]
         quote = env.quote(params.feed)
         status |= quote.status
         value = compute_token_value(units, quote.price, params.decimals)
-        counted_mm, counted_im = compute_haircut_values(params.brackets, value)
+        counted_mm, counted_im = compute_haircuts_in_force(params, state.collateral_phases[token - 1], now, value)
         raw += value
         mm_equity += counted_mm
         im_equity += counted_im
     for market, position in holdings.positions.items():
         market_params = state.market_params[market]
         quote = env.quote(market_params.feed)
+        price = quote.price
         status |= quote.status
-        pnl = compute_pnl(position, quote.price)
-        position_mm, position_im = compute_margins(market_params.brackets, compute_notional(position.size, quote.price))
+        total = totals(market)
+        index, _ = project_funding(total, price, now)
+        pnl = compute_pnl(position, price) - compute_owed(position, index)
+        notional = compute_notional(position.size, price)
+        position_mm, position_im = compute_maintenance_in_force(
+            market_params, state.market_phases[market], now, notional
+        )
+        open_interest = compute_notional(max(total.long_oi, total.short_oi), price)
+        position_im = scale_initial_margin(market_params, open_interest, notional, position_im)
         raw += pnl
         mm_equity += pnl
         im_equity += min(pnl, 0)
         mm += position_mm
-        im += position_im
-    reserve = state.risk.keeper_reserve if holdings.positions else 0
-    return Health(raw, mm_equity, im_equity, mm + reserve, im + reserve, reserve, status)
+        im += limit_leverage(notional, holdings.leverage_caps.get(market, 0), position_im)
+        gross += notional
+    reserve = compute_reserve(state, now) if holdings.positions else 0
+    return Health(raw, mm_equity, im_equity, mm + reserve, im + reserve, reserve, gross, status)
 
 
-def compute_account_state(risk: RiskParams, health: Health) -> AccountState:
-    """The first state whose test holds, worst first (MRG-5).
-
-    Buffers compare by cross multiplication, without division, and never scale the reserve. Without a position
-    both margins are 0, and only BANKRUPT, LIQUIDATABLE and HEALTHY can occur.
-    """
-    if health.equity_raw < 0:
-        return AccountState.BANKRUPT
-    above_reserve = health.equity_mm - health.reserve
-    margin = health.maintenance_margin - health.reserve
-    if margin == 0:
-        return AccountState.LIQUIDATABLE if health.equity_mm < 0 else AccountState.HEALTHY
-    if above_reserve < margin:
-        if above_reserve * BPS < margin * risk.backstop_ratio:
-            return AccountState.BACKSTOP
-        return AccountState.LIQUIDATABLE
-    if above_reserve * W < margin * (W + risk.margin_call_buffer):
-        return AccountState.MARGIN_CALL
-    if health.equity_im < health.initial_margin:
-        return AccountState.RESTRICTED
-    return AccountState.HEALTHY
+def compute_reserve(state: State, now: Seconds) -> Usd:
+    """The keeper reserve in force: a raised one waits for the phase-in (MRG-5)."""
+    if now < state.reserve_phase.until:
+        return min(state.risk.keeper_reserve, state.reserve_phase.keeper_reserve)
+    return state.risk.keeper_reserve
 
 
 def is_liquidatable(health: Health) -> bool:

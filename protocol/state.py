@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from protocol.params import CollateralParams, MarketParams, RiskParams
+from protocol.params import CollateralParams, HaircutBracket, MarginBracket, MarketParams, RiskParams
 from protocol.records import Table, record
-from protocol.units import Size, Units, Usd
+from protocol.units import Price, Ratio, Seconds, Size, Units, Usd
 
 USDC = 0  # token id of the settlement token
 
@@ -17,32 +17,55 @@ class Position:
 
     size: Size
     cost: Usd
+    entry_index: Price  # the market's funding index up to which funding is settled
 
 
 @record
 class Account:
     """One margin account: its account balance, its collateral units and its positions, by ascending id.
 
-    Entries with zero units or zero size do not exist.
+    Entries with zero units or zero size do not exist, nor leverage caps of 0.
     """
 
     cash: Usd  # settled cash; negative is a loan from the pool
     collateral: Mapping[int, Units]
     positions: Mapping[int, Position]
+    leverage_caps: Mapping[int, Ratio]  # the owner's own limits, by market
+    flagged_at: Seconds  # when it was found liquidatable; 0 if it is not flagged
+    margin_called_at: Seconds  # 0 if never
+    isolated: int  # 0 for cross, else the only market it may trade, plus 1
+    operator: int  # address that may trade for the owner; 0 for nobody
 
 
 @record
 class Market:
-    """Exact totals over the positions of one market."""
+    """Exact totals over the positions of one market, its impact ledger and its funding."""
 
     long_oi: Size
     short_oi: Size
     cost: Usd
+    impact: Usd  # charged to traders who grew the skew, kept to rebate those who shrink it
+    reserved: Usd  # what the pool must keep for the larger side, at the price of the newest fill
+    funding_index: Price  # dollars owed by a long of one base unit since the market began
+    funding_rate: int  # per day, scale W * DAY
+    funding_velocity: Ratio  # per day per day, signed
+    funding_limit: int  # where the rate stops, scale W * DAY, signed
+    accrued_at: Seconds
+    index_cost: int  # sum of size times entry index, scale W * W
 
     @property
     def skew(self) -> Size:
         """Net size of all traders, + when they are long."""
         return self.long_oi - self.short_oi
+
+
+@record
+class Window:
+    """What partial liquidations closed in one market lately: a ring of 32 buckets over the market's window."""
+
+    bucket: int  # number of the newest bucket
+    used: Usd  # total of the buckets that still count
+    ring: tuple[tuple[int, Usd], ...]  # bucket number and notional, at number modulo 32
 
 
 @record
@@ -62,14 +85,49 @@ class Ledger:
     deficit: Usd  # owed to traders beyond what the pool has
     trader_debt: Usd  # sum of all negative account balances, as a positive number
     shares: int  # pool shares in existence, 18 decimals
+    reserved: Usd  # sum over markets of what the pool must keep
+
+
+@record
+class Stake:
+    """A liquidity provider's pool shares, and how many of them a redemption is requested for."""
+
+    shares: int
+    requested: int
+    claimable_at: Seconds
 
 
 @record
 class Roles:
-    """Who may do what; addresses as integers."""
+    """Who may do what; addresses as integers. A new admin must accept."""
 
     admin: int
+    pending_admin: int
     guardian: int
+
+
+@record
+class ReservePhase:
+    """The keeper reserve that still holds as long as it is the smaller one, until a time."""
+
+    until: Seconds
+    keeper_reserve: Usd
+
+
+@record
+class MarketPhase:
+    """The maintenance rates that still hold where they are lower, until a time."""
+
+    until: Seconds
+    brackets: tuple[MarginBracket, ...]
+
+
+@record
+class CollateralPhase:
+    """The maintenance weights that still hold where they are higher, until a time."""
+
+    until: Seconds
+    brackets: tuple[HaircutBracket, ...]
 
 
 @record
@@ -79,32 +137,44 @@ class State:
     roles: Roles
     opening_paused: bool
     risk: RiskParams
+    reserve_phase: ReservePhase
     market_params: tuple[MarketParams, ...]
+    market_phases: tuple[MarketPhase, ...]
     collateral_params: tuple[CollateralParams, ...]  # of token 1, 2, ...
+    collateral_phases: tuple[CollateralPhase, ...]
     accounts: Table[int, Account]  # in order of registration
     markets: tuple[Market, ...]
+    windows: tuple[Window, ...]
     tokens: tuple[Token, ...]  # token 0 is USDC
     ledger: Ledger
-    shares: Table[int, int]  # by owner address, in order of first purchase
+    stakes: Table[int, Stake]  # by owner address, in order of first purchase
 
 
-NO_RISK = RiskParams(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-NO_POSITION = Position(0, 0)
+NO_RISK = RiskParams(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ())
+NO_POSITION = Position(0, 0, 0)
+NO_STAKE = Stake(0, 0, 0)
+RING = 32  # buckets of a liquidation window
+EMPTY_MARKET = Market(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+EMPTY_WINDOW = Window(0, 0, ((0, 0),) * RING)
 
 
 def genesis(admin: int, guardian: int, tokens: int) -> State:
     """The state of a vault just deployed over ``tokens`` token contracts, USDC first."""
     return State(
-        roles=Roles(admin, guardian),
+        roles=Roles(admin, 0, guardian),
         opening_paused=False,
         risk=NO_RISK,
+        reserve_phase=ReservePhase(0, 0),
         market_params=(),
+        market_phases=(),
         collateral_params=(),
+        collateral_phases=(),
         accounts=Table(),
         markets=(),
+        windows=(),
         tokens=(Token(0, 0),) * tokens,
-        ledger=Ledger(0, 0, 0, 0, 0),
-        shares=Table(),
+        ledger=Ledger(0, 0, 0, 0, 0, 0),
+        stakes=Table(),
     )
 
 

@@ -1,145 +1,189 @@
-"""Fills against the pool at the oracle price, and the rules a trade must meet (FIL, TRD)."""
+"""Trades: open, add, reduce, close, flip, and close everything (TRD-1 to TRD-14)."""
 
 from __future__ import annotations
 
 from protocol import errors
-from protocol.actions import Trade
+from protocol.actions import CloseAll, SetLeverageCap, Trade
+from protocol.checks import (
+    check_initial_margin,
+    check_market_listed,
+    check_owner,
+    check_reduction,
+    check_solvent_exit,
+    check_trader,
+)
+from protocol.configuration import RATIO_LIMIT
 from protocol.draft import Draft, DraftAccount, Outcome, check_range
 from protocol.env import Env, check_usable
-from protocol.events import PositionUpdated
-from protocol.ledger import add_cash, settle_with_pool, share_income
-from protocol.margin import compute_health, compute_margins, compute_notional, compute_pnl
-from protocol.params import MarketParams
-from protocol.records import record
-from protocol.state import NO_POSITION, Market, Position, State
-from protocol.units import SIZE_LIMIT, Price, Ratio, Size, Usd, W, cdiv
-from protocol.vault import check_initial_margin, check_owner
+from protocol.events import LeverageCapSet
+from protocol.fills import fill
+from protocol.margin import compute_health, compute_notional
+from protocol.params import MAX_POSITIONS, MarketParams
+from protocol.state import NO_POSITION, Account, Market, State
+from protocol.units import BPS, SIZE_LIMIT, Price, Size, Usd, W
 
-
-@record
-class Fill:
-    """A position after a fill, and the profit the fill realised."""
-
-    position: Position
-    pnl: Usd
-
-
-def compute_fill(position: Position, size_delta: Size, price: Price) -> Fill:
-    """Change a position by ``size_delta`` without changing its sign (FIL-1).
-
-    Growing adds ``cdiv(size_delta * price, W)`` to the cost. Reducing releases the cost in proportion, rounded up,
-    and realises proceeds less released cost: the rounding is against the account now and never creates value.
-    """
-    paid = cdiv(size_delta * price, W)
-    if position.size * size_delta >= 0:
-        return Fill(Position(position.size + size_delta, position.cost + paid), 0)
-    released = cdiv(position.cost * abs(size_delta), abs(position.size))
-    return Fill(Position(position.size + size_delta, position.cost - released), -paid - released)
-
-
-def fill(draft: Draft, account: DraftAccount, market: int, size_delta: Size, price: Price, fee_rate: Ratio) -> None:
-    """Apply one fill: position, market totals, realised profit and fee (FIL-2).
-
-    The fee is charged on the notional of the fill, rounded up, and shared between insurance and pool.
-    """
-    before = account.positions.get(market, NO_POSITION)
-    result = compute_fill(before, size_delta, price)
-    fee = cdiv(abs(size_delta) * price * fee_rate, W * W)
-    account.put_position(market, result.position)
-    settle_with_pool(draft, account, result.pnl)
-    add_cash(draft, account, -fee)
-    share_income(draft, fee, draft.base.risk.insurance_fee_share)
-    after = result.position
-    draft.events.append(PositionUpdated(account.id, market, after.size, after.cost, size_delta, price, result.pnl, fee))
-    draft.put_market(market, move_totals(draft.market(market), before, after))
-
-
-def move_totals(totals: Market, before: Position, after: Position) -> Market:
-    """A market's totals when one position changes (FIL-3). Exact: no division."""
-    return Market(
-        totals.long_oi + max(after.size, 0) - max(before.size, 0),
-        totals.short_oi + max(-after.size, 0) - max(-before.size, 0),
-        totals.cost + after.cost - before.cost,
-    )
+NO_LIMIT: Price = 2**128  # an acceptable price from here on is none: it exceeds every price
 
 
 def process_trade(state: State, env: Env, action: Trade) -> Outcome:
-    """Open, add to, reduce, close or flip a position (TRD-1 to TRD-10).
+    """Open, add to, reduce, close or flip a position (TRD-1 to TRD-12).
 
-    A flip is a close and an open in one action. A reduction needs only its own market's price. Refuses:
-    account/unknown, account/not-owner, market/unknown, amount/zero, sys/domain, market/lot, oracle/*, trade/price,
-    market/opening-paused, market/min-notional, margin/debt-cap, margin/initial, margin/reduce.
+    A flip is a close and an open in one action, with one acceptable price on the whole. A reduction needs only its
+    own market's price. Refuses: account/unknown, account/not-trader, market/unknown, account/isolated, amount/zero,
+    sys/domain, market/lot, oracle/*, market/opening-paused, trade/price, market/premium, market/oi-cap,
+    market/skew-cap, market/min-notional, account/positions, pool/reserved, margin/debt-cap, margin/initial,
+    margin/equity-tier, margin/reduce.
     """
-    check_owner(state, env, action.account)
-    if action.market >= len(state.markets):
-        raise errors.UnknownMarket(market=action.market)
+    before = check_trader(state, env, action.account)
+    check_market_listed(state, action.market)
+    check_isolation(before, action.market)
     params = state.market_params[action.market]
-    check_order(params, action)
+    check_order(params, action.size_delta)
     quote = env.quote(params.feed)
     check_usable(quote.status)
     price = quote.price
-    if price > action.acceptable_price if action.size_delta > 0 else price < action.acceptable_price:
-        raise errors.PriceNotAcceptable(price=price, acceptable=action.acceptable_price)
+    size = before.positions.get(action.market, NO_POSITION).size
+    target = size + action.size_delta
+    reduces = abs(target) < abs(size) and target * size >= 0
+    if state.opening_paused and not reduces:
+        raise errors.OpeningPaused
 
     draft = Draft(state)
     account = draft.account(action.account)
-    before = account.positions.get(action.market, NO_POSITION)
-    target = before.size + action.size_delta
-    reduces = abs(target) < abs(before.size) and target * before.size >= 0
-    if state.opening_paused and not reduces:
-        raise errors.OpeningPaused
-    if before.size * target < 0:
-        fill(draft, account, action.market, -before.size, price, params.fee_rate)
-        fill(draft, account, action.market, target, price, params.fee_rate)
-    else:
-        fill(draft, account, action.market, action.size_delta, price, params.fee_rate)
+    impact = 0
+    if size * target < 0:
+        impact += fill(draft, account, action.market, -size, price, env).impact
+    skew = draft.market(action.market).skew
+    opened = target if size * target < 0 else action.size_delta
+    impact += fill(draft, account, action.market, opened, price, env).impact
+    check_acceptable(action, price, impact)
     if target != 0 and compute_notional(target, price) < params.min_notional:
         raise errors.BelowMinimumNotional(notional=compute_notional(target, price))
     if reduces:
-        check_reduction(state, env, account, action.market, before)
+        check_reduction(draft, env, account, action.market)
     else:
-        if -account.cash > state.risk.debt_cap:
-            raise errors.DebtCapReached(debt=-account.cash)
-        check_initial_margin(state, env, account)
+        check_growth(draft, account, action.market, skew, opened, price)
+        check_initial_margin(draft, env, account)
     draft.report_account(account)
     draft.report_ledger()
     return draft.commit()
 
 
-def check_order(params: MarketParams, action: Trade) -> None:
-    """Refuse a size of zero, one out of range, or one that is not whole lots (TRD-2).
+def process_close_all(state: State, env: Env, action: CloseAll) -> Outcome:
+    """Close every position of an account in one call, by ascending market (TRD-13).
+
+    ``min_cash`` bounds all that prices, impact and fees can do. Refuses: account/unknown, account/not-trader,
+    account/no-positions, oracle/*, trade/price, margin/reduce, sys/domain.
+    """
+    before = check_trader(state, env, action.account)
+    if not before.positions:
+        raise errors.NoPositions
+    health = compute_health(state, before, env)
+    check_usable(health.price_status)
+    draft = Draft(state)
+    account = draft.account(action.account)
+    for market, position in before.positions.items():
+        price = env.quote(state.market_params[market].feed).price
+        fill(draft, account, market, -position.size, price, env)
+    if account.cash < action.min_cash:
+        raise errors.PriceNotAcceptable(cash=account.cash)
+    after = compute_health(state, account, env)
+    change = after.equity_mm - (health.equity_mm - health.maintenance_margin)
+    if change < 0:
+        check_solvent_exit(draft, env, account, change)
+    draft.report_account(account)
+    draft.report_ledger()
+    return draft.commit()
+
+
+def process_set_leverage_cap(state: State, env: Env, action: SetLeverageCap) -> Outcome:
+    """Set or lift the owner's own leverage limit in one market (TRD-14, MRG-7).
+
+    Refuses: account/unknown, account/not-owner, market/unknown, sys/domain, oracle/*, margin/initial,
+    margin/equity-tier.
+    """
+    before = check_owner(state, env, action.account)
+    check_market_listed(state, action.market)
+    check_range(action.leverage_cap, 0, RATIO_LIMIT)
+    draft = Draft(state)
+    account = draft.account(action.account)
+    account.put_leverage_cap(action.market, action.leverage_cap)
+    draft.events.append(LeverageCapSet(action.account, action.market, action.leverage_cap))
+    if action.market in before.positions:
+        check_initial_margin(draft, env, account)
+    return draft.commit()
+
+
+def check_isolation(account: Account, market: int) -> None:
+    """Refuse a market that an isolated account may not trade (TRD-2).
+
+    Refuses: account/isolated.
+    """
+    if account.isolated and account.isolated != market + 1:
+        raise errors.IsolatedAccount(market=account.isolated - 1)
+
+
+def check_order(params: MarketParams, size_delta: Size) -> None:
+    """Refuse a size of zero, one out of range, or one that is not whole lots (TRD-3).
 
     Refuses: amount/zero, sys/domain, market/lot.
     """
-    if action.size_delta == 0:
+    if size_delta == 0:
         raise errors.ZeroAmount
-    check_range(action.size_delta, 1 - SIZE_LIMIT, SIZE_LIMIT)
-    if abs(action.size_delta) % params.lot:
+    check_range(size_delta, 1 - SIZE_LIMIT, SIZE_LIMIT)
+    if abs(size_delta) % params.lot:
         raise errors.NotWholeLots(lot=params.lot)
 
 
-def check_reduction(state: State, env: Env, account: DraftAccount, market: int, before: Position) -> None:
-    """Refuse a reduction that lowers equity_mm less maintenance margin (MRG-7).
+def check_acceptable(action: Trade, price: Price, impact: Usd) -> None:
+    """Refuse a trade whose price with impact, fees apart, is worse than acceptable (TRD-6). Cross-multiplied.
 
-    Only this market's terms and the balance differ, so no other price is needed. The last position may be closed
-    at a loss of health while the account value stays at or above zero; that test needs every collateral's price.
-
-    Refuses: oracle/*, margin/reduce.
+    Refuses: trade/price.
     """
-    params = state.market_params[market]
-    price = env.quote(params.feed).price
-    after = account.positions.get(market, NO_POSITION)
-    health_change = account.cash - state.accounts[account.id].cash
-    for position, sign in ((after, 1), (before, -1)):
-        mm, _ = compute_margins(params.brackets, compute_notional(position.size, price))
-        health_change += sign * (compute_pnl(position, price) - mm)
-    if not account.positions:
-        health_change += state.risk.keeper_reserve
-    if health_change >= 0:
+    acceptable = min(action.acceptable_price, NO_LIMIT)
+    if action.size_delta * price + impact * W > acceptable * action.size_delta:
+        raise errors.PriceNotAcceptable(price=price, impact=impact, acceptable=action.acceptable_price)
+
+
+def check_growth(
+    draft: Draft, account: DraftAccount, market: int, skew: int, size_delta: Size, price: Price
+) -> None:
+    """Refuse growth beyond the market's, the pool's or the account's limits (TRD-8 to TRD-11).
+
+    ``skew`` is the one before the part that opens. Refuses: market/premium, market/oi-cap, market/skew-cap,
+    account/positions, pool/reserved, margin/debt-cap.
+    """
+    params = draft.base.market_params[market]
+    totals = draft.market(market)
+    check_skew(params, skew, size_delta)
+    check_open_interest(params, totals, size_delta, price)
+    if len(account.positions) > MAX_POSITIONS:
+        raise errors.TooManyPositions
+    if totals.reserved > draft.base.markets[market].reserved and draft.pool - draft.trader_debt < draft.reserved:
+        raise errors.PoolReserved(pool=draft.pool, reserved=draft.reserved)
+    if -account.cash > draft.base.risk.debt_cap:
+        raise errors.DebtCapReached(debt=-account.cash)
+
+
+def check_skew(params: MarketParams, skew: int, size_delta: Size) -> None:
+    """Refuse a fill that grows the skew at too high a premium, or beyond its cap (TRD-8).
+
+    Refuses: market/premium, market/skew-cap.
+    """
+    after = skew + size_delta
+    if abs(after) <= abs(skew):
         return
-    if account.positions:
-        raise errors.ReductionLowersHealth(change=health_change)
-    health = compute_health(state, account, env)
-    check_usable(health.price_status)
-    if health.equity_raw < 0:
-        raise errors.ReductionLowersHealth(change=health_change, equity_raw=health.equity_raw)
+    if abs(2 * skew + size_delta) * BPS > 2 * params.skew_scale * params.max_premium:
+        raise errors.PremiumTooHigh(skew=after)
+    if abs(after) > params.skew_cap:
+        raise errors.SkewCapReached(skew=after)
+
+
+def check_open_interest(params: MarketParams, totals: Market, size_delta: Size, price: Price) -> None:
+    """Refuse open interest beyond the cap of its side, in size or in dollars (TRD-9).
+
+    Refuses: market/oi-cap.
+    """
+    side = totals.long_oi if size_delta > 0 else totals.short_oi
+    if side > params.oi_cap or compute_notional(side, price) > params.oi_cap_usd:
+        raise errors.OpenInterestCapReached(open_interest=side)

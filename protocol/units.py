@@ -7,7 +7,8 @@ meet W only where tokens enter and leave. The aliases below name what an ``int``
 W = 10**18
 BPS = 10**4
 USDC_TO_W = 10**12  # USDC has 6 decimals
-YEAR = 365 * 86_400
+DAY = 86_400
+YEAR = 365 * DAY
 
 Usd = int  # dollars, scale W
 Price = int  # dollars per whole base unit, scale W
@@ -22,6 +23,7 @@ PRICE_LIMIT = 2**96
 SIZE_LIMIT = 2**96
 UNITS_LIMIT = 2**96
 SIGNED_LIMIT = 2**127
+INDEX_LIMIT = 2**112  # funding index: times open interest it stays below 2**240
 UNSIGNED_LIMIT = 2**128
 
 

@@ -1,21 +1,22 @@
-"""Tokens entering and leaving accounts and the insurance fund (DEP, WDR, INS)."""
+"""Tokens entering and leaving accounts and the insurance fund, and moving between accounts (DEP, WDR, TRF, INS)."""
 
 from __future__ import annotations
 
 from protocol import errors
-from protocol.actions import Deposit, FundInsurance, Withdraw
-from protocol.draft import Draft, DraftAccount, Outcome, check_range
-from protocol.env import Env, check_usable
+from protocol.actions import Deposit, FundInsurance, Transfer, Withdraw
+from protocol.checks import check_amount, check_initial_margin, check_owner, check_token
+from protocol.draft import Draft, DraftAccount, Outcome
+from protocol.env import Env
 from protocol.ledger import add_cash, credit_insurance
-from protocol.margin import compute_health
 from protocol.state import USDC, State, Token, owner_of
-from protocol.units import UNITS_LIMIT, USDC_TO_W, Units
+from protocol.units import USDC_TO_W, Units
 
 
 def process_deposit(state: State, env: Env, action: Deposit) -> Outcome:
-    """Add tokens to an account; anyone may, and an account begins with its first deposit (DEP-1 to DEP-3).
+    """Add tokens to an account; anyone may, and an account begins with its first deposit (DEP-1 to DEP-5).
 
-    Needs no price. Refuses: account/no-owner, token/unknown, amount/zero, sys/domain.
+    Needs no price. Refuses: account/no-owner, token/unknown, amount/zero, sys/domain, account/isolated,
+    token/account-cap, token/global-cap.
     """
     if owner_of(action.account) == 0:
         raise errors.NoOwner
@@ -23,18 +24,11 @@ def process_deposit(state: State, env: Env, action: Deposit) -> Outcome:
     check_amount(action.units)
     draft = Draft(state)
     account = draft.account(action.account)
+    check_accepts(account, action.token)
     take_in(draft, action.token, action.units)
-    if action.token == USDC:
-        owed = account.cash < 0
-        add_cash(draft, account, action.units * USDC_TO_W)
-        draft.report_account(account)
-        if owed:
-            draft.report_ledger()
-    else:
-        account.put_collateral(action.token, account.collateral.get(action.token, 0) + action.units)
-        if action.account not in state.accounts:
-            draft.report_account(account)
-        draft.report_collateral(account, action.token)
+    credit(draft, account, action.token, action.units)
+    if action.token != USDC:
+        check_caps(draft, account, action.token)
     return draft.commit()
 
 
@@ -42,29 +36,42 @@ def process_withdraw(state: State, env: Env, action: Withdraw) -> Outcome:
     """Pay tokens out to the owner, if the account keeps its initial margin (WDR-1 to WDR-6).
 
     An account without a position and without debt needs no price. Refuses: account/unknown, account/not-owner,
-    token/unknown, amount/zero, sys/domain, vault/negative-cash, vault/insufficient-units,
-    vault/insufficient-cash, oracle/*, margin/initial.
+    token/unknown, amount/zero, sys/domain, vault/negative-cash, vault/insufficient-units, vault/insufficient-cash,
+    oracle/*, margin/initial, margin/equity-tier.
     """
     check_owner(state, env, action.account)
     check_token(state, action.token)
     check_amount(action.units)
     draft = Draft(state)
     account = draft.account(action.account)
-    if action.token == USDC:
-        if account.cash < action.units * USDC_TO_W:
-            raise errors.NegativeCash(cash=account.cash)
-        add_cash(draft, account, -action.units * USDC_TO_W)
-    else:
-        held = account.collateral.get(action.token, 0)
-        if held < action.units:
-            raise errors.InsufficientCollateral(held=held)
-        account.put_collateral(action.token, held - action.units)
+    debit(draft, account, action.token, action.units)
     pay_out(draft, action.token, action.units)
-    check_initial_margin(state, env, account)
-    if action.token == USDC:
-        draft.report_account(account)
-    else:
-        draft.report_collateral(account, action.token)
+    check_initial_margin(draft, env, account)
+    return draft.commit()
+
+
+def process_transfer(state: State, env: Env, action: Transfer) -> Outcome:
+    """Move tokens between two accounts of one owner, if the source keeps its initial margin (TRF-1 to TRF-4).
+
+    The target begins with it if it is new. Refuses: account/unknown, account/not-owner, account/other-owner,
+    account/self-transfer, token/unknown, amount/zero, sys/domain, account/isolated, vault/negative-cash,
+    vault/insufficient-units, token/account-cap, oracle/*, margin/initial, margin/equity-tier.
+    """
+    check_owner(state, env, action.account)
+    if owner_of(action.target) != env.sender:
+        raise errors.OtherOwner
+    if action.target == action.account:
+        raise errors.SelfTransfer
+    check_token(state, action.token)
+    check_amount(action.units)
+    draft = Draft(state)
+    source, target = draft.account(action.account), draft.account(action.target)
+    check_accepts(target, action.token)
+    debit(draft, source, action.token, action.units)
+    credit(draft, target, action.token, action.units)
+    if action.token != USDC:
+        check_account_cap(draft, target, action.token)
+    check_initial_margin(draft, env, source)
     return draft.commit()
 
 
@@ -81,40 +88,73 @@ def process_fund_insurance(state: State, env: Env, action: FundInsurance) -> Out
     return draft.commit()
 
 
-def check_owner(state: State, env: Env, account: int) -> None:
-    """Refuse a sender who does not own the account.
+def check_accepts(account: DraftAccount, token: int) -> None:
+    """Refuse collateral other than USDC in an isolated account (ACC-1).
 
-    Refuses: account/unknown, account/not-owner.
+    Refuses: account/isolated.
     """
-    if account not in state.accounts:
-        raise errors.UnknownAccount
-    if owner_of(account) != env.sender:
-        raise errors.NotOwner
+    if account.isolated and token != USDC:
+        raise errors.IsolatedAccount(token=token)
 
 
-def check_token(state: State, token: int) -> None:
-    """Refuse a token that is neither USDC nor a listed collateral.
+def check_caps(draft: Draft, account: DraftAccount, token: int) -> None:
+    """Refuse a deposit beyond the token's cap for an account or for the vault (DEP-5).
 
-    Refuses: token/unknown.
+    Refuses: token/account-cap, token/global-cap.
     """
-    if token > len(state.collateral_params):
-        raise errors.UnknownToken(token=token)
+    check_account_cap(draft, account, token)
+    held = draft.token(token).held
+    if held > draft.base.collateral_params[token - 1].global_cap:
+        raise errors.GlobalCapReached(held=held)
 
 
-def check_amount(units: Units) -> None:
-    """Refuse an amount of nothing, or more than the protocol stores.
+def check_account_cap(draft: Draft, account: DraftAccount, token: int) -> None:
+    """Refuse more of a token in one account than its cap (DEP-5).
 
-    Refuses: amount/zero, sys/domain.
+    Refuses: token/account-cap.
     """
-    if units == 0:
-        raise errors.ZeroAmount
-    check_range(units, 0, UNITS_LIMIT)
+    units = account.collateral[token]
+    if units > draft.base.collateral_params[token - 1].account_cap:
+        raise errors.AccountCapReached(units=units)
+
+
+def credit(draft: Draft, account: DraftAccount, token: int, units: Units) -> None:
+    """Add tokens to an account and report it; a USDC credit may repay its debt."""
+    if token == USDC:
+        owed = account.cash < 0
+        add_cash(draft, account, units * USDC_TO_W)
+        draft.report_account(account)
+        if owed:
+            draft.report_ledger()
+        return
+    account.put_collateral(token, account.collateral.get(token, 0) + units)
+    if account.id not in draft.base.accounts:
+        draft.report_account(account)
+    draft.report_collateral(account, token)
+
+
+def debit(draft: Draft, account: DraftAccount, token: int, units: Units) -> None:
+    """Take tokens from an account and report it; never into debt (WDR-3, WDR-4).
+
+    Refuses: vault/negative-cash, vault/insufficient-units.
+    """
+    if token == USDC:
+        if account.cash < units * USDC_TO_W:
+            raise errors.NegativeCash(cash=account.cash)
+        add_cash(draft, account, -units * USDC_TO_W)
+        draft.report_account(account)
+        return
+    held = account.collateral.get(token, 0)
+    if held < units:
+        raise errors.InsufficientCollateral(held=held)
+    account.put_collateral(token, held - units)
+    draft.report_collateral(account, token)
 
 
 def take_in(draft: Draft, token: int, units: Units) -> None:
     """Record tokens received."""
-    record = draft.token(token)
-    draft.put_token(token, Token(record.held + units, record.inventory))
+    totals = draft.token(token)
+    draft.put_token(token, Token(totals.held + units, totals.inventory))
 
 
 def pay_out(draft: Draft, token: int, units: Units) -> None:
@@ -122,20 +162,7 @@ def pay_out(draft: Draft, token: int, units: Units) -> None:
 
     Refuses: vault/insufficient-cash.
     """
-    record = draft.token(token)
-    if record.held < units:
-        raise errors.InsufficientCash(held=record.held)
-    draft.put_token(token, Token(record.held - units, record.inventory))
-
-
-def check_initial_margin(state: State, env: Env, account: DraftAccount) -> None:
-    """Refuse an account left below its initial margin; one that owes nothing and holds no position passes (MRG-6).
-
-    Refuses: oracle/*, margin/initial.
-    """
-    if account.cash >= 0 and not account.positions:
-        return
-    health = compute_health(state, account, env)
-    check_usable(health.price_status)
-    if health.equity_im < health.initial_margin:
-        raise errors.BelowInitialMargin(equity_im=health.equity_im, initial_margin=health.initial_margin)
+    totals = draft.token(token)
+    if totals.held < units:
+        raise errors.InsufficientCash(held=totals.held)
+    draft.put_token(token, Token(totals.held - units, totals.inventory))

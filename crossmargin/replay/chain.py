@@ -16,6 +16,7 @@ from contracts_py.deploy import TokenPlan, deploy
 from contracts_py.errors import NodeUnusable
 from contracts_py.keys import address_of, private_key, to_hex
 from contracts_py.node import Node
+from contracts_py.revm import RevmNode
 from contracts_py.readback import read_hub, read_state
 from crossmargin.replay.books import Books
 from crossmargin.replay.world import World
@@ -55,6 +56,8 @@ class ChainEngine:
         genesis = first_action - SETUP_TIME
         if backend == "eth-tester":
             return Node(eth_tester_provider(genesis))
+        if backend == "revm":
+            return RevmNode(genesis)
         node = Node.connect(backend)
         if node.now > genesis:
             raise NodeUnusable(
