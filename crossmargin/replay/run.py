@@ -219,7 +219,8 @@ def _execute(chain: Chain, time: int, planned: Planned) -> tuple[str, tuple[Any,
 
 def count(totals: Totals, done: Done) -> None:
     """Enter one action into the totals."""
-    if done.planned.kind in {"user", "keeper"}:
+    is_round = isinstance(done.planned.action, Push) and done.code == "ok"
+    if done.planned.kind in {"user", "keeper"} and not is_round:
         totals.actions += 1
         totals.refusals += done.code != "ok"
     for event in done.events:
