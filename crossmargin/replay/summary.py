@@ -53,6 +53,7 @@ class Summary:
         self._backend = backend
         scenario = replay.scenario
         self._accounts = {spec.id: name for name, spec in scenario.accounts.items()}
+        self._widest = 2 + max(len(name) for name in (*scenario.accounts, "account"))
         self._keepers = {address_of(name): name for name in scenario.keepers}
         self._prices: dict[int, tuple[RoundPushed, RoundPushed, RoundPushed]] = {}  # first, lowest, last
         self._liquidations: list[str] = []
@@ -155,7 +156,7 @@ class Summary:
             return
         yield f"Liquidations: {len(self._liquidations)}, of {accounts} accounts. {FATES}"
         yield (
-            f"  {'time':<16}{'account':<16}{'state':<13}{'equity_mm':>11} < {'margin':>11}"
+            f"  {'time':<17}{'account':<{self._widest}}{'state':<14}{'equity_mm':>11} < {'margin':>11}"
             f"{'reward':>9}{'penalty':>11}{'owner keeps':>12}{'bad debt':>10}  closed"
         )
         yield from self._liquidations
@@ -165,7 +166,8 @@ class Summary:
         kept = dollars(self._value(done, event.account))
         bad_debt = dollars(event.bad_debt) if event.bad_debt else "-"
         return (
-            f"  {moment(done.time):<16}{self._name(event.account):<16}{AccountState(event.account_state).name:<13}"
+            f"  {moment(done.time):<17}{self._name(event.account):<{self._widest}}"
+            f"{AccountState(event.account_state).name:<14}"
             f"{dollars(event.equity_mm):>11} < {dollars(event.maintenance_margin):>11}"
             f"{dollars(event.reward):>9}{dollars(event.penalty):>11}{kept:>12}{bad_debt:>10}"
             f"  {'; '.join(self._tell_closed(done, event))}"
