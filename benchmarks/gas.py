@@ -45,7 +45,7 @@ NO_LIMIT = 2**256 - 1
 
 REFERENCE = load_parameters(PARAMETERS.find("reference"))
 TIERS = REFERENCE.markets[0].params.brackets
-HAIRCUTS = tuple(token.params.brackets for token in REFERENCE.tokens if token.params)[0]
+HAIRCUTS = next(token.params.brackets for token in REFERENCE.tokens if token.params)
 
 
 class Bench:

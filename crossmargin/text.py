@@ -7,18 +7,20 @@ from datetime import UTC, datetime
 from protocol.units import W
 
 
-def decimal(amount: int, scale: int = 18, places: int = 2) -> str:
-    """An integer at ``10**scale`` as an exact decimal with at least ``places`` decimals."""
+def decimal(amount: int, scale: int = 18, places: int = 2, *, grouped: bool = False) -> str:
+    """An integer at ``10**scale`` as an exact decimal with at least ``places`` decimals; grouped by thousands."""
     sign = "-" if amount < 0 else ""
     whole, fraction = divmod(abs(amount), 10**scale)
     digits = str(fraction).rjust(scale, "0").rstrip("0") if scale else ""
-    return f"{sign}{whole}" + (f".{digits.ljust(places, '0')}" if digits or places else "")
+    integer = f"{whole:,}" if grouped else str(whole)
+    return f"{sign}{integer}" + (f".{digits.ljust(places, '0')}" if digits or places else "")
 
 
-def dollars(amount: int) -> str:
-    """Dollars at scale W with thousands separators, cut to cents toward zero."""
+def dollars(amount: int, *, signed: bool = False) -> str:
+    """Dollars at scale W with thousands separators, cut to cents toward zero; ``signed`` shows a plus as well."""
     cents = abs(amount) * 100 // W
-    return f"{'-' if amount < 0 else ''}{cents // 100:,}.{cents % 100:02}"
+    sign = "-" if amount < 0 else "+" if signed else ""
+    return f"{sign}{cents // 100:,}.{cents % 100:02}"
 
 
 def moment(time: int) -> str:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
+from typing import Any
+
 import pytest
 from hypothesis import settings
 
@@ -52,3 +56,40 @@ def bare_twins(deployed: tuple[Twins, Checkpoint, Checkpoint]) -> Twins:
     twins, bare, _ = deployed
     twins.restore(bare)
     return twins
+
+
+# --- what the random stories of a run covered, counted in each worker and shown at the end ---------------------------
+
+STORIES = "tests.lockstep.sequences"
+collected: Counter[tuple[str, str]] = Counter()
+
+
+def told_here() -> Counter[tuple[str, str]]:
+    """The counts of this process."""
+    module = sys.modules.get(STORIES)
+    return module.OUTCOMES if module else Counter()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker hands its counts to the process that started it."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["outcomes"] = [[*key, count] for key, count in told_here().items()]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A worker has finished."""
+    for action, code, count in getattr(node, "workeroutput", {}).get("outcomes", ()):
+        collected[action, code] += count
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line for each action."""
+    outcomes = collected + told_here()
+    if outcomes:
+        from tests.lockstep.sequences import count_by_action
+
+        terminalreporter.section("random stories: what came of each action")
+        for line in count_by_action(outcomes):
+            terminalreporter.line(line)

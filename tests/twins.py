@@ -74,12 +74,18 @@ class Disagreement(AssertionError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A moment that twins can go back to."""
+    """A moment to go back to."""
 
     world: World
     books: Books
-    chain_books: Books
     now: int
+
+
+@dataclass(frozen=True)
+class ChainCheckpoint(Checkpoint):
+    """A moment of both twins. The node remembers nonces, which a snapshot does not."""
+
+    chain_books: Books
     snapshot: int
     nonces: dict[bytes, int]
 
@@ -93,6 +99,15 @@ class Model:
         self.books = Books()
         self.now = START
         self.events: tuple[Any, ...] = ()
+
+    def save(self) -> Checkpoint:
+        """This moment, to go back to with ``restore``, any number of times."""
+        return Checkpoint(self.world, deepcopy(self.books), self.now)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go back."""
+        self.world, self.now, self.events = checkpoint.world, checkpoint.now, ()
+        self.books = deepcopy(checkpoint.books)
 
     def do(self, sender: str, action: Any, refused: str | None = None, after: int = 1) -> tuple[Any, ...]:
         """Apply an action ``after`` seconds; assert that it succeeds, or is refused with ``refused``."""
@@ -173,25 +188,24 @@ class Twins(Model):
         self.chain = ChainEngine("eth-tester", START, tokens, FEEDS, actors, artifacts)
         self.gas = 0
 
-    def save(self) -> Checkpoint:
-        """This moment, to go back to with ``restore``, any number of times."""
+    def save(self) -> ChainCheckpoint:
+        """This moment of both, to go back to with ``restore``: much faster than deploying again."""
         node = self.chain.contracts.node
-        return Checkpoint(
-            world=self.world,
-            books=deepcopy(self.books),
+        return ChainCheckpoint(
+            **vars(super().save()),
             chain_books=deepcopy(self.chain.books),
-            now=self.now,
             snapshot=node.web3.provider.ethereum_tester.take_snapshot(),  # type: ignore[attr-defined]
             nonces=dict(node._nonces),
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go back: much faster than deploying again."""
+        """Go back with both."""
+        assert isinstance(checkpoint, ChainCheckpoint)
+        super().restore(checkpoint)
         node = self.chain.contracts.node
         node.web3.provider.ethereum_tester.revert_to_snapshot(checkpoint.snapshot)  # type: ignore[attr-defined]
         node._nonces = dict(checkpoint.nonces)
-        self.world, self.now, self.events = checkpoint.world, checkpoint.now, ()
-        self.books, self.chain.books = deepcopy(checkpoint.books), deepcopy(checkpoint.chain_books)
+        self.chain.books = deepcopy(checkpoint.chain_books)
 
     def _apply(self, sender: str, action: Any) -> str:
         code = super()._apply(sender, action)

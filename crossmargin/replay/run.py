@@ -15,9 +15,10 @@ from crossmargin.replay.keepers import keeper_turn, next_liquidation
 from crossmargin.replay.lockstep import Difference, Divergence, compare_results, compare_worlds
 from crossmargin.replay.world import World, new_world
 from crossmargin.scenario import Scenario, Step
-from oracle.feeds import Push
+from oracle.feeds import Push, RoundPushed
 from protocol.actions import FundInsurance
 from protocol.errors import Refusal
+from protocol.events import AccountLiquidated
 from protocol.invariants import check_all
 
 ENGINES = ("model", "chain", "lockstep")
@@ -87,6 +88,7 @@ class Replay:
         self.totals = Totals()
         admin, guardian, poster = (address_of(role) for role in ("admin", "guardian", "poster"))
         self.world = new_world(admin, guardian, poster, len(scenario.params.tokens))
+        self.previous = self.world  # before the newest action
         self.books = Books()
         self._clock = scenario.start - CONFIGURE_TIME
         self._number = 0
@@ -97,8 +99,9 @@ class Replay:
             yield self._apply(planned)
         round_number = 0
         for planned in plan_timeline(self.scenario):
-            yield self._apply(planned)
-            if isinstance(planned.action, Push):
+            done = self._apply(planned)
+            yield done
+            if isinstance(planned.action, Push) and done.code == "ok":
                 yield from self._keepers(round_number)
                 round_number += 1
         self._compare_states("end of run")
@@ -130,6 +133,7 @@ class Replay:
         """Apply one action to the model, then to the chain, and compare."""
         self._clock = max(planned.time, self._clock + 1)
         self._number += 1
+        self.previous = self.world
         started = clock.perf_counter()
         code, events = "ok", ()
         try:
@@ -215,17 +219,14 @@ def _execute(chain: Chain, time: int, planned: Planned) -> tuple[str, tuple[Any,
 
 def count(totals: Totals, done: Done) -> None:
     """Enter one action into the totals."""
-    if done.planned.kind == "setup":
-        return
-    if isinstance(done.planned.action, Push):
-        if done.code == "ok":
-            totals.rounds += len(done.events)
-            for event in done.events:
-                totals.min_answer[event.feed] = min(event.answer, totals.min_answer.get(event.feed, event.answer))
-        return
-    totals.actions += 1
-    totals.refusals += done.code != "ok"
+    is_round = isinstance(done.planned.action, Push) and done.code == "ok"
+    if done.planned.kind in {"user", "keeper"} and not is_round:
+        totals.actions += 1
+        totals.refusals += done.code != "ok"
     for event in done.events:
-        if type(event).__name__ == "AccountLiquidated":
+        if isinstance(event, RoundPushed):
+            totals.rounds += 1
+            totals.min_answer[event.feed] = min(event.answer, totals.min_answer.get(event.feed, event.answer))
+        elif isinstance(event, AccountLiquidated):
             totals.liquidations += 1
             totals.bad_debt += event.bad_debt

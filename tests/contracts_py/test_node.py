@@ -53,9 +53,7 @@ def test_a_replay_over_json_rpc_agrees_and_ends_in_the_same_state(
 ) -> None:
     results = []
     for backend in (anvil, "eth-tester"):
-        answer = run(
-            capsys, monkeypatch, "replay", SCENARIO, "--backend", backend, "--out", tmp_path / "run", "--json"
-        )
+        answer = run(capsys, monkeypatch, "replay", SCENARIO, "--backend", backend, "--out", tmp_path / "run", "--json")
         assert answer.code == 0, answer.err
         results.append(json.loads(answer.out))
     assert results[0]["divergences"] == 0

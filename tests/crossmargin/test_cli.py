@@ -33,7 +33,7 @@ def replay_model(crossmargin: Crossmargin, scenario: Path, out: Path, *more: obj
 def test_a_run_prints_its_story_and_keeps_its_folder(crossmargin: Crossmargin, tmp_path: Path) -> None:
     answer = replay_model(crossmargin, TWINS, tmp_path / "run")
     assert answer.code == Exit.OK
-    assert "long: BANKRUPT, equity_mm" in answer.out
+    assert "long     BANKRUPT" in answer.out
     assert f"run folder: {tmp_path / 'run'}" in answer.out
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
         "manifest.json",

@@ -17,21 +17,19 @@ from tests.twins import START
 FOLDER = Path(__file__).parents[2] / "out" / "failing"
 
 
-def save_failing(sequence: Sequence[Timed], name: str = "sequence", folder: Path = FOLDER) -> Path:
+def save_failing(sequence: Sequence[Timed], name: str = "sequence", folder: Path | None = None) -> Path:
     """Write a story, everything after the configuration, as ``name``.yaml; replay it with ``crossmargin replay``."""
+    names = {f"{owner}_{sub}" if sub else owner: (owner, sub) for owner in OWNERS for sub in (0, 1)}
     accounts = {
-        f"{owner}-{sub}" if sub else owner: AccountSpec(
-            f"{owner}-{sub}" if sub else owner, owner, sub, "", account_id(address_of(owner), sub)
-        )
-        for owner in OWNERS
-        for sub in (0, 1)
+        name: AccountSpec(name, owner, sub, "", account_id(address_of(owner), sub))
+        for name, (owner, sub) in names.items()
     }
     now, steps = START, []
     for timed in sequence:
         now += timed.after
         steps.append(Step(now, 0, timed.sender, timed.action, None, SUCCESS))
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.yaml"
+    path = (folder or FOLDER) / f"{name}.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
     params = load_parameters(PARAMETERS.find("reference"))
     text = render_scenario("A failing story", "reference", START, accounts, steps, params=params)
     path.write_text(text, encoding="utf-8")

@@ -7,8 +7,9 @@ little beyond, and some are garbage on purpose. Steps of nothing are what failin
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,9 +32,10 @@ from protocol.actions import (
     Withdraw,
 )
 from protocol.env import Env
-from protocol.margin import compute_health
+from protocol.events import AccountLiquidated, LedgerUpdated, PositionUpdated, TokenUpdated
+from protocol.margin import AccountState, compute_health
 from protocol.params import HaircutBracket, MarginBracket
-from protocol.state import NO_POSITION, State, account_id, owner_of
+from protocol.state import NO_POSITION, State, account_id
 from protocol.units import USDC_TO_W, W
 from tests.twins import BTC, ETH, RISK, USDC, WETH, Model, market_params, weth_params
 
@@ -43,6 +45,8 @@ HIGHEST = 2**256 - 1
 START_ANSWERS = (8_000 * 10**8, 200 * 10**8)
 LOWEST_ANSWER, HIGHEST_ANSWER = 10**8, 10**14  # a walk stays between one and a million dollars
 DOLLAR = 10**6
+REACHED = "(reached)"
+OUTCOMES: Counter[tuple[str, str]] = Counter()  # over all stories of a run: how often an action came to what
 
 
 @dataclass(frozen=True)
@@ -69,10 +73,9 @@ class Timed:
 # --- drawing --------------------------------------------------------------------------------------------------------
 
 WEIGHTS = {
-    "nothing": 1,
     "trade": 14,
     "price": 9,
-    "liquidate": 6,
+    "liquidate": 8,
     "deposit": 4,
     "withdraw": 4,
     "garbage": 3,
@@ -83,14 +86,27 @@ WEIGHTS = {
     "pause": 1,
     "feed": 1,
 }
-KINDS = st.sampled_from([kind for kind, weight in WEIGHTS.items() for _ in range(weight)])
-WAITS = st.sampled_from([1] * 12 + [2, 60, 1_800, 3_600, 7_200, 7_201, 100_000])
-STEPS = st.builds(Step, KINDS, st.integers(0, 11), st.integers(0, 11), st.integers(0, 999), st.integers(0, 999), WAITS)
+KINDS = [kind for kind, weight in WEIGHTS.items() for _ in range(weight)]
+WAITS = [1] * 34 + [2, 60, 600, 1_800, 3_600, 7_201]
+
+
+def decode(place: int, number: int) -> Step:
+    """The step that a number means at a place of a story.
+
+    Numbers shrink to 0, which is a step of nothing. Hashing spreads the others over all that can happen: what is drawn
+    by itself is often small, or the same again.
+    """
+    if number == 0:
+        return Step("nothing", 0, 0, 0, 0, 1)
+    hashed = hashlib.sha256(f"{place}|{number}".encode()).digest()
+    kind, who, which, how, much, wait = (int.from_bytes(hashed[4 * i : 4 * i + 4], "big") for i in range(6))
+    return Step(KINDS[kind % len(KINDS)], who % 12, which % 12, how % 1_000, much % 1_000, WAITS[wait % len(WAITS)])
 
 
 def stories(length: int) -> st.SearchStrategy[list[Step]]:
-    """Stories of so many steps; shorter ones have steps of nothing."""
-    return st.lists(STEPS, min_size=length, max_size=length)
+    """Stories of so many steps, some of them of nothing."""
+    numbers = st.lists(st.integers(0, 2**32 - 1), min_size=length, max_size=length)
+    return numbers.map(lambda drawn: [decode(place, number) for place, number in enumerate(drawn)])
 
 
 # --- from steps to actions ------------------------------------------------------------------------------------------
@@ -113,6 +129,26 @@ def play(model: Model, steps: Iterable[Step], outcomes: Counter[tuple[str, str]]
         done.append(timed)
         code = model.attempt(timed.sender, timed.action, timed.after)
         outcomes[type(timed.action).__name__, code] += 1
+        for landmark in landmarks(model):
+            outcomes[REACHED, landmark] += 1
+
+
+def landmarks(model: Model) -> Iterator[str]:
+    """What the newest action reached that stories are told for."""
+    fills = [event for event in model.events if isinstance(event, PositionUpdated)]
+    for event in model.events:
+        if isinstance(event, AccountLiquidated):
+            yield f"liquidation of {AccountState(event.account_state).name}"
+            if event.bad_debt:
+                yield "bad debt"
+        elif isinstance(event, LedgerUpdated) and event.deficit:
+            yield "deficit"
+        elif isinstance(event, LedgerUpdated) and event.trader_debt:
+            yield "trader debt"
+        elif isinstance(event, TokenUpdated) and event.inventory:
+            yield "inventory"
+    if len(fills) == 2 and fills[0].market == fills[1].market:
+        yield "flip"
 
 
 def pick_account(state: State, step: Step) -> int:
@@ -129,7 +165,7 @@ def sender_of(account: int, step: Step) -> str:
 
 def resolve_deposit(world: World, env: Env, step: Step) -> tuple[str, Deposit]:
     """Hundreds to tens of thousands of dollars, or a few WETH, also for others."""
-    account = list(ACCOUNTS)[step.who]
+    account = list(ACCOUNTS)[step.who % len(ACCOUNTS)]
     if step.which % 3 == 0:
         return sender_of(account, step), Deposit(account, WETH, (1 + step.much) * 10**16 + step.how)
     return sender_of(account, step), Deposit(account, USDC, (50 + step.much * 20) * DOLLAR + step.how)
@@ -147,7 +183,7 @@ def resolve_withdrawal(world: World, env: Env, step: Step) -> tuple[str, Withdra
     token = WETH if WETH in found.collateral and step.which % 2 else USDC
     most = found.collateral[WETH] if token == WETH else max(min(found.cash, room), 0) // USDC_TO_W
     part = (most * (step.much + 1) // 1_000, most, most + 1)[0 if step.much % 5 else 1 + step.much % 2]
-    return sender_of(account, step), Withdraw(account, token, part)
+    return sender_of(account, step), Withdraw(account, token, part or step.how % 9)
 
 
 def resolve_trade(world: World, env: Env, step: Step) -> tuple[str, Trade]:
@@ -176,7 +212,7 @@ def resolve_trade(world: World, env: Env, step: Step) -> tuple[str, Trade]:
             delta = side * 2 * lots * params.lot
     delta = delta or side * lots * params.lot
     acceptable = HIGHEST if delta > 0 else 0
-    if step.how % 7 == 0:
+    if step.how % 19 == 0:
         acceptable = max(price + (step.how % 3 - 1), 0)
     return sender_of(account, step), Trade(account, market, delta, acceptable)
 
@@ -188,15 +224,17 @@ def lots_within_room(state: State, env: Env, account: int, price: int, lot: int,
         return 1
     health = compute_health(state, found, env)
     room = max(health.equity_im - health.initial_margin - 15 * W, 0)
-    notional = max(room * 19 * (step.how + 1) // 1_000, 1_001 * W)
+    notional = max(room * 19 * (30 + step.how % 72) // 100, 1_001 * W)
     return max(notional * W // price // lot, 1)
 
 
-def resolve_liquidation(world: World, env: Env, step: Step) -> tuple[str, Liquidate]:
-    """An account that can be liquidated, if there is one."""
+def resolve_liquidation(world: World, env: Env, step: Step) -> tuple[str, Any]:
+    """An account that can be liquidated; if there is none, mostly a trade."""
     ready = find_liquidatable(world, env.now)
+    if not ready and step.how % 4:
+        return resolve_trade(world, env, step)
     account = ready[step.which % len(ready)] if ready and step.how % 11 else pick_account(world.protocol, step)
-    return OWNERS[step.much % 6] if step.much % 3 == 0 else "liquidator", Liquidate(account)
+    return OWNERS[step.much % 6] if step.much % 4 == 0 else "liquidator", Liquidate(account)
 
 
 def resolve_price(world: World, env: Env, step: Step) -> tuple[str, Push]:
@@ -207,7 +245,7 @@ def resolve_price(world: World, env: Env, step: Step) -> tuple[str, Push]:
         percent = step.how % 51 - 25
     else:
         percent = step.how % 141 - 60
-    feeds = ((BTC,), (ETH,), (BTC, ETH))[step.which % 3]
+    feeds = ((BTC, ETH), (BTC,), (ETH,), (BTC, ETH))[step.which % 4]
     answers = []
     for feed in feeds:
         rounds = world.oracle.feeds[feed].rounds
@@ -227,17 +265,19 @@ def resolve_fault(world: World, env: Env, step: Step) -> tuple[str, Push]:
 
 def resolve_loan(world: World, env: Env, step: Step) -> tuple[str, DepositToPool]:
     """Dollars for the pool."""
-    units = 1 + step.how if step.much % 9 == 0 else (step.much + 1) * 100 * DOLLAR + step.how
+    units = 1 + step.how if step.much % 9 == 0 else (step.much + 1) * 5 * DOLLAR + step.how
     return OWNERS[step.who % 6], DepositToPool(units)
 
 
 def resolve_insurance(world: World, env: Env, step: Step) -> tuple[str, FundInsurance]:
     """Dollars for insurance."""
-    return OWNERS[step.who % 6], FundInsurance((step.much + 1) * DOLLAR + step.how)
+    return OWNERS[step.who % 6], FundInsurance((step.much + 1) * DOLLAR // 10 + step.how)
 
 
-def resolve_pause(world: World, env: Env, step: Step) -> tuple[str, PauseOpening]:
-    """Mostly the other way round than it is, by somebody who may."""
+def resolve_pause(world: World, env: Env, step: Step) -> tuple[str, Any]:
+    """Mostly the other way round than it is, by somebody who may; not too often, as little happens in a pause."""
+    if not world.protocol.opening_paused and step.much % 3:
+        return resolve_trade(world, env, step)
     paused = not world.protocol.opening_paused if step.how % 4 else bool(step.how % 8)
     who = ("admin", "guardian" if paused else "admin", "guardian", "stranger")[step.who % 4]
     return who, PauseOpening(paused)
@@ -245,8 +285,10 @@ def resolve_pause(world: World, env: Env, step: Step) -> tuple[str, PauseOpening
 
 def resolve_feed(world: World, env: Env, step: Step) -> tuple[str, SetFeed]:
     """Another age limit, or something that does not fit."""
-    ages = (7_200, 3_600, 60, 259_200, 59, 7_200)
-    return "admin" if step.much % 7 else "poster", SetFeed(step.which % 4, 8 if step.how % 9 else 18, ages[step.how % 6])
+    ages = (7_200, 3_600, 600, 259_200, 59, 7_200)
+    return "admin" if step.much % 7 else "poster", SetFeed(
+        step.which % 4, 8 if step.how % 9 else 18, ages[step.how % 6]
+    )
 
 
 BTC_MARKET, ETH_MARKET = market_params(BTC), market_params(ETH, W // 100)
@@ -272,7 +314,7 @@ MARKETS = (
     (BTC, replace(BTC_MARKET, min_notional=5_000 * W)),
     (2, replace(BTC_MARKET, feed=ETH)),
     (3, ETH_MARKET),
-    (BTC, replace(BTC_MARKET, brackets=(MarginBracket(0, W // 100, W // 20),))),
+    (BTC, replace(BTC_MARKET, fee_rate=W // 100, brackets=(MarginBracket(0, W // 200, W // 20),))),
     (BTC, replace(BTC_MARKET, fee_rate=W // 50)),
     (ETH, replace(ETH_MARKET, brackets=())),
 )
@@ -298,13 +340,32 @@ def resolve_parameters(world: World, env: Env, step: Step) -> tuple[str, SetRisk
             return who, SetCollateral(*COLLATERALS[step.how % len(COLLATERALS)])
 
 
-ODD = (0, 1, 2, 3, 31, 32, 999, 10**6, 10**12, W - 1, W, W + 1, 10**24, 2**96 - 1, 2**96, 2**127, 2**128 - 1, 2**255 - 1)
+ODD = (
+    0,
+    1,
+    2,
+    3,
+    31,
+    32,
+    999,
+    10**6,
+    10**12,
+    W - 1,
+    W,
+    W + 1,
+    10**24,
+    2**96 - 1,
+    2**96,
+    2**127,
+    2**128 - 1,
+    2**255 - 1,
+)
 
 
 def resolve_garbage(world: World, env: Env, step: Step) -> tuple[str, Any]:
     """Numbers that nobody would choose."""
     one, two = ODD[step.how % len(ODD)], ODD[step.much % len(ODD)]
-    account = list(ACCOUNTS)[step.who] if step.how % 3 else one
+    account = list(ACCOUNTS)[step.who % len(ACCOUNTS)] if step.how % 3 else one
     who = OWNERS[step.which % 6] if step.how % 5 == 0 or account not in ACCOUNTS else ACCOUNTS[account]
     actions: tuple[Any, ...] = (
         Deposit(account, one % 4, two),
@@ -344,11 +405,11 @@ RESOLVERS: dict[str, Callable[[World, Env, Step], tuple[str, Any]]] = {
 
 
 def opening() -> list[Timed]:
-    """What every story begins with, after the configuration: a price, a small pool, a little insurance, six accounts."""
+    """What every story begins with, once configured: a price, a small pool, a little insurance, six accounts."""
     told = [
         Timed(1, "poster", Push((BTC, ETH), START_ANSWERS)),
-        Timed(1, "lender", DepositToPool(20_000 * DOLLAR)),
-        Timed(1, "treasury", FundInsurance(500 * DOLLAR)),
+        Timed(1, "lender", DepositToPool(5_000 * DOLLAR)),
+        Timed(1, "treasury", FundInsurance(200 * DOLLAR)),
     ]
     for number, (account, owner) in enumerate(list(ACCOUNTS.items())[:6]):
         told.append(Timed(1, owner, Deposit(account, USDC, (1_000 + 700 * number) * DOLLAR)))
@@ -365,8 +426,3 @@ def count_by_action(outcomes: Counter[tuple[str, str]]) -> list[str]:
         text = ", ".join(f"{code} {count}" for code, count in codes.most_common())
         lines.append(f"{name} {codes.total()}: {text}")
     return lines
-
-
-def owner_name(account: int) -> str:
-    """The owner of one of our accounts, or its address."""
-    return ACCOUNTS.get(account, hex(owner_of(account)))

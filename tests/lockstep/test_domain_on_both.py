@@ -120,6 +120,28 @@ def test_the_dearest_share_on_both(wide: Twins) -> None:
     wide.do("lender", DepositToPool(10**5), refused="sys/domain")
     wide.do("lender", DepositToPool(10**4))
     assert wide.world.protocol.ledger.shares > 2**126
+    # What a newcomer buys would fit by itself; the supply would not.
+    wide.do("stranger", DepositToPool(3 * 10**4), refused="sys/domain")
+    check(wide)
+
+
+def test_half_a_wei_of_inventory_on_both(wide: Twins) -> None:
+    """LPD-1, LPD-3, T6: a pool of nothing but a unit worth half a wei has a value of a wei, not of none."""
+    wide.do("lender", DepositToPool(1))
+    wide.do("borrower", Deposit(BORROWER, USDC, 10**6))
+    wide.do("trader", Deposit(TRADER, USDC, 10))
+    wide.do("trader", Deposit(TRADER, WETH, 1))
+    trade(wide, "trader", TRADER, 10**14)
+    quote(wide, W // 2)
+    wide.do("liquidator", Liquidate(TRADER))
+    assert wide.world.protocol.tokens[WETH].inventory == 1
+    quote(wide, W)
+    pool = wide.world.protocol.ledger.pool
+    trade(wide, "borrower", BORROWER, pool)
+    quote(wide, 2 * W, W // 2)
+    trade(wide, "borrower", BORROWER, -pool)
+    assert wide.world.protocol.ledger.pool == 0
+    wide.do("lender", DepositToPool(1))
     check(wide)
 
 
@@ -144,7 +166,7 @@ def test_the_largest_size_on_both(wide: Twins, side: int) -> None:
 
 @pytest.mark.parametrize("side", [1, -1])
 def test_the_largest_cost_on_both(wide: Twins, side: int) -> None:
-    """UNIT-3, FIL-1: at the largest price, the largest cost of half a word, and a wei of size more."""
+    """UNIT-3, FIL-1, B26: at the largest price, the largest cost of half a word, and a wei of size more."""
     quote(wide, MAX_PRICE)
     wide.do("borrower", Deposit(BORROWER, USDC, MAX_CASH_UNITS))
     most = (2**127 - 1) * W // MAX_PRICE

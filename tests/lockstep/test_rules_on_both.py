@@ -308,7 +308,7 @@ def test_an_insolvent_close_that_lowers_health_on_both(twins: Twins) -> None:
 
 
 def test_every_fault_of_a_price_on_both(twins: Twins) -> None:
-    """ORC-2, ORC-3, ORC-6, TRD-3, WDR-6, LIQ-3, LPD-3: each status, in each action that needs a price."""
+    """ORC-2, ORC-3, ORC-6, S5, S6, TRD-3, WDR-6, LIQ-3, LPD-3: each status, in each action that needs a price."""
     twins.deposit("borrower", usd=500, weth=1)
     twins.do("borrower", buy(W))
     needs = (
@@ -462,6 +462,7 @@ def test_many_collaterals_and_markets_on_both(artifacts: dict[str, Artifact]) ->
     for market in range(2, 32):
         twins.do("admin", SetMarket(market, replace(market_params(market % 2, 1), min_notional=1_000 * W)))
     twins.do("admin", SetMarket(32, MARKET), refused="config/listing")
+    twins.do("admin", SetCollateral(3, weth_params()), refused="config/listing")
     for token in range(2, 9):
         rows = (HaircutBracket(0, W // 2 + token, W // 4), HaircutBracket(100 * W + token, W // 3, W // 5))
         twins.do("admin", SetCollateral(token, CollateralParams(ETH, decimals[token - 1], rows)))
@@ -503,7 +504,9 @@ def test_pool_deposits_on_both(bare_twins: Twins) -> None:
     twins.price(BTC=7_300)
     twins.do("liquidator", Liquidate(BORROWER))
     assert twins.world.protocol.tokens[WETH].inventory > 0
-    twins.do("stranger", DepositToPool(123_456_789))
+    for answer in (20_000_000_000, 19_999_999_999):
+        twins.do("poster", Push((ETH,), (answer,)))
+        twins.do("stranger", DepositToPool(123_456_789))
     check(twins)
     twins.price(BTC=7_300, after=7_300)
     refuse(twins, "oracle/stale", ("lender", DepositToPool(1)))
@@ -565,19 +568,34 @@ def test_governance_on_both(twins: Twins) -> None:
     for sender in nobody[1:]:
         refuse(twins, "role/not-guardian", (sender, PauseOpening(True)))
     for changes in (
-        {"keeper_reserve": 2**96}, {"fixed_reward": 2**96, "max_reward": 2**96}, {"max_reward": 5 * W - 1}, {"debt_cap": 2**96},
-        {"backstop_ratio": 10_001}, {"reward_cap": 10_001}, {"insurance_fee_share": 10_001}, {"insurance_penalty_share": 10_001},
-        {"sale_discount": 10_000}, {"margin_call_buffer": W + 1}, {"reward_ratio": W + 1}, {"penalty_ratio": W + 1},
+        {"keeper_reserve": 2**96},
+        {"fixed_reward": 2**96, "max_reward": 2**96},
+        {"max_reward": 5 * W - 1},
+        {"debt_cap": 2**96},
+        {"backstop_ratio": 10_001},
+        {"reward_cap": 10_001},
+        {"insurance_fee_share": 10_001},
+        {"insurance_penalty_share": 10_001},
+        {"sale_discount": 10_000},
+        {"margin_call_buffer": W + 1},
+        {"reward_ratio": W + 1},
+        {"penalty_ratio": W + 1},
         {"keeper_reserve": 2**256 - 1},
-    ):  # fmt: skip
+    ):
         refuse(twins, "config/risk", ("admin", SetRisk(replace(RISK, **changes))))
     refuse(twins, "config/market", ("admin", SetRisk(replace(RISK, fixed_reward=10 * W + 1, penalty_ratio=W // 40))))
     refuse(twins, "config/margin-rates", ("admin", SetRisk(replace(RISK, penalty_ratio=W // 40, sale_discount=1_001))))
     refuse(twins, "config/haircuts", ("admin", SetRisk(replace(RISK, sale_discount=1_001))))
     for market_changes in (
-        {"feed": 2**16}, {"lot": 0}, {"lot": 2**96}, {"min_notional": 0}, {"min_notional": 2**96}, {"min_notional": 500 * W - 1},
-        {"fee_rate": W // 100 + 1}, {"feed": 2**256 - 1},
-    ):  # fmt: skip
+        {"feed": 2**16},
+        {"lot": 0},
+        {"lot": 2**96},
+        {"min_notional": 0},
+        {"min_notional": 2**96},
+        {"min_notional": 500 * W - 1},
+        {"fee_rate": W // 100 + 1},
+        {"feed": 2**256 - 1},
+    ):
         refuse(twins, "config/market", ("admin", SetMarket(9, replace(MARKET, **market_changes))))  # type: ignore[arg-type]
     first = MARKET.brackets[0]
     for rows in (
@@ -590,10 +608,15 @@ def test_governance_on_both(twins: Twins) -> None:
         refuse(twins, "config/brackets", ("admin", SetMarket(9, replace(MARKET, brackets=rows))))
     cost = RISK.closing_cost_ratio
     for row in (
-        MarginBracket(0, cost, W // 2), MarginBracket(0, W // 4, W + 1), MarginBracket(0, W // 10, W // 10 + cost - 1),
-        MarginBracket(0, W // 4, W // 4 * 5 // 4 - 1), MarginBracket(0, W // 40, W // 40 + cost + W // 200 - 1), MarginBracket(0, 2**256 - 1, 2**256 - 1),
-        MarginBracket(0, 0, 0), MarginBracket(0, W + 1, W),
-    ):  # fmt: skip
+        MarginBracket(0, cost, W // 2),
+        MarginBracket(0, W // 4, W + 1),
+        MarginBracket(0, W // 10, W // 10 + cost - 1),
+        MarginBracket(0, W // 4, W // 4 * 5 // 4 - 1),
+        MarginBracket(0, W // 40, W // 40 + cost + W // 200 - 1),
+        MarginBracket(0, 2**256 - 1, 2**256 - 1),
+        MarginBracket(0, 0, 0),
+        MarginBracket(0, W + 1, W),
+    ):
         refuse(twins, "config/margin-rates", ("admin", SetMarket(9, replace(MARKET, brackets=(row,)))))
     for row in (MarginBracket(1, first.mm_rate, W), MarginBracket(1, W // 30, first.im_rate)):
         refuse(twins, "config/margin-rates", ("admin", SetMarket(9, replace(MARKET, brackets=(first, row)))))
@@ -604,13 +627,16 @@ def test_governance_on_both(twins: Twins) -> None:
     for haircuts in ((), (replace(whole, lower=1),), (whole, whole), (whole, replace(whole, lower=2**96))):
         refuse(twins, "config/brackets", ("admin", SetCollateral(9, replace(weth_params(), brackets=haircuts))))
     for weights in (
-        (replace(whole, im_weight=W // 2 + 1),), (HaircutBracket(0, W + 1, 0),), (whole, HaircutBracket(1, W // 2 + 1, 0)),
-        (whole, HaircutBracket(1, W // 2, W // 2 + 1)), (HaircutBracket(0, W * 95 // 100 + 1, 0),), (replace(whole, im_weight=2**256 - 1),),
-    ):  # fmt: skip
+        (replace(whole, im_weight=W // 2 + 1),),
+        (HaircutBracket(0, W + 1, 0),),
+        (whole, HaircutBracket(1, W // 2 + 1, 0)),
+        (whole, HaircutBracket(1, W // 2, W // 2 + 1)),
+        (HaircutBracket(0, W * 95 // 100 + 1, 0),),
+        (replace(whole, im_weight=2**256 - 1),),
+    ):
         refuse(twins, "config/haircuts", ("admin", SetCollateral(9, replace(weth_params(), brackets=weights))))
-    refuse(
-        twins, "config/listing", ("admin", SetCollateral(0, weth_params())), ("admin", SetCollateral(2, weth_params()))
-    )
+    for token, decimals in ((0, 18), (0, 0), (2, 18), (2**256 - 1, 18)):
+        refuse(twins, "config/listing", ("admin", SetCollateral(token, replace(weth_params(), decimals=decimals))))
     refuse(twins, "config/listing", ("admin", SetCollateral(1, replace(weth_params(), decimals=8))))
     check(twins)
 
@@ -633,16 +659,37 @@ def test_extreme_parameters_are_stored_alike_on_both(twins: Twins) -> None:
     for market in (0, 1, 2):
         twins.do("admin", SetMarket(market, replace(MARKET, min_notional=usd, brackets=rows[:2])))
     zero = replace(
-        RISK, keeper_reserve=0, margin_call_buffer=0, backstop_ratio=0, fixed_reward=0, reward_ratio=0, max_reward=0, reward_cap=0,
-        penalty_ratio=0, debt_cap=0, insurance_fee_share=0, insurance_penalty_share=0, sale_discount=0,
-    )  # fmt: skip
+        RISK,
+        keeper_reserve=0,
+        margin_call_buffer=0,
+        backstop_ratio=0,
+        fixed_reward=0,
+        reward_ratio=0,
+        max_reward=0,
+        reward_cap=0,
+        penalty_ratio=0,
+        debt_cap=0,
+        insurance_fee_share=0,
+        insurance_penalty_share=0,
+        sale_discount=0,
+    )
     twins.do("admin", SetRisk(zero))
     check(twins)
     full = replace(
-        zero, keeper_reserve=usd, backstop_ratio=10_000, max_reward=usd, fixed_reward=W, reward_cap=10_000, debt_cap=usd,
-        insurance_fee_share=10_000, insurance_penalty_share=10_000, sale_discount=9_999, reward_ratio=W // 10, penalty_ratio=W // 10,
+        zero,
+        keeper_reserve=usd,
+        backstop_ratio=10_000,
+        max_reward=usd,
+        fixed_reward=W,
+        reward_cap=10_000,
+        debt_cap=usd,
+        insurance_fee_share=10_000,
+        insurance_penalty_share=10_000,
+        sale_discount=9_999,
+        reward_ratio=W // 10,
+        penalty_ratio=W // 10,
         margin_call_buffer=W // 10,
-    )  # fmt: skip
+    )
     twins.do("admin", SetRisk(full))
     check(twins)
 
@@ -658,7 +705,7 @@ def test_pausing_on_both(twins: Twins) -> None:
 
 
 def test_feeds_on_both(bare_twins: Twins) -> None:
-    """ORC-1, ORC-4, ORC-5, S3: creating, configuring and pushing; each refusal and their order; every round read back."""
+    """ORC-1, ORC-4, ORC-5, S3: creating, configuring, pushing; each refusal and their order; every round read back."""
     twins = bare_twins
     refuse(twins, "role/not-admin", ("poster", SetFeed(5, 19, 0)), ("stranger", SetFeed(0, 8, 60)))
     refuse(twins, "oracle/unknown-feed", ("admin", SetFeed(1, 19, 0)), ("admin", SetFeed(2**256 - 1, 8, 60)))
@@ -724,8 +771,12 @@ def check_rounds(twins: Twins, feed: int) -> None:
                 assert reverted.value.reason == "oracle/unknown-round"
                 continue
             assert decode(kinds, node.call(contract, data)) == (
-                found.round_id, found.answer, found.started_at, found.updated_at, found.answered_in_round,
-            )  # fmt: skip
+                found.round_id,
+                found.answer,
+                found.started_at,
+                found.updated_at,
+                found.answered_in_round,
+            )
         newest = latest_round_data(model)
         answer = decode(kinds, node.call(contract, keccak(text="latestRoundData()")[:4]))
         assert answer[:2] == (newest.round_id, newest.answer)

@@ -102,7 +102,7 @@ def test_risk_parameters_are_checked_in_order() -> None:
         ("config/margin-rates", {"penalty": W // 40}),
         ("config/haircuts", {"discount": 1_001}),
     ]
-    check_order_of({}, faults, attempt_risk)
+    check_order_of(faults, attempt_risk)
     # All of the first market is checked before anything of the second.
     dear = replace(MARKETS[ETH], min_notional=10**4 * W)
     params = with_risk(fixed_reward=20 * W, penalty_ratio=W // 40)
@@ -161,7 +161,7 @@ def test_a_market_is_checked_in_order() -> None:
         ("config/margin-rates", {"rate": 0}),
         ("config/listing", {"market": 3}),
     ]
-    check_order_of({}, faults, attempt_market)
+    check_order_of(faults, attempt_market)
 
 
 # --- collateral: GOV-3 ----------------------------------------------------------------------------------------------
@@ -234,7 +234,7 @@ def test_a_collateral_is_checked_in_order() -> None:
         ("config/listing", {"token": 3}),
         ("config/listing", {"decimals": 6}),
     ]
-    check_order_of({}, faults, attempt_collateral)
+    check_order_of(faults, attempt_collateral)
 
 
 # --- the pause: GOV-4 -----------------------------------------------------------------------------------------------

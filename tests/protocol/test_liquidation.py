@@ -150,7 +150,7 @@ def test_a_liquidation_is_checked_in_order() -> None:
         *((code, {"status": int(status)}) for code, status in STATUSES.items()),
         ("liq/not-liquidatable", {"price": BTC_PRICE}),
     ]
-    check_order_of({}, faults, attempt)
+    check_order_of(faults, attempt)
     # An unregistered account of the keeper itself is unknown before it is the keeper's.
     assert refused(long_of(300), env(STRANGER), Liquidate(account_id(STRANGER))) == "account/unknown"
 
@@ -234,7 +234,7 @@ def test_collateral_is_not_sold_while_cash_is_positive() -> None:
 
 
 def test_every_position_is_closed_by_ascending_market_and_without_fee() -> None:
-    """LIQ-4, L11: all of the account's positions, long and short, to zero, at the oracle price."""
+    """LIQ-4, L1, L11, B7: all of the account's positions, long and short, to zero, at the oracle price."""
     positions = {BTC: opened(W, BTC_PRICE), ETH: opened(-10 * W, ETH_PRICE)}
     state = state_with({ACCOUNT: holding(200 * W, positions=positions)}, pool=10**6 * W)
     outcome = run(state, keeper_env(btc=7_990 * W, eth=201 * W), TAKE)

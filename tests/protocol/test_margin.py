@@ -184,7 +184,7 @@ def test_margins_have_no_step_and_never_fall(rows: tuple[MarginBracket, ...], no
 
 @given(margin_rows(), NOTIONALS, NOTIONALS)
 def test_margins_are_superadditive_and_convex(rows: tuple[MarginBracket, ...], one: int, other: int) -> None:
-    """MRG-3, T2: splitting never costs more than the whole and a wei; the middle lies below the chord."""
+    """MRG-3, T2, M11: splitting never costs more than the whole and a wei; the middle lies below the chord."""
     for index in (0, 1):
         apart = compute_margins(rows, one)[index] + compute_margins(rows, other)[index]
         assert apart <= compute_margins(rows, one + other)[index] + 1
@@ -198,6 +198,30 @@ def test_initial_margin_pays_for_a_liquidation_of_any_size(rows: tuple[MarginBra
     mm, im = compute_margins(rows, notional)
     worst = RISK.fixed_reward + Fraction(notional * RISK.closing_cost_ratio, W)
     assert im + 2 >= mm + worst
+
+
+@given(margin_rows(), st.integers(1, 10**26), st.integers(0, 10**20))
+def test_initial_margin_lies_above_the_margin_call_zone(
+    rows: tuple[MarginBracket, ...], notional: int, reserve: int
+) -> None:
+    """CFG-3, MRG-5, M4: an account at its initial margin is not born in the zone, but for 2 wei of rounding.
+
+    Where a bracket has exactly 125 % between its rates, the two margins rounded up can be a wei closer than that.
+    """
+    mm, im = compute_margins(rows, notional)
+    health = Health(im + reserve + 2, im + reserve + 2, im + reserve + 2, mm + reserve, im + reserve, reserve, 0)
+    assert compute_account_state(RISK, health) is AccountState.HEALTHY
+
+
+def test_a_bracket_without_slack_can_open_a_wei_inside_the_zone() -> None:
+    """CFG-3, MRG-5, M4: the case in which the 2 wei are needed, and the reference brackets, where they are not."""
+    tight = (MarginBracket(0, W // 10, W // 8),)
+    mm, im = compute_margins(tight, 8 * W + 8)
+    assert (mm, im) == (8 * W // 10 + 1, W + 1)
+    for wei, state in ((0, AccountState.MARGIN_CALL), (1, AccountState.HEALTHY)):
+        assert compute_account_state(RISK, Health(im + wei, im + wei, im + wei, mm, im, 0, 0)) is state
+    mm, im = compute_margins(ROWS, 8 * W + 8)
+    assert compute_account_state(RISK, Health(im, im, im, mm, im, 0, 0)) is AccountState.HEALTHY
 
 
 def both_markets() -> tuple[State, Account]:

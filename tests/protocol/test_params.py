@@ -290,7 +290,7 @@ def test_a_market_is_checked_in_order() -> None:
         ("config/margin-rates", {"step": 0}),
         ("config/margin-rates", {"first_im": W // 40 + 125 * W // 10_000}),
     ]
-    check_order_of({}, faults, attempt_market)
+    check_order_of(faults, attempt_market)
 
 
 def attempt_collateral(
@@ -309,6 +309,6 @@ def test_a_collateral_is_checked_in_order() -> None:
         ("config/haircuts", {"im": W}),
         ("config/haircuts", {"discount": 1_001}),
     ]
-    check_order_of({}, faults, attempt_collateral)
+    check_order_of(faults, attempt_collateral)
     # An empty list of brackets is refused before its first row would be looked at.
     assert attempt_collateral(lowers=()) == attempt_market(lowers=()) == "config/brackets"

@@ -127,9 +127,10 @@ def test_only_markets_with_positions_and_tokens_in_inventory_need_prices() -> No
 
 
 def test_inventory_counts_at_market_value() -> None:
-    """LPD-1: for a deposit the pool's collateral has no haircut, and is rounded down."""
+    """LPD-1, T6: for a deposit the pool's collateral has no haircut, and is rounded up: the depositor pays for it."""
     assert compute_inventory_value(pool_of(W, weth=3 * 10**18), env()) == (600 * W, 0)
-    assert compute_inventory_value(pool_of(W, weth=3), env(eth=W // 2)) == (1, 0)
+    for units, value in ((1, 1), (2, 1), (3, 2), (4, 2)):
+        assert compute_inventory_value(pool_of(W, weth=units), env(eth=W // 2)) == (value, 0)
 
 
 @pytest.mark.parametrize(
@@ -365,7 +366,7 @@ def test_a_deposit_is_checked_in_order() -> None:
         ("pool/no-value", {"pool": 0, "shares": 1}),
         ("pool/no-shares", {"units": 1}),
     ]
-    check_order_of({}, faults, attempt_deposit)
+    check_order_of(faults, attempt_deposit)
     # The pool's width comes before the shares bought.
     full = state_with()
     full = replace(full, ledger=replace(full.ledger, pool=UNSIGNED_LIMIT - 1))

@@ -183,7 +183,7 @@ def test_long_and_short_are_mirror_images(size: int, entry: int, move: int, shar
 
 
 def test_a_fill_moves_position_totals_profit_and_fee() -> None:
-    """FIL-2, C4, C8: one fill worked by hand: every ledger it touches, and its two events."""
+    """FIL-2, C4, C8, B13: one fill worked by hand: every ledger it touches, and its two events."""
     draft = Draft(trader(2 * W, cash=1_000 * W))
     account = draft.account(ACCOUNT)
     fill(draft, account, BTC, -W, 8_500 * W, W // 2_000)
@@ -228,6 +228,13 @@ def test_the_fee_is_charged_on_the_notional_and_rounded_up(
     assert (draft.insurance, draft.pool) == (10**4 * W + to_insurance, 10**6 * W + fee - to_insurance)
 
 
+@pytest.mark.parametrize("side", [1, -1])
+def test_the_last_position_of_a_market_closes_without_a_counterparty(side: int) -> None:
+    """FIL-3, C6, B8: the pool is the other side; nobody else needs to be there, and the market is empty afterwards."""
+    after = run(trader(side * W), env(), buy(-side * W)).state
+    assert after.markets[BTC] == Market(0, 0, 0)
+
+
 def test_a_profit_beyond_the_pool_is_booked_in_full() -> None:
     """FIL-2, LED-2, B9: a close is never refused because the pool is empty; the rest is deficit."""
     account = holding(positions={BTC: Position(W, 0)})
@@ -243,7 +250,7 @@ def test_a_profit_beyond_the_pool_is_booked_in_full() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(-(10**6), 10**6)), max_size=20), PRICES)
 def test_market_totals_are_the_sums_of_positions(moves: list[tuple[int, int]], price: int) -> None:
-    """FIL-3, C5, C6: long, short and cost follow every change of every position, exactly, and end at 0."""
+    """FIL-3, C5, C6, B12: long, short and cost follow every change of every position, exactly, and end at 0."""
     positions = [Position(0, 0)] * 4
     totals = Market(0, 0, 0)
     closing = [(index, 0) for index in range(4)]
@@ -440,7 +447,7 @@ def test_adding_realises_nothing(side: int) -> None:
 
 @pytest.mark.parametrize("side", [1, -1])
 def test_a_flip_is_two_fills_and_pays_the_fee_of_both(side: int) -> None:
-    """TRD-7, M2, B15: a flip closes and opens: two fills, two fees, the profit of the closed part realised."""
+    """TRD-7, M2, O4, B15, B19: a flip closes and opens: two fills, two fees, the profit of the closed part realised."""
     outcome = run(trader(side * W), env(btc=8_000 * W + side * 500 * W), buy(-3 * side * W))
     price = 8_000 * W + side * 500 * W
     first, second = (event for event in outcome.events if isinstance(event, PositionUpdated))
@@ -744,7 +751,7 @@ def reference_fee(delta: int, price: int) -> int:
 
 @given(st.lists(st.integers(1, 10**4), min_size=2, max_size=5), PRICES, st.booleans())
 def test_splitting_an_order_is_never_cheaper(lots: list[int], price: int, short: bool) -> None:
-    """FIL-1, FIL-2, X1, N5: the parts of an order cost at least as much as the whole, fees included."""
+    """FIL-1, FIL-2, T4, X1, N5: the parts of an order cost at least as much as the whole, fees included."""
     markets = (replace(MARKETS[BTC], min_notional=1), MARKETS[ETH])
     sign = -1 if short else 1
     start = state_with({ACCOUNT: holding(10**33)}, pool=W, markets=markets)
@@ -825,7 +832,7 @@ def test_growth_is_checked_in_order() -> None:
         *((code, {"eth_status": int(status)}) for code, status in STATUSES.items()),
         ("margin/initial", {"weth": 10**18}),
     ]
-    check_order_of({}, faults, attempt_growth)
+    check_order_of(faults, attempt_growth)
 
 
 def attempt_reduction(
@@ -861,7 +868,7 @@ def test_a_reduction_is_checked_in_order() -> None:
         ("market/min-notional", {"min_notional": 8_001 * W}),
         ("margin/reduce", {"fee_rate": W // 200 + 1}),
     ]
-    check_order_of({}, faults, attempt_reduction)
+    check_order_of(faults, attempt_reduction)
 
 
 def test_a_closing_of_the_last_position_is_checked_in_order() -> None:
