@@ -7,7 +7,7 @@ it against ``protocol.actions`` and ``protocol.events``.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, is_dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -19,11 +19,14 @@ from contracts_py.compile import Artifact
 from contracts_py.deploy import Deployment, merge_abi
 from contracts_py.errors import Reverted, UnknownRevert
 from contracts_py.keys import to_hex
-from contracts_py.node import Log, Node, Receipt
+from contracts_py.node import Chain, Log, Receipt
 from oracle import feeds
 from protocol import events as protocol_events
 from protocol.errors import REFUSALS, Refusal
-from protocol.margin import AccountState, Health
+from protocol.account_state import AccountState
+from protocol.actions import Trade
+from protocol.margin import Health
+from protocol.views import LiquidationQuote, Solvency, TradePreview
 
 EVENTS: dict[str, type] = {
     name: cls
@@ -56,7 +59,7 @@ class EventShape:
 class CrossMargin:
     """The protocol and its feed hub on one node."""
 
-    def __init__(self, node: Node, deployment: Deployment, artifacts: Mapping[str, Artifact]) -> None:
+    def __init__(self, node: Chain, deployment: Deployment, artifacts: Mapping[str, Artifact]) -> None:
         self.node = node
         self.deployment = deployment
         self._functions: dict[str, tuple[int, Function]] = {}
@@ -74,7 +77,8 @@ class CrossMargin:
     def encode_action(self, action: Any) -> tuple[int, bytes]:
         """Where to send an action, and its calldata."""
         address, function = self._functions[function_name(type(action))]
-        return address, function.selector + encode(function.inputs, astuple(action))
+        values = [to_abi(kind, value) for kind, value in zip(function.inputs, astuple(action), strict=True)]
+        return address, function.selector + encode(function.inputs, values)
 
     def send(self, action: Any, key: bytes, time: int | None = None) -> Receipt:
         """Send an action as one transaction; it may have failed."""
@@ -114,20 +118,55 @@ class CrossMargin:
         ]
         return build(shape.record, values)
 
-    def view(self, name: str, *arguments: Any) -> tuple[Any, ...]:
-        """The values a view function returns now."""
+    def view(self, name: str, *arguments: Any, sender: int | None = None) -> Any:
+        """What a view function, or a preview, answers now."""
         address, function = self._functions[name]
         data = function.selector + encode(function.inputs, arguments)
-        return decode(function.outputs, self.node.call(address, data))
+        return decode(function.outputs, self.node.call(address, data, sender))[0]
 
     def health(self, account: int) -> Health:
         """The health of an account at the newest block."""
-        health: Health = build(Health, self.view("health", account)[0])
+        health: Health = build(Health, self.view("health", account))
         return health
 
     def account_state(self, account: int) -> AccountState:
         """Where an account stands at the newest block."""
-        return AccountState(self.view("account_state", account)[0])
+        return AccountState(self.view("account_state", account))
+
+    def preview_trade(self, action: Trade) -> TradePreview:
+        """What a trade by the account's owner would do in this block."""
+        preview: TradePreview = build(TradePreview, self.view("preview_trade", *astuple(action)))
+        return preview
+
+    def quote_liquidation(self, account: int, keeper: int) -> LiquidationQuote:
+        """What a liquidation by a keeper's address would do in this block."""
+        quote: LiquidationQuote = build(LiquidationQuote, self.view("quote_liquidation", account, sender=keeper))
+        return quote
+
+    def withdrawable(self, account: int, token: int) -> int:
+        """The most units of a token that the owner could withdraw now."""
+        return int(self.view("withdrawable", account, token))
+
+    def max_size(self, account: int, market: int, is_long: bool) -> int:
+        """The largest trade in a direction that would be accepted now."""
+        return int(self.view("max_size", account, market, is_long))
+
+    def liquidation_price(self, account: int, market: int) -> int:
+        """The price of one market at which the account becomes liquidatable; 0 if there is none."""
+        return int(self.view("liquidation_price", account, market))
+
+    def solvency(self) -> Solvency:
+        """The protocol's dollars at present prices."""
+        solvency: Solvency = build(Solvency, self.view("solvency"))
+        return solvency
+
+    def list_accounts(self, start: int, count: int) -> tuple[int, ...]:
+        """A page of account ids in order of registration."""
+        return tuple(self.view("list_accounts", start, count))
+
+    def health_batch(self, accounts: Sequence[int]) -> tuple[Health, ...]:
+        """The health of at most 24 accounts."""
+        return tuple(build(Health, health) for health in self.view("health_batch", list(accounts)))
 
     def token_balance(self, token: int, owner: int) -> int:
         """Units of a token that its own contract says ``owner`` has."""
@@ -167,6 +206,11 @@ def read_event(entry: dict[str, Any]) -> EventShape:
     )
 
 
+def to_abi(kind: str, value: Any) -> Any:
+    """A value of an action as the ABI encoder wants it: addresses as text."""
+    return to_hex(value) if kind == "address" else value
+
+
 def build(kind: Any, value: Any) -> Any:
     """A decoded ABI value as the type the model's record declares."""
     if is_dataclass(kind):
@@ -177,4 +221,6 @@ def build(kind: Any, value: Any) -> Any:
         return tuple(build(get_args(kind)[0], item) for item in value)
     if isinstance(value, str):
         return int(value, 16)
+    if kind is str:
+        return bytes(value).rstrip(b"\0").decode()
     return value

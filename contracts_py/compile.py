@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-ENGINES = ("Risk", "Trading", "Liquidation", "Vault", "Governance")
+ENGINES = ("Risk", "Fills", "Trading", "Liquidation", "Vault", "Pool", "Governance", "Lens")
 DEPLOYABLES = ("CrossMargin", *ENGINES, "FeedHub", "Feed", "mocks/Token")
 EVM_VERSION = "prague"
 SIZE_LIMIT = 22_000  # bytes of runtime code; the EVM's own limit is 24,576

@@ -10,7 +10,7 @@ from eth_abi import encode
 
 from contracts_py.compile import ENGINES, Artifact
 from contracts_py.keys import address_of_key, private_key, to_hex
-from contracts_py.node import Node
+from contracts_py.node import Chain
 
 DEPLOYER = "deployer"
 
@@ -35,7 +35,7 @@ class Deployment:
 
 
 def deploy(
-    node: Node,
+    node: Chain,
     artifacts: Mapping[str, Artifact],
     roles: Mapping[str, int],
     tokens: Sequence[TokenPlan],

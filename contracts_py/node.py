@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from eth_abi import decode, encode
 from eth_account import Account
@@ -40,6 +40,34 @@ class Receipt:
     gas_used: int
     logs: tuple[Log, ...]
     contract: int
+
+
+class Chain(Protocol):
+    """What deployment, bindings and read-back ask of a chain."""
+
+    client: str
+
+    @property
+    def now(self) -> int:
+        """The time of the newest block."""
+
+    def check_identity(self) -> None:
+        """Refuse to go on when the chain behind the connection is no longer the one it was."""
+
+    def fund(self, address: int) -> None:
+        """Give an address the native coin it needs for gas."""
+
+    def send(self, key: bytes, to: int | None, data: bytes, time: int | None = None) -> Receipt:
+        """Execute one transaction in a block of its own, at ``time`` or one second after the newest block."""
+
+    def deploy(self, key: bytes, bytecode: str, arguments: bytes = b"") -> int:
+        """Create a contract and return its address."""
+
+    def call(self, to: int, data: bytes, sender: int | None = None, block: int | None = None) -> bytes:
+        """The answer of a contract to a call, at the newest block or at ``block``. Raises ``Reverted``."""
+
+    def storage(self, address: int) -> Callable[[int], int]:
+        """A reader of a contract's storage words at the newest block."""
 
 
 class Node:

@@ -12,13 +12,29 @@ from eth_utils import keccak
 
 from contracts_py.compile import Artifact
 from contracts_py.deploy import Deployment
-from contracts_py.node import Node
+from contracts_py.node import Chain
 from oracle.feeds import Feed, FeedHub, Round
-from protocol.params import CollateralParams, HaircutBracket, MarginBracket, MarketParams, RiskParams
+from protocol.params import CollateralParams, EquityTier, HaircutBracket, MarginBracket, MarketParams, RiskParams
 from protocol.records import Table
-from protocol.state import Account, Ledger, Market, Position, Roles, State, Token
+from protocol.state import (
+    RING,
+    Account,
+    CollateralPhase,
+    Ledger,
+    Market,
+    MarketPhase,
+    Position,
+    ReservePhase,
+    Roles,
+    Stake,
+    State,
+    Token,
+    Window,
+)
 
-MASK_16, MASK_32, MASK_40, MASK_64, MASK_96, MASK_128 = (2**bits - 1 for bits in (16, 32, 40, 64, 96, 128))
+MASK_16, MASK_32, MASK_40, MASK_56, MASK_64, MASK_72, MASK_80, MASK_88, MASK_96, MASK_128 = (
+    2**bits - 1 for bits in (16, 32, 40, 56, 64, 72, 80, 88, 96, 128)
+)
 MAX_BRACKETS = 8
 
 
@@ -41,39 +57,48 @@ class Storage:
         return self._read(slot)
 
 
-def read_state(node: Node, deployment: Deployment, artifacts: Mapping[str, Artifact]) -> State:
+def read_state(node: Chain, deployment: Deployment, artifacts: Mapping[str, Artifact]) -> State:
     """The protocol's state as its storage has it."""
     layout = artifacts["CrossMargin"].layout["storage_layout"]["storage"]
     storage = Storage(node.storage(deployment.protocol), layout)
-    market_count = storage.word("parameters.market_count")
-    collateral_count = storage.word("parameters.collateral_count")
+    markets = range(storage.word("parameters.market_count"))
+    collaterals = range(1, storage.word("parameters.collateral_count") + 1)
     accounts = {}
     for index in range(storage.word("accounts.account_count")):
         account = storage.entry("accounts.account_ids", index)
-        accounts[account] = _read_account(storage, account, market_count, collateral_count)
-    shares = {}
+        accounts[account] = _read_account(storage, account, markets, collaterals)
+    stakes = {}
     for index in range(storage.word("treasury.share_owner_count")):
         owner = storage.entry("treasury.share_owners", index)
-        shares[owner] = storage.entry("treasury.shares", owner)
-    funds, dues = storage.word("treasury.funds"), storage.word("treasury.dues")
+        claimable_at = storage.entry("treasury.claimable", owner) & MASK_40
+        stakes[owner] = Stake(*_halves(storage.entry("treasury.stakes", owner)), claimable_at)
+    margin = storage.word("parameters.margin_word")
     return State(
-        roles=Roles(storage.word("roles.admin"), storage.word("roles.guardian")),
+        roles=Roles(*(storage.word(f"roles.{role}") for role in ("admin", "pending_admin", "guardian"))),
         opening_paused=storage.word("roles.opening_paused") == 1,
         risk=_read_risk(storage),
-        market_params=tuple(_read_market_params(storage, market) for market in range(market_count)),
-        collateral_params=tuple(_read_collateral(storage, token + 1) for token in range(collateral_count)),
+        reserve_phase=ReservePhase(margin >> 24 & MASK_40, margin >> 64 & MASK_96),
+        market_params=tuple(_read_market_params(storage, market) for market in markets),
+        market_phases=tuple(_read_market_phase(storage, market) for market in markets),
+        collateral_params=tuple(_read_collateral(storage, token) for token in collaterals),
+        collateral_phases=tuple(_read_collateral_phase(storage, token) for token in collaterals),
         accounts=Table(accounts),
-        markets=tuple(_read_market(storage, market) for market in range(market_count)),
+        markets=tuple(_read_market(storage, market) for market in markets),
+        windows=tuple(_read_window(storage, market) for market in markets),
         tokens=tuple(
             Token(*_halves(storage.word("treasury.token_totals", token)))
             for token in range(storage.word("treasury.token_count"))
         ),
-        ledger=Ledger(*_halves(funds), *_halves(dues), storage.word("treasury.share_supply")),
-        shares=Table(shares),
+        ledger=Ledger(
+            *_halves(storage.word("treasury.funds")),
+            *_halves(storage.word("treasury.dues")),
+            *_halves(storage.word("treasury.pool_word")),
+        ),
+        stakes=Table(stakes),
     )
 
 
-def read_hub(node: Node, deployment: Deployment, artifacts: Mapping[str, Artifact]) -> FeedHub:
+def read_hub(node: Chain, deployment: Deployment, artifacts: Mapping[str, Artifact]) -> FeedHub:
     """The feed hub's state as its storage has it, with every round."""
     layout = artifacts["FeedHub"].layout["storage_layout"]
     storage = Storage(node.storage(deployment.hub), layout)
@@ -83,73 +108,155 @@ def read_hub(node: Node, deployment: Deployment, artifacts: Mapping[str, Artifac
         rounds = {}
         for number in range(1, (word >> 48 & MASK_40) + 1):
             stored = storage.entry("rounds", feed, number)
-            rounds[number] = Round(_signed(stored >> 128), stored & MASK_40)
+            rounds[number] = Round(_signed(stored >> 128, 128), stored & MASK_40)
         feeds.append(Feed(word >> 8 & 255, word >> 16 & MASK_32, Table(rounds)))
     return FeedHub(storage.word("admin"), storage.word("poster"), tuple(feeds))
 
 
-def _read_account(storage: Storage, account: int, markets: int, collaterals: int) -> Account:
+def _read_account(storage: Storage, account: int, markets: range, collaterals: range) -> Account:
     header = storage.entry("accounts.headers", account)
-    tokens = [token for token in range(1, collaterals + 1) if header >> (31 + token) & 1]
-    listed = [market for market in range(markets) if header >> market & 1]
-    positions = {}
-    for market in listed:
-        high, low = _halves(storage.entry("accounts.positions", account, market))
-        positions[market] = Position(_signed(high), _signed(low))
+    positions, caps = {}, {}
+    for market in markets:
+        entry, cap = _halves(storage.entry("accounts.entries", account, market))
+        if cap & MASK_80:
+            caps[market] = cap & MASK_80
+        if header >> market & 1:
+            size, cost = _halves(storage.entry("accounts.positions", account, market))
+            positions[market] = Position(_signed(size, 128), _signed(cost, 128), _signed(entry, 128))
+    tokens = [token for token in collaterals if header >> (31 + token) & 1]
     return Account(
-        cash=_signed(header >> 128),
+        cash=_signed(header >> 128, 128),
         collateral={token: storage.entry("accounts.collateral", account, token) for token in tokens},
         positions=positions,
+        leverage_caps=caps,
+        flagged_at=header >> 48 & MASK_40,
+        margin_called_at=header >> 88 & MASK_40,
+        isolated=header >> 41 & 63,
+        operator=storage.entry("accounts.operators", account),
     )
 
 
 def _read_market(storage: Storage, market: int) -> Market:
     long_oi, short_oi = _halves(storage.word("markets.open_interest", market))
-    return Market(long_oi, short_oi, _signed_word(storage.word("markets.costs", market)))
+    cost, impact = _halves(storage.word("markets.costs", market))
+    index = storage.word("markets.indices", market)
+    rate = storage.word("markets.rates", market)
+    return Market(
+        long_oi=long_oi,
+        short_oi=short_oi,
+        cost=_signed(cost, 128),
+        impact=impact,
+        reserved=rate >> 160,
+        funding_index=_signed(index >> 128, 128),
+        funding_rate=_signed(rate >> 72 & MASK_88, 88),
+        funding_velocity=_signed(rate & MASK_72, 72),
+        funding_limit=_signed(index >> 40 & MASK_88, 88),
+        accrued_at=index & MASK_40,
+        index_cost=_signed(storage.word("markets.index_costs", market), 256),
+    )
+
+
+def _read_window(storage: Storage, market: int) -> Window:
+    head = storage.word("markets.window_heads", market)
+    entries = (storage.word("markets.window_rings", market * RING + slot) for slot in range(RING))
+    return Window(head >> 128, head & MASK_128, tuple(_halves(entry) for entry in entries))
 
 
 def _read_risk(storage: Storage) -> RiskParams:
-    margin = storage.word("parameters.margin_word")
-    reward = storage.word("parameters.reward_word")
-    charges = storage.word("parameters.charges_word")
+    words = {name: storage.word(f"parameters.{name}_word") for name in ("margin", "state", "reward", "ratio", "limit")}
+    margin, state, reward, ratio, limit = words.values()
+    redemption = storage.word("parameters.redemption_word")
+    tiers, lower = [], 0
+    for k in range(margin & 255):
+        row = storage.word("parameters.equity_tiers", k)
+        tiers.append(EquityTier(lower, row & MASK_80))
+        lower = row >> 160
     return RiskParams(
         keeper_reserve=margin >> 160,
-        margin_call_buffer=margin >> 96 & MASK_64,
-        backstop_ratio=margin >> 80 & MASK_16,
+        margin_call_buffer=state >> 192,
+        liquidation_buffer=state >> 128 & MASK_64,
+        backstop_ratio=state >> 96 & MASK_16,
         fixed_reward=reward >> 160,
-        reward_ratio=reward & MASK_64,
+        reward_ratio=ratio >> 192,
+        reward_ratio_max=ratio >> 128 & MASK_64,
+        reward_ramp=reward & MASK_64,
+        reward_grace=limit >> 32 & MASK_32,
         max_reward=reward >> 64 & MASK_96,
-        reward_cap=charges >> 16 & MASK_16,
-        penalty_ratio=charges >> 96 & MASK_64,
-        debt_cap=charges >> 160,
-        insurance_fee_share=charges >> 48 & MASK_16,
-        insurance_penalty_share=charges >> 32 & MASK_16,
-        sale_discount=charges & MASK_16,
+        reward_cap=state >> 80 & MASK_16,
+        penalty_ratio=ratio >> 64 & MASK_64,
+        impact_cap_ratio=ratio & MASK_64,
+        debt_cap=limit >> 160,
+        insurance_fee_share=state >> 64 & MASK_16,
+        insurance_penalty_share=state >> 48 & MASK_16,
+        sale_discount=state >> 32 & MASK_16,
+        margin_call_fee=limit >> 64 & MASK_96,
+        phase_in=limit & MASK_32,
+        lock_ratio=state >> 16 & MASK_16,
+        redemption_delay=redemption >> 32 & MASK_32,
+        redemption_window=redemption & MASK_32,
+        equity_tiers=tuple(tiers),
     )
 
 
 def _read_market_params(storage: Storage, market: int) -> MarketParams:
-    word = storage.word("parameters.market_words", market)
+    word, fill, funding, caps, dollars, interest = (
+        storage.word(f"parameters.{name}_words", market)
+        for name in ("market", "fill", "funding", "cap", "dollar", "interest")
+    )
     return MarketParams(
         feed=word >> 8 & MASK_16,
         lot=word >> 160,
         min_notional=word >> 64 & MASK_96,
-        fee_rate=storage.word("parameters.fee_rates", market),
-        brackets=tuple(
-            MarginBracket(*row) for row in _read_rows(storage, "parameters.margin_brackets", market, word & 255)
-        ),
+        maker_fee=fill >> 48 & MASK_56,
+        taker_fee=fill >> 104 & MASK_56,
+        skew_scale=fill >> 160,
+        max_premium=fill >> 32 & MASK_16,
+        rebate_ratio=fill >> 16 & MASK_16,
+        oi_cap=caps >> 160,
+        oi_cap_usd=dollars >> 160,
+        skew_cap=caps >> 64 & MASK_96,
+        funding_cap=funding >> 192,
+        funding_velocity=funding >> 128 & MASK_64,
+        funding_decay=funding >> 64 & MASK_64,
+        dead_band=fill & MASK_16,
+        oi_lower=interest >> 160,
+        oi_upper=interest >> 64 & MASK_96,
+        window=funding >> 32 & MASK_32,
+        window_notional=dollars >> 64 & MASK_96,
+        brackets=_read_margin_brackets(storage, "margin_brackets", market, word & 15),
     )
+
+
+def _read_market_phase(storage: Storage, market: int) -> MarketPhase:
+    count = storage.word("parameters.funding_words", market) & 255
+    until = storage.word("parameters.market_words", market) >> 24 & MASK_40
+    return MarketPhase(until, _read_margin_brackets(storage, "phase_brackets", market, count))
+
+
+def _read_margin_brackets(storage: Storage, name: str, market: int, count: int) -> tuple[MarginBracket, ...]:
+    return tuple(MarginBracket(*row) for row in _read_rows(storage, f"parameters.{name}", market, count))
 
 
 def _read_collateral(storage: Storage, token: int) -> CollateralParams:
     word = storage.word("parameters.collateral_words", token)
+    caps = storage.word("parameters.unit_caps", token)
     return CollateralParams(
         feed=word >> 240,
         decimals=word >> 232 & 255,
-        brackets=tuple(
-            HaircutBracket(*row) for row in _read_rows(storage, "parameters.haircut_brackets", token, word & 255)
-        ),
+        account_cap=caps >> 160,
+        global_cap=caps >> 64 & MASK_96,
+        brackets=_read_haircut_brackets(storage, "haircut_brackets", token, word & 255),
     )
+
+
+def _read_collateral_phase(storage: Storage, token: int) -> CollateralPhase:
+    word = storage.word("parameters.collateral_words", token)
+    brackets = _read_haircut_brackets(storage, "haircut_phases", token, word >> 184 & 255)
+    return CollateralPhase(word >> 192 & MASK_40, brackets)
+
+
+def _read_haircut_brackets(storage: Storage, name: str, token: int, count: int) -> tuple[HaircutBracket, ...]:
+    return tuple(HaircutBracket(*row) for row in _read_rows(storage, f"parameters.{name}", token, count))
 
 
 def _read_rows(storage: Storage, name: str, index: int, count: int) -> list[tuple[int, int, int]]:
@@ -176,9 +283,5 @@ def _halves(word: int) -> tuple[int, int]:
     return word >> 128, word & MASK_128
 
 
-def _signed(half: int) -> int:
-    return half - 2**128 if half >= 2**127 else half
-
-
-def _signed_word(word: int) -> int:
-    return word - 2**256 if word >= 2**255 else word
+def _signed(field: int, bits: int) -> int:
+    return field - 2**bits if field >= 2 ** (bits - 1) else field

@@ -31,6 +31,7 @@ class RevmNode:
         self._pyrevm = pyrevm
         self._evm: Any = pyrevm.EVM(spec_id=EVM_VERSION.upper())
         self._block = 0
+        self.now = genesis_time
         self._set_time(genesis_time)
 
     def check_identity(self) -> None:
@@ -68,7 +69,8 @@ class RevmNode:
             answer: bytes = evm.message_call(to_hex(sender or 0), to_hex(to), data, gas=GAS_LIMIT)
         except RuntimeError as failure:
             raise Reverted(read_reason(str(failure))) from None
-        evm.revert(checkpoint)
+        finally:
+            evm.revert(checkpoint)  # an open checkpoint counts as a call: after 1,024 of them every call fails
         return answer
 
     def storage(self, address: int) -> Callable[[int], int]:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from protocol.draft import Outcome
     from protocol.env import Env, Quote, Status
     from protocol.errors import REFUSALS, InvariantBroken, Refusal
-    from protocol.margin import AccountState, Health, compute_account_state, compute_health
+    from protocol.account_state import AccountState, compute_account_state
+    from protocol.margin import Health, compute_health
     from protocol.state import Account, Position, State, account_id, genesis, owner_of
     from protocol.transition import apply
 
@@ -45,7 +46,8 @@ _HOMES = {
     "draft": ("Outcome",),
     "env": ("Env", "Quote", "Status"),
     "errors": ("REFUSALS", "InvariantBroken", "Refusal"),
-    "margin": ("AccountState", "Health", "compute_account_state", "compute_health"),
+    "account_state": ("AccountState", "compute_account_state"),
+    "margin": ("Health", "compute_health"),
     "state": ("Account", "Position", "State", "account_id", "genesis", "owner_of"),
     "transition": ("apply",),
 }

@@ -42,7 +42,7 @@ from crossmargin.steps import (
 )
 from crossmargin.yamltext import shown
 from protocol.errors import REFUSALS
-from protocol.margin import AccountState
+from protocol.account_state import AccountState
 from protocol.units import UNITS_LIMIT
 
 

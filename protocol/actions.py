@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from protocol.params import CollateralParams, MarketParams, RiskParams
 from protocol.records import record
-from protocol.units import Price, Size, Units
+from protocol.units import Price, Ratio, Size, Units, Usd
 
 
 @record
@@ -29,8 +29,34 @@ class Withdraw:
 
 
 @record
+class Transfer:
+    """Move tokens between two accounts of one owner (specs/actions/transfer.md)."""
+
+    account: int
+    target: int
+    token: int
+    units: Units
+
+
+@record
+class CreateIsolated:
+    """Open an account for one market only (specs/actions/accounts.md)."""
+
+    account: int
+    market: int
+
+
+@record
+class SetOperator:
+    """Let an address trade for an account, or nobody with 0 (specs/actions/accounts.md)."""
+
+    account: int
+    operator: int
+
+
+@record
 class Trade:
-    """Change a position by ``size_delta`` at the oracle price (specs/actions/trade.md)."""
+    """Change a position by ``size_delta`` at the oracle price and its impact (specs/actions/trade.md)."""
 
     account: int
     market: int
@@ -39,17 +65,76 @@ class Trade:
 
 
 @record
-class Liquidate:
-    """Close an account below its maintenance margin (specs/actions/liquidate.md)."""
+class CloseAll:
+    """Close every position of an account (specs/actions/close_all.md)."""
+
+    account: int
+    min_cash: Usd  # signed
+
+
+@record
+class SetLeverageCap:
+    """Limit one's own leverage in one market, or lift the limit with 0 (specs/actions/accounts.md)."""
+
+    account: int
+    market: int
+    leverage_cap: Ratio
+
+
+@record
+class MarginCall:
+    """Announce that an account is close to liquidation (specs/actions/margin_call.md)."""
 
     account: int
 
 
 @record
+class FlagAccount:
+    """Start or lift the clock of an account's liquidation reward (specs/actions/flag.md)."""
+
+    account: int
+
+
+@record
+class Liquidate:
+    """Close what is needed of an account below its maintenance margin (specs/actions/liquidate.md)."""
+
+    account: int
+
+
+@record
+class LiquidateMany:
+    """Liquidate several accounts, each by itself (specs/actions/liquidate.md)."""
+
+    batch: tuple[int, ...]
+
+
+@record
 class DepositToPool:
-    """Buy pool shares with USDC (specs/actions/deposit_to_pool.md)."""
+    """Buy pool shares with USDC (specs/actions/pool.md)."""
 
     units: Units
+
+
+@record
+class RequestRedemption:
+    """Ask for the redemption of pool shares (specs/actions/pool.md)."""
+
+    shares: int
+
+
+@record
+class ClaimRedemption:
+    """Redeem the pool shares asked for (specs/actions/pool.md)."""
+
+
+@record
+class BuyInventory:
+    """Buy collateral that the pool took over (specs/actions/buy_inventory.md)."""
+
+    token: int
+    units: Units
+    max_cost: Units  # of USDC
 
 
 @record
@@ -89,15 +174,48 @@ class PauseOpening:
     paused: bool
 
 
+@record
+class ProposeAdmin:
+    """Name the next admin, who must accept (specs/actions/governance.md)."""
+
+    admin: int
+
+
+@record
+class AcceptAdmin:
+    """Become admin (specs/actions/governance.md)."""
+
+
+@record
+class SetGuardian:
+    """Name the guardian (specs/actions/governance.md)."""
+
+    guardian: int
+
+
 Action = (
     Deposit
     | Withdraw
+    | Transfer
+    | CreateIsolated
+    | SetOperator
     | Trade
+    | CloseAll
+    | SetLeverageCap
+    | MarginCall
+    | FlagAccount
     | Liquidate
+    | LiquidateMany
     | DepositToPool
+    | RequestRedemption
+    | ClaimRedemption
+    | BuyInventory
     | FundInsurance
     | SetRisk
     | SetMarket
     | SetCollateral
     | PauseOpening
+    | ProposeAdmin
+    | AcceptAdmin
+    | SetGuardian
 )

@@ -10,7 +10,7 @@ from protocol.params import MAX_BRACKETS, MAX_DECIMALS, CollateralParams, Market
 from protocol.units import BPS, DAY, PRICE_LIMIT, SIZE_LIMIT, UNITS_LIMIT, YEAR, Usd, W
 
 USD_LIMIT = 2**96  # dollar amounts in parameters
-RATIO_LIMIT = 2**64  # ratios in parameters
+LEVERAGE_LIMIT = 2**80
 MAX_FEE_RATE = W // 100
 LONGEST_DURATION = YEAR
 MAX_FUNDING_SPEED = 10 * W  # per day per day
@@ -51,9 +51,9 @@ def check_risk(risk: RiskParams) -> None:
     ):
         raise errors.BadRiskConfig
     check_lower_bounds([tier.lower for tier in risk.equity_tiers])
-    above = RATIO_LIMIT
+    above = LEVERAGE_LIMIT - 1
     for tier in risk.equity_tiers:
-        if not 0 < tier.leverage <= above or tier.leverage >= RATIO_LIMIT:
+        if not 0 < tier.leverage <= above:
             raise errors.BadEquityTiers(lower=tier.lower)
         above = tier.leverage
 

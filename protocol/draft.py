@@ -23,7 +23,7 @@ from protocol.events import (
 )
 from protocol.records import record
 from protocol.state import NO_STAKE, RING, Account, Ledger, Market, Position, Stake, State, Token, Window
-from protocol.units import SIGNED_LIMIT, SIZE_LIMIT, UNITS_LIMIT, UNSIGNED_LIMIT, Seconds, Units
+from protocol.units import RESERVED_LIMIT, SIGNED_LIMIT, SIZE_LIMIT, UNITS_LIMIT, UNSIGNED_LIMIT, Seconds, Units
 
 R = TypeVar("R")
 
@@ -162,7 +162,7 @@ class Draft:
         check_range(totals.short_oi, 0, UNSIGNED_LIMIT)
         check_range(totals.cost, -SIGNED_LIMIT, SIGNED_LIMIT)
         check_range(totals.impact, 0, SIGNED_LIMIT)
-        check_range(totals.reserved, 0, UNSIGNED_LIMIT)
+        check_range(totals.reserved, 0, RESERVED_LIMIT)
         self._markets[market] = totals
 
     def put_window(self, market: int, window: Window) -> None:

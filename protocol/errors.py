@@ -47,6 +47,12 @@ class NotAdmin(Refusal):
     code = "role/not-admin"
 
 
+class NotPendingAdmin(Refusal):
+    """Only the admin who was proposed may accept."""
+
+    code = "role/not-pending"
+
+
 class NotGuardian(Refusal):
     """Only the guardian or the admin may pause, and only the admin may unpause."""
 
@@ -63,6 +69,48 @@ class NotOwner(Refusal):
     """Only the owner of an account may act for it."""
 
     code = "account/not-owner"
+
+
+class NotTrader(Refusal):
+    """Only the owner of an account or its operator may trade for it."""
+
+    code = "account/not-trader"
+
+
+class OtherOwner(Refusal):
+    """A transfer stays between accounts of one owner."""
+
+    code = "account/other-owner"
+
+
+class SelfTransfer(Refusal):
+    """Source and target of a transfer are the same account."""
+
+    code = "account/self-transfer"
+
+
+class AccountExists(Refusal):
+    """An account is isolated from its beginning or never."""
+
+    code = "account/exists"
+
+
+class IsolatedAccount(Refusal):
+    """An isolated account holds only USDC and trades only its own market."""
+
+    code = "account/isolated"
+
+
+class NoPositions(Refusal):
+    """The account has no position to close."""
+
+    code = "account/no-positions"
+
+
+class TooManyPositions(Refusal):
+    """An account holds positions in at most sixteen markets."""
+
+    code = "account/positions"
 
 
 class UnknownAccount(Refusal):
@@ -107,6 +155,24 @@ class BelowMinimumNotional(Refusal):
     code = "market/min-notional"
 
 
+class PremiumTooHigh(Refusal):
+    """Growing the skew further would trade at more than the market's maximum premium."""
+
+    code = "market/premium"
+
+
+class SkewCapReached(Refusal):
+    """The fill would grow the skew beyond the market's cap."""
+
+    code = "market/skew-cap"
+
+
+class OpenInterestCapReached(Refusal):
+    """The fill would grow its side's open interest beyond the market's cap."""
+
+    code = "market/oi-cap"
+
+
 class OpeningPaused(Refusal):
     """The guardian has paused opening; reducing and closing stay possible."""
 
@@ -114,9 +180,21 @@ class OpeningPaused(Refusal):
 
 
 class PriceNotAcceptable(Refusal):
-    """The fill price is worse than the trader's acceptable price."""
+    """The price, with its impact, is worse than the sender accepts."""
 
     code = "trade/price"
+
+
+class AccountCapReached(Refusal):
+    """The account would hold more units of the token than one account may."""
+
+    code = "token/account-cap"
+
+
+class GlobalCapReached(Refusal):
+    """The vault would hold more units of the token than it may."""
+
+    code = "token/global-cap"
 
 
 class NegativeCash(Refusal):
@@ -155,6 +233,24 @@ class BelowInitialMargin(Refusal):
     code = "margin/initial"
 
 
+class BelowEquityTier(Refusal):
+    """The account's equity supports less notional than it would hold."""
+
+    code = "margin/equity-tier"
+
+
+class NoMarginCall(Refusal):
+    """The account is not in the margin-call zone."""
+
+    code = "margin/no-call"
+
+
+class JustCalled(Refusal):
+    """The account was called less than an hour ago."""
+
+    code = "margin/just-called"
+
+
 class ReductionLowersHealth(Refusal):
     """A reduction must not lower equity_mm less maintenance margin, unless it closes a solvent account."""
 
@@ -173,10 +269,58 @@ class NotLiquidatable(Refusal):
     code = "liq/not-liquidatable"
 
 
+class AlreadyFlagged(Refusal):
+    """The account is flagged and not yet well above maintenance."""
+
+    code = "liq/flagged"
+
+
+class WindowEmpty(Refusal):
+    """The liquidation windows of the account's markets allow no further partial liquidation now."""
+
+    code = "liq/rate-limit"
+
+
 class SelfLiquidation(Refusal):
     """The keeper's own account cannot be the liquidated one."""
 
     code = "liq/self"
+
+
+class PoolReserved(Refusal):
+    """The pool must keep what it lent to traders and what open interest reserves."""
+
+    code = "pool/reserved"
+
+
+class InsufficientShares(Refusal):
+    """The sender has fewer pool shares."""
+
+    code = "pool/insufficient-shares"
+
+
+class NoRequest(Refusal):
+    """No redemption was requested."""
+
+    code = "pool/no-request"
+
+
+class TooEarly(Refusal):
+    """The redemption can be claimed only after its delay."""
+
+    code = "pool/too-early"
+
+
+class RequestExpired(Refusal):
+    """The redemption was not claimed in its window and must be requested again."""
+
+    code = "pool/expired"
+
+
+class InsufficientInventory(Refusal):
+    """The pool has fewer units of the token to sell."""
+
+    code = "pool/inventory"
 
 
 class PoolInDeficit(Refusal):
@@ -263,6 +407,24 @@ class BadMarginRates(Refusal):
     code = "config/margin-rates"
 
 
+class BadFundingConfig(Refusal):
+    """Funding's cap is at most 100 % a day, its speeds at most 1,000 % a day per day, its dead band the scale."""
+
+    code = "config/funding"
+
+
+class BadEquityTiers(Refusal):
+    """Equity tiers have positive leverages that never rise."""
+
+    code = "config/equity-tiers"
+
+
+class PhaseInProgress(Refusal):
+    """A change of maintenance parameters waits for the one before to be phased in."""
+
+    code = "config/phase-in"
+
+
 class BadHaircuts(Refusal):
     """Haircut weights fall, IM at most MM, and the sale discount fits below the highest weight."""
 
@@ -270,12 +432,12 @@ class BadHaircuts(Refusal):
 
 
 class BadMarketConfig(Refusal):
-    """A market's lot, minimum notional or fee is outside its range."""
+    """A market's lot, minimum notional, fees, caps, skew scale, window or open-interest bounds are out of range."""
 
     code = "config/market"
 
 
 class BadListing(Refusal):
-    """A new market or token takes the next free id, up to the limit."""
+    """A new market or token takes the next free id; feed, decimals and whole lots of a listed one never change."""
 
     code = "config/listing"

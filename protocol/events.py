@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from protocol.params import CollateralParams, MarketParams, RiskParams
 from protocol.records import record
-from protocol.units import Price, Size, Units, Usd
+from protocol.units import Price, Ratio, Seconds, Size, Units, Usd
 
 
 @record
@@ -16,6 +16,51 @@ class AccountUpdated:
 
     account: int
     cash: Usd
+
+
+@record
+class AccountIsolated:
+    """An account that may trade only one market, and hold only USDC."""
+
+    account: int
+    market: int
+
+
+@record
+class OperatorSet:
+    """Who may trade for an account; 0 is nobody."""
+
+    account: int
+    operator: int
+
+
+@record
+class LeverageCapSet:
+    """The owner's own leverage limit in one market; 0 is none."""
+
+    account: int
+    market: int
+    leverage_cap: Ratio
+
+
+@record
+class AccountFlagged:
+    """Since when an account counts as found liquidatable; 0 is not."""
+
+    account: int
+    flagged_at: Seconds
+
+
+@record
+class MarginCalled:
+    """A margin call: the account is close to liquidation."""
+
+    account: int
+    caller: int
+    equity_mm: Usd
+    maintenance_margin: Usd
+    fee: Usd
+    called_at: Seconds
 
 
 @record
@@ -29,26 +74,50 @@ class CollateralUpdated:
 
 @record
 class PositionUpdated:
-    """A fill and the position after it; ``size`` 0 is closed. ``pnl`` is realised by this fill, before ``fee``."""
+    """A fill and the position after it; ``size`` 0 is closed.
+
+    ``pnl`` is realised by this fill, ``funding`` paid by it (negative is received), ``impact`` charged net of rebate.
+    """
 
     account: int
     market: int
     size: Size
     cost: Usd
+    entry_index: Price
     size_delta: Size
     price: Price
     pnl: Usd
+    funding: Usd
+    impact: Usd
     fee: Usd
 
 
 @record
 class MarketUpdated:
-    """A market's totals."""
+    """A market's totals, impact ledger and funding."""
 
     market: int
     long_oi: Size
     short_oi: Size
     cost: Usd
+    impact: Usd
+    reserved: Usd
+    funding_index: Price
+    funding_rate: int
+    funding_velocity: Ratio
+    funding_limit: int
+    accrued_at: Seconds
+    index_cost: int
+
+
+@record
+class WindowUpdated:
+    """A market's liquidation window: its newest bucket, and what counts in all."""
+
+    market: int
+    bucket: int
+    notional: Usd
+    used: Usd
 
 
 @record
@@ -69,14 +138,17 @@ class LedgerUpdated:
     deficit: Usd
     trader_debt: Usd
     shares: int
+    reserved: Usd
 
 
 @record
-class SharesUpdated:
-    """A liquidity provider's pool shares."""
+class StakeUpdated:
+    """A liquidity provider's pool shares and redemption request."""
 
     owner: int
     shares: int
+    requested: int
+    claimable_at: Seconds
 
 
 @record
@@ -99,26 +171,38 @@ class AccountLiquidated:
 
 
 @record
+class LiquidationRefused:
+    """An account of a batch that could not be liquidated, and why."""
+
+    account: int
+    code: str
+
+
+@record
 class RiskSet:
-    """The risk parameters now in force."""
+    """The risk parameters now in force, and the keeper reserve that holds until a time if it is smaller."""
 
     params: RiskParams
+    phase_until: Seconds
+    phase_reserve: Usd
 
 
 @record
 class MarketSet:
-    """A market's parameters now in force."""
+    """A market's parameters now in force; until a time, its former maintenance rates hold where they are lower."""
 
     market: int
     params: MarketParams
+    phase_until: Seconds
 
 
 @record
 class CollateralSet:
-    """A collateral's parameters now in force."""
+    """A collateral's parameters now in force; until a time, its former weights hold where they are higher."""
 
     token: int
     params: CollateralParams
+    phase_until: Seconds
 
 
 @record
@@ -128,19 +212,36 @@ class OpeningPaused:
     paused: bool
 
 
+@record
+class RolesSet:
+    """Who may do what."""
+
+    admin: int
+    pending_admin: int
+    guardian: int
+
+
 Event = (
     AccountUpdated
+    | AccountIsolated
+    | OperatorSet
+    | LeverageCapSet
+    | AccountFlagged
+    | MarginCalled
     | CollateralUpdated
     | PositionUpdated
     | MarketUpdated
+    | WindowUpdated
     | TokenUpdated
     | LedgerUpdated
-    | SharesUpdated
+    | StakeUpdated
     | AccountLiquidated
+    | LiquidationRefused
     | RiskSet
     | MarketSet
     | CollateralSet
     | OpeningPaused
+    | RolesSet
 )
 
-INDEXED = frozenset({"account", "market", "token", "owner", "keeper"})
+INDEXED = frozenset({"account", "market", "token", "owner", "keeper", "caller"})

@@ -1,4 +1,4 @@
-"""Fills against the pool: price impact, fees, funding, and what one fill does to position and market (FIL-1 to FIL-8)."""
+"""Fills against the pool: impact, fees, funding, and what one fill does to position and market (FIL-1 to FIL-8)."""
 
 from __future__ import annotations
 

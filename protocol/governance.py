@@ -1,4 +1,4 @@
-"""What the admin and the guardian may change (GOV-1 to GOV-4)."""
+"""What the admin and the guardian may change (GOV-1 to GOV-7)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,24 @@ from dataclasses import replace
 from typing import TypeVar
 
 from protocol import errors
-from protocol.actions import PauseOpening, SetCollateral, SetMarket, SetRisk
-from protocol.draft import Outcome
-from protocol.env import Env
-from protocol.events import CollateralSet, MarketSet, OpeningPaused, RiskSet
-from protocol.params import MAX_MARKETS, check_collateral, check_market, check_risk
-from protocol.state import Market, State
+from protocol.actions import (
+    AcceptAdmin,
+    PauseOpening,
+    ProposeAdmin,
+    SetCollateral,
+    SetGuardian,
+    SetMarket,
+    SetRisk,
+)
+from protocol.configuration import check_collateral, check_market, check_risk
+from protocol.draft import Draft, Outcome
+from protocol.env import Env, check_usable
+from protocol.events import CollateralSet, MarketSet, OpeningPaused, RiskSet, RolesSet
+from protocol.funding import accrue, steer
+from protocol.margin import compute_reserve
+from protocol.params import MAX_MARKETS, MarketParams
+from protocol.state import EMPTY_MARKET, EMPTY_WINDOW, CollateralPhase, MarketPhase, ReservePhase, Roles, State
+from protocol.units import Seconds
 
 R = TypeVar("R")
 
@@ -19,7 +31,7 @@ R = TypeVar("R")
 def process_set_risk(state: State, env: Env, action: SetRisk) -> Outcome:
     """Replace the risk parameters, if every market and collateral still fits them (GOV-1).
 
-    Refuses: role/not-admin, config/*.
+    A raised keeper reserve waits for the phase-in. Refuses: role/not-admin, config/*.
     """
     check_admin(state, env)
     check_risk(action.params)
@@ -27,28 +39,89 @@ def process_set_risk(state: State, env: Env, action: SetRisk) -> Outcome:
         check_market(action.params, market)
     for collateral in state.collateral_params:
         check_collateral(action.params, collateral)
-    return Outcome(replace(state, risk=action.params), (RiskSet(action.params),))
+    phase = ReservePhase(env.now + action.params.phase_in, compute_reserve(state, env.now))
+    if action.params.keeper_reserve <= phase.keeper_reserve:
+        phase = ReservePhase(0, 0)
+    changed = replace(state, risk=action.params, reserve_phase=phase)
+    return Outcome(changed, (RiskSet(action.params, phase.until, phase.keeper_reserve),))
 
 
 def process_set_market(state: State, env: Env, action: SetMarket) -> Outcome:
-    """List the next market, or replace a market's parameters (GOV-2).
+    """List the next market, or replace a market's parameters (GOV-2, GOV-5).
 
-    Refuses: role/not-admin, config/*.
+    Funding is brought up to date under the old parameters first. Changed maintenance rates are phased in.
+
+    Refuses: role/not-admin, config/*, oracle/*, sys/domain.
     """
     check_admin(state, env)
     check_market(state.risk, action.params)
     listed = len(state.markets)
     if action.market > listed or action.market >= MAX_MARKETS:
         raise errors.BadListing(next_id=listed)
-    markets = state.markets if action.market < listed else (*state.markets, Market(0, 0, 0))
-    params = _set(state.market_params, action.market, action.params)
-    return Outcome(replace(state, market_params=params, markets=markets), (MarketSet(action.market, action.params),))
+    if action.market == listed:
+        return list_market(state, env, action)
+    old = state.market_params[action.market]
+    if old.feed != action.params.feed or old.lot % action.params.lot:
+        raise errors.BadListing(market=action.market)
+    phase = phase_market(state, env.now, action.market, action.params)
+    draft = Draft(state)
+    update_funding(draft, env, action.market, action.params)
+    outcome = draft.commit()
+    windows = state.windows
+    if old.window != action.params.window:
+        windows = _set(windows, action.market, EMPTY_WINDOW)
+    changed = replace(
+        outcome.state,
+        market_params=_set(state.market_params, action.market, action.params),
+        market_phases=_set(state.market_phases, action.market, phase),
+        windows=windows,
+    )
+    return Outcome(changed, (*outcome.events, MarketSet(action.market, action.params, phase.until)))
+
+
+def list_market(state: State, env: Env, action: SetMarket) -> Outcome:
+    """Add a market with no positions (GOV-2)."""
+    changed = replace(
+        state,
+        market_params=(*state.market_params, action.params),
+        market_phases=(*state.market_phases, MarketPhase(0, ())),
+        markets=(*state.markets, replace(EMPTY_MARKET, accrued_at=env.now)),
+        windows=(*state.windows, EMPTY_WINDOW),
+    )
+    return Outcome(changed, (MarketSet(action.market, action.params, 0),))
+
+
+def phase_market(state: State, now: Seconds, market: int, params: MarketParams) -> MarketPhase:
+    """The phase after a change of a market: its old maintenance rates hold where lower for the phase-in (GOV-5).
+
+    Refuses: config/phase-in.
+    """
+    phase, old = state.market_phases[market], state.market_params[market]
+    if [(row.lower, row.mm_rate) for row in old.brackets] == [(row.lower, row.mm_rate) for row in params.brackets]:
+        return phase
+    if now < phase.until:
+        raise errors.PhaseInProgress(until=phase.until)
+    return MarketPhase(now + state.risk.phase_in, old.brackets)
+
+
+def update_funding(draft: Draft, env: Env, market: int, params: MarketParams) -> None:
+    """Accrue a market under its old parameters and steer its rate by the new ones (GOV-2, F3).
+
+    A market without open interest owes nobody anything and needs no price. Refuses: oracle/*, sys/domain.
+    """
+    totals = draft.market(market)
+    quote = env.quote(params.feed)
+    if totals.long_oi or totals.short_oi:
+        check_usable(quote.status)
+    totals = accrue(totals, quote.price, env.now)
+    draft.put_market(market, steer(totals, params))
+    draft.report_market(market)
 
 
 def process_set_collateral(state: State, env: Env, action: SetCollateral) -> Outcome:
-    """List the next token as collateral, or replace a collateral's parameters (GOV-3).
+    """List the next token as collateral, or replace a collateral's parameters (GOV-3, GOV-5).
 
-    The token contracts are fixed when the vault is deployed. The decimals of a listed token never change.
+    The token contracts are fixed when the vault is deployed. Changed maintenance weights are phased in.
 
     Refuses: role/not-admin, config/*.
     """
@@ -57,10 +130,24 @@ def process_set_collateral(state: State, env: Env, action: SetCollateral) -> Out
     listed = len(state.collateral_params)
     if not 1 <= action.token <= min(listed + 1, len(state.tokens) - 1):
         raise errors.BadListing(next_id=listed + 1)
-    if action.token <= listed and state.collateral_params[action.token - 1].decimals != action.params.decimals:
-        raise errors.BadListing(token=action.token)
-    params = _set(state.collateral_params, action.token - 1, action.params)
-    return Outcome(replace(state, collateral_params=params), (CollateralSet(action.token, action.params),))
+    index = action.token - 1
+    phase = CollateralPhase(0, ())
+    if index < listed:
+        old, phase = state.collateral_params[index], state.collateral_phases[index]
+        if old.decimals != action.params.decimals or old.feed != action.params.feed:
+            raise errors.BadListing(token=action.token)
+        if [(row.lower, row.mm_weight) for row in old.brackets] != [
+            (row.lower, row.mm_weight) for row in action.params.brackets
+        ]:
+            if env.now < phase.until:
+                raise errors.PhaseInProgress(until=phase.until)
+            phase = CollateralPhase(env.now + state.risk.phase_in, old.brackets)
+    changed = replace(
+        state,
+        collateral_params=_set(state.collateral_params, index, action.params),
+        collateral_phases=_set(state.collateral_phases, index, phase),
+    )
+    return Outcome(changed, (CollateralSet(action.token, action.params, phase.until),))
 
 
 def process_pause_opening(state: State, env: Env, action: PauseOpening) -> Outcome:
@@ -72,6 +159,40 @@ def process_pause_opening(state: State, env: Env, action: PauseOpening) -> Outco
     if env.sender not in allowed:
         raise errors.NotGuardian
     return Outcome(replace(state, opening_paused=action.paused), (OpeningPaused(action.paused),))
+
+
+def process_propose_admin(state: State, env: Env, action: ProposeAdmin) -> Outcome:
+    """Name the next admin; nothing changes until that address accepts (GOV-6).
+
+    Refuses: role/not-admin.
+    """
+    check_admin(state, env)
+    return set_roles(state, replace(state.roles, pending_admin=action.admin))
+
+
+def process_accept_admin(state: State, env: Env, action: AcceptAdmin) -> Outcome:
+    """Become admin, if one was proposed (GOV-6).
+
+    Refuses: role/not-pending.
+    """
+    if env.sender != state.roles.pending_admin:
+        raise errors.NotPendingAdmin
+    return set_roles(state, Roles(env.sender, 0, state.roles.guardian))
+
+
+def process_set_guardian(state: State, env: Env, action: SetGuardian) -> Outcome:
+    """Name the guardian (GOV-7).
+
+    Refuses: role/not-admin.
+    """
+    check_admin(state, env)
+    return set_roles(state, replace(state.roles, guardian=action.guardian))
+
+
+def set_roles(state: State, roles: Roles) -> Outcome:
+    """Put roles in force and report them."""
+    event = RolesSet(roles.admin, roles.pending_admin, roles.guardian)
+    return Outcome(replace(state, roles=roles), (event,))
 
 
 def check_admin(state: State, env: Env) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from protocol.errors import InvariantBroken
-from protocol.state import USDC, State
+from protocol.params import MAX_POSITIONS
+from protocol.state import RING, USDC, State
 from protocol.units import USDC_TO_W
 
 
@@ -13,14 +14,16 @@ def check_all(state: State) -> None:
     check_collateral_units(state)
     check_market_totals(state)
     check_ledger_signs(state)
-    check_shares(state)
+    check_stakes(state)
     check_records(state)
+    check_windows(state)
 
 
 def check_money(state: State) -> None:
-    """C1 for USDC: balances, pool and insurance are the USDC held plus the deficit, exactly."""
+    """C1 for USDC: balances, pool, insurance and impact are the USDC held plus the deficit, exactly."""
     cash = sum(account.cash for account in state.accounts.values())
-    ours = cash + state.ledger.pool + state.ledger.insurance
+    impact = sum(market.impact for market in state.markets)
+    ours = cash + state.ledger.pool + state.ledger.insurance + impact
     theirs = state.tokens[USDC].held * USDC_TO_W + state.ledger.deficit
     _hold("C1", ours == theirs, f"ledgers sum to {ours}, USDC held plus deficit is {theirs}")
 
@@ -39,40 +42,61 @@ def check_collateral_units(state: State) -> None:
 
 def check_market_totals(state: State) -> None:
     """C5, C6: market totals are the sums over positions, exactly; an empty market's are 0."""
-    for market, totals in enumerate(state.markets):
-        positions = [a.positions[market] for a in state.accounts.values() if market in a.positions]
-        longs = sum(p.size for p in positions if p.size > 0)
-        shorts = sum(-p.size for p in positions if p.size < 0)
-        cost = sum(p.cost for p in positions)
-        sums = (longs, shorts, cost)
-        stored = (totals.long_oi, totals.short_oi, totals.cost)
-        _hold("C5", sums == stored, f"market {market}: positions sum to {sums}, totals are {stored}")
+    sums = [[0, 0, 0, 0] for _ in state.markets]
+    for account in state.accounts.values():
+        for market, position in account.positions.items():
+            total = sums[market]
+            total[0] += max(position.size, 0)
+            total[1] += max(-position.size, 0)
+            total[2] += position.cost
+            total[3] += position.size * position.entry_index
+    for market, record in enumerate(state.markets):
+        stored = [record.long_oi, record.short_oi, record.cost, record.index_cost]
+        _hold("C5", sums[market] == stored, f"market {market}: positions sum to {sums[market]}, totals are {stored}")
+        empty = record.long_oi == record.short_oi == 0
+        _hold("C6", not empty or record.impact == record.reserved == 0, f"market {market} is empty and holds dollars")
 
 
 def check_ledger_signs(state: State) -> None:
-    """C7: no ledger is negative except an account balance, and the total of those is known."""
+    """C7, P6: no ledger is negative except an account balance; the totals of debts and reserves are known."""
     ledger = state.ledger
-    amounts = (ledger.pool, ledger.insurance, ledger.deficit, ledger.trader_debt, ledger.shares)
+    amounts = (ledger.pool, ledger.insurance, ledger.deficit, ledger.trader_debt, ledger.shares, ledger.reserved)
     _hold("C7", min(amounts) >= 0, f"a ledger is negative: {amounts}")
+    _hold("C7", all(market.impact >= 0 for market in state.markets), "an impact ledger is negative")
     _hold("C7", ledger.deficit == 0 or ledger.pool == 0, "a pool with dollars left has a deficit")
     debt = sum(max(-account.cash, 0) for account in state.accounts.values())
     _hold("C7", debt == ledger.trader_debt, f"debts sum to {debt}, trader_debt is {ledger.trader_debt}")
+    reserved = sum(market.reserved for market in state.markets)
+    _hold("P6", reserved == ledger.reserved, f"markets reserve {reserved}, the ledger says {ledger.reserved}")
 
 
-def check_shares(state: State) -> None:
-    """P5: the shares of all owners are the shares in existence."""
-    total = sum(state.shares.values())
+def check_stakes(state: State) -> None:
+    """P5: the shares of all owners are the shares in existence, and nobody asks for more than they have."""
+    total = sum(stake.shares for stake in state.stakes.values())
     _hold("P5", total == state.ledger.shares, f"shares sum to {total}, the ledger says {state.ledger.shares}")
+    for owner, stake in state.stakes.items():
+        _hold("P5", 0 <= stake.requested <= stake.shares, f"owner {owner} asks for more shares than it has")
 
 
 def check_records(state: State) -> None:
-    """R1: an account lists only what it holds, by ascending id, of tokens and markets that exist."""
+    """R1, M10: an account lists only what it holds, by ascending id; an isolated one holds one market and USDC."""
     for account_id, account in state.accounts.items():
         for entries, limit in ((account.collateral, len(state.tokens)), (account.positions, len(state.markets))):
             ids = list(entries)
             _hold("R1", ids == sorted(ids) and all(i < limit for i in ids), f"account {account_id} lists {ids}")
         _hold("R1", all(units > 0 for units in account.collateral.values()), f"account {account_id}: zero units")
         _hold("R1", all(p.size != 0 for p in account.positions.values()), f"account {account_id}: zero size")
+        _hold("R1", len(account.positions) <= MAX_POSITIONS, f"account {account_id}: too many positions")
+        if account.isolated:
+            own = set(account.positions) <= {account.isolated - 1} and not account.collateral
+            _hold("M10", own, f"isolated account {account_id} holds more than its market")
+
+
+def check_windows(state: State) -> None:
+    """W1: what counts in a window is the sum of its buckets that are not yet too old, exactly."""
+    for market, window in enumerate(state.windows):
+        counted = sum(notional for bucket, notional in window.ring if bucket > window.bucket - RING)
+        _hold("W1", counted == window.used, f"market {market}: buckets sum to {counted}, used is {window.used}")
 
 
 def _hold(rule: str, holds: bool, detail: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from protocol import errors
 from protocol.account_state import AccountState, compute_account_state, is_clear
-from protocol.actions import Flag, Liquidate, LiquidateMany
+from protocol.actions import FlagAccount, Liquidate, LiquidateMany
 from protocol.checks import check_registered
 from protocol.draft import Draft, DraftAccount, Outcome
 from protocol.env import Env, check_usable
@@ -115,7 +115,7 @@ def settle_flag(draft: Draft, account: DraftAccount, env: Env, health: Health) -
 def process_liquidate_many(state: State, env: Env, action: LiquidateMany) -> Outcome:
     """Liquidate several accounts, each by itself; one that is refused does not stop the others (LIQ-9)."""
     events: list[Event] = []
-    for account in action.accounts:
+    for account in action.batch:
         try:
             outcome = process_liquidate(state, env, Liquidate(account))
         except errors.Refusal as refusal:
@@ -126,7 +126,7 @@ def process_liquidate_many(state: State, env: Env, action: LiquidateMany) -> Out
     return Outcome(state, tuple(events))
 
 
-def process_flag(state: State, env: Env, action: Flag) -> Outcome:
+def process_flag_account(state: State, env: Env, action: FlagAccount) -> Outcome:
     """Start the clock of the keeper's reward for an account below maintenance, or lift it (LIQ-10).
 
     Anyone may, and nothing is paid. The flag is lifted only at the liquidation buffer above maintenance.

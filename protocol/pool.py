@@ -172,9 +172,8 @@ def process_buy_inventory(state: State, env: Env, action: BuyInventory) -> Outco
     if cost > action.max_cost:
         raise errors.PriceNotAcceptable(cost=cost)
     draft = Draft(state)
-    if cost:
-        take_in(draft, USDC, cost)
-        credit_pool(draft, cost * USDC_TO_W)
+    take_in(draft, USDC, cost)
+    credit_pool(draft, cost * USDC_TO_W)
     totals = draft.token(action.token)
     draft.put_token(action.token, Token(totals.held - action.units, totals.inventory - action.units))
     draft.report_ledger()

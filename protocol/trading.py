@@ -12,7 +12,7 @@ from protocol.checks import (
     check_solvent_exit,
     check_trader,
 )
-from protocol.configuration import RATIO_LIMIT
+from protocol.configuration import LEVERAGE_LIMIT
 from protocol.draft import Draft, DraftAccount, Outcome, check_range
 from protocol.env import Env, check_usable
 from protocol.events import LeverageCapSet
@@ -104,7 +104,7 @@ def process_set_leverage_cap(state: State, env: Env, action: SetLeverageCap) -> 
     """
     before = check_owner(state, env, action.account)
     check_market_listed(state, action.market)
-    check_range(action.leverage_cap, 0, RATIO_LIMIT)
+    check_range(action.leverage_cap, 0, LEVERAGE_LIMIT)
     draft = Draft(state)
     account = draft.account(action.account)
     account.put_leverage_cap(action.market, action.leverage_cap)

@@ -22,6 +22,7 @@ Seconds = int  # unix time or a duration
 PRICE_LIMIT = 2**96
 SIZE_LIMIT = 2**96
 UNITS_LIMIT = 2**96
+RESERVED_LIMIT = 2**96
 SIGNED_LIMIT = 2**127
 INDEX_LIMIT = 2**112  # funding index: times open interest it stays below 2**240
 UNSIGNED_LIMIT = 2**128

@@ -19,7 +19,7 @@ from oracle.feeds import Push, SetFeed
 from protocol.actions import Deposit, DepositToPool, FundInsurance, SetCollateral, SetMarket, SetRisk
 from protocol.errors import Refusal
 from protocol.invariants import check_all
-from protocol.params import CollateralParams, HaircutBracket, MarginBracket, MarketParams, RiskParams
+from protocol.params import CollateralParams, EquityTier, HaircutBracket, MarginBracket, MarketParams, RiskParams
 from protocol.state import account_id
 from protocol.units import USDC_TO_W, W
 
@@ -33,27 +33,53 @@ ACTORS = ("admin", "guardian", "poster", "treasury", "lender", "borrower", "trad
 RISK = RiskParams(
     keeper_reserve=10 * W,
     margin_call_buffer=W // 4,
+    liquidation_buffer=W // 10,
     backstop_ratio=6_667,
     fixed_reward=5 * W,
-    reward_ratio=W // 400,
+    reward_ratio=W // 1_000,
+    reward_ratio_max=W // 400,
+    reward_ramp=W // 10**6,
+    reward_grace=60,
     max_reward=1_000 * W,
     reward_cap=100,
     penalty_ratio=W // 100,
+    impact_cap_ratio=W // 200,
     debt_cap=100_000 * W,
     insurance_fee_share=1_000,
     insurance_penalty_share=5_000,
     sale_discount=500,
+    margin_call_fee=W,
+    phase_in=86_400,
+    lock_ratio=2_000,
+    redemption_delay=3_600,
+    redemption_window=86_400,
+    equity_tiers=tuple(EquityTier(low * W, leverage * W) for low, leverage in ((0, 20), (10**6, 10), (10**7, 5))),
 )
 
 
-def market_params(feed: int, lot: int = W // 1_000) -> MarketParams:
-    """The reference tiers over a feed."""
+def market_params(feed: int, lot: int = W // 1_000, scale: int = 10_000) -> MarketParams:
+    """The reference tiers over a feed; ``scale`` is the skew scale in whole base units."""
     rows = ((0, 25, 50), (10**6, 40, 80), (5 * 10**6, 75, 150), (20 * 10**6, 150, 300))
     return MarketParams(
         feed=feed,
         lot=lot,
         min_notional=1_000 * W,
-        fee_rate=W // 2_000,
+        maker_fee=W // 5_000,
+        taker_fee=W // 2_000,
+        skew_scale=scale * W,
+        max_premium=500,
+        rebate_ratio=9_000,
+        oi_cap=scale * W,
+        oi_cap_usd=10**9 * W,
+        skew_cap=scale * W // 2,
+        funding_cap=W * 3 // 100,
+        funding_velocity=W * 9 // 100,
+        funding_decay=W * 9 // 100,
+        dead_band=100,
+        oi_lower=10**7 * W,
+        oi_upper=10**9 * W,
+        window=3_600,
+        window_notional=10**6 * W,
         brackets=tuple(MarginBracket(low * W, mm * W // 1_000, im * W // 1_000) for low, mm, im in rows),
     )
 
@@ -64,6 +90,8 @@ def weth_params() -> CollateralParams:
     return CollateralParams(
         feed=ETH,
         decimals=18,
+        account_cap=10**5 * 10**18,
+        global_cap=10**6 * 10**18,
         brackets=tuple(HaircutBracket(low * W, mm * W // 100, im * W // 100) for low, mm, im in rows),
     )
 
@@ -138,7 +166,7 @@ class Model:
         self.do("admin", SetFeed(ETH, 8, 7_200))
         self.do("admin", SetRisk(RISK))
         self.do("admin", SetMarket(BTC, market_params(BTC)))
-        self.do("admin", SetMarket(ETH, market_params(ETH, W // 100)))
+        self.do("admin", SetMarket(ETH, market_params(ETH, W // 100, 1_000_000)))
         self.do("admin", SetCollateral(WETH, weth_params()))
         self.price(BTC=8_000, ETH=200)
 

@@ -18,9 +18,6 @@ struct Route:
 
 MAX_RETURN: constant(uint256) = 8192
 
-routes: HashMap[bytes4, address]
-
-
 @deploy
 def __init__(
     routes: DynArray[Route, 128],
@@ -35,8 +32,8 @@ def __init__(
     """
     for route: Route in routes:
         assert route.engine.is_contract, "router/engine"
-        assert self.routes[route.selector] == empty(address), "router/duplicate"
-        self.routes[route.selector] = route.engine
+        assert roles.routes[route.selector] == empty(address), "router/duplicate"
+        roles.routes[route.selector] = route.engine
     assert oracle.is_contract, "router/oracle"
     assert len(tokens) > 0, "router/token"
     for token: address in tokens:
@@ -57,7 +54,7 @@ def __default__() -> Bytes[MAX_RETURN + 1]:
     @dev Not nonreentrant: the engines lock, and a second lock here would refuse every call. Failures without data
          (arithmetic, bounds, the lock, an exhausted engine) get a code of their own.
     """
-    engine: address = self.routes[convert(slice(msg.data, 0, 4), bytes4)]
+    engine: address = roles.routes[convert(slice(msg.data, 0, 4), bytes4)]
     assert engine != empty(address), "router/selector"
     success: bool = False
     response: Bytes[MAX_RETURN + 1] = b""

@@ -1,68 +1,105 @@
 # pragma version 0.4.3
 # pragma nonreentrancy on
-# @title Governance: parameters and the pause
-# @notice Twin of protocol/governance.py and protocol/params.py; rules in specs/actions/governance.md.
+# @title Governance: parameters, roles and the pause
+# @notice Twin of protocol/governance.py; rules in specs/actions/governance.md.
 # @custom:kill The admin can neither move funds nor stop liquidation.
 
 from modules import storage
 initializes: storage
 
+from modules import accounts
+from modules import calc
 from modules import configuration
 from modules import events
+from modules import funding
+from modules import markets
+from modules import packing
 from modules import parameters
+from modules import prices
+from modules import records
 from modules import roles
+from modules import tiers
 from modules import treasury
 from modules import types
 
-uses: (parameters, roles, treasury)
-initializes: configuration[parameters := parameters]
+uses: (markets, parameters, roles, treasury)
+initializes: prices[roles := roles]
+initializes: tiers[parameters := parameters]
+initializes: funding[parameters := parameters]
+initializes: packing[parameters := parameters]
+initializes: records[accounts := accounts, treasury := treasury]
 
 
 @external
 def set_risk(params: types.RiskParams):
     """
     @notice Replace the risk parameters, if every market and collateral still fits them (GOV-1).
+            A raised keeper reserve waits for the phase-in.
     """
     self._check_admin()
     configuration.check_risk(params)
     for market: uint256 in range(parameters.market_count, bound=types.MAX_MARKETS):
-        configuration.check_market(params, configuration.load_market(market))
+        configuration.check_market(params, packing.load_market(market))
     for token: uint256 in range(1, parameters.collateral_count + 1, bound=types.MAX_TOKENS):
-        configuration.check_collateral(params, configuration.load_collateral(token))
-    configuration.store_risk(params)
-    log events.RiskSet(params=params)
+        configuration.check_collateral(params, packing.load_collateral(token))
+    until: uint256 = block.timestamp + params.phase_in
+    reserve: uint256 = tiers.compute_reserve()
+    if params.keeper_reserve <= reserve:
+        until = 0
+        reserve = 0
+    packing.store_risk(params, until, reserve)
+    log events.RiskSet(params=params, phase_until=until, phase_reserve=reserve)
 
 
 @external
 def set_market(market: uint256, params: types.MarketParams):
     """
-    @notice List the next market, or replace a market's parameters (GOV-2).
+    @notice List the next market, or replace a market's parameters (GOV-2, GOV-5). Funding is brought up to date
+            first; changed maintenance rates are phased in.
     """
     self._check_admin()
-    configuration.check_market(configuration.load_risk(), params)
+    configuration.check_market(packing.load_risk(), params)
     listed: uint256 = parameters.market_count
     assert market <= listed and market < types.MAX_MARKETS, "config/listing"
+    until: uint256 = 0
+    phase_count: uint256 = 0
     if market == listed:
         parameters.market_count = listed + 1
-    configuration.store_market(market, params)
-    log events.MarketSet(market=market, params=params)
+        markets.indices[market] = block.timestamp
+        packing.store_market(market, params, 0, 0)
+    else:
+        word: uint256 = parameters.market_words[market]
+        assert (word >> 8) & calc.MASK_16 == params.feed and (word >> 160) % params.lot == 0, "config/listing"
+        until, phase_count = self._phase_market(market, word, params)
+        self._accrue(market, params.feed)
+        if (parameters.funding_words[market] >> 32) & calc.MASK_32 != params.window:
+            markets.window_heads[market] = 0
+            for i: uint256 in range(types.RING):
+                markets.window_rings[market][i] = 0
+        packing.store_market(market, params, until, phase_count)
+        self._steer(market)
+    log events.MarketSet(market=market, params=params, phase_until=until)
 
 
 @external
 def set_collateral(token: uint256, params: types.CollateralParams):
     """
-    @notice List the next token as collateral, or replace a collateral's parameters (GOV-3).
+    @notice List the next token as collateral, or replace a collateral's parameters (GOV-3, GOV-5).
     """
     self._check_admin()
-    configuration.check_collateral(configuration.load_risk(), params)
+    configuration.check_collateral(packing.load_risk(), params)
     listed: uint256 = parameters.collateral_count
     assert token >= 1 and token <= listed + 1 and token < treasury.token_count, "config/listing"
-    if token <= listed:
-        assert (parameters.collateral_words[token] >> 232) & 255 == params.decimals, "config/listing"
-    else:
+    until: uint256 = 0
+    phase_count: uint256 = 0
+    if token > listed:
         parameters.collateral_count = token
-    configuration.store_collateral(token, params)
-    log events.CollateralSet(token=token, params=params)
+    else:
+        word: uint256 = parameters.collateral_words[token]
+        assert (word >> 232) & 255 == params.decimals and word >> 240 == params.feed, "config/listing"
+        until, phase_count = self._phase_collateral(token, word, params)
+    packing.store_collateral(token, params, until, phase_count)
+    log events.CollateralSet(token=token, params=params, phase_until=until)
 
 
 @external
@@ -73,6 +110,103 @@ def pause_opening(paused: bool):
     assert msg.sender == roles.admin or (paused and msg.sender == roles.guardian), "role/not-guardian"
     roles.opening_paused = paused
     log events.OpeningPaused(paused=paused)
+
+
+@external
+def propose_admin(admin: address):
+    """
+    @notice Name the next admin; nothing changes until that address accepts (GOV-6).
+    """
+    self._check_admin()
+    roles.pending_admin = admin
+    self._report_roles()
+
+
+@external
+def accept_admin():
+    """
+    @notice Become admin, if one was proposed (GOV-6).
+    """
+    assert msg.sender == roles.pending_admin, "role/not-pending"
+    roles.admin = msg.sender
+    roles.pending_admin = empty(address)
+    self._report_roles()
+
+
+@external
+def set_guardian(guardian: address):
+    """
+    @notice Name the guardian (GOV-7).
+    """
+    self._check_admin()
+    roles.guardian = guardian
+    self._report_roles()
+
+
+@internal
+def _phase_market(market: uint256, word: uint256, params: types.MarketParams) -> (uint256, uint256):
+    """End and row count of a market's phase after a change: its old maintenance rates hold where lower (GOV-5)."""
+    count: uint256 = word & tiers.MARKET_COUNT_MASK
+    changed: bool = count != len(params.brackets)
+    for k: uint256 in range(count, bound=types.MAX_BRACKETS):
+        if changed:
+            break
+        # Upper bound and maintenance rate; the initial rate does not matter.
+        changed = parameters.margin_brackets[market][k] >> 96 != packing.margin_row(params.brackets, k) >> 96
+    until: uint256 = (word >> 24) & calc.MASK_40
+    if not changed:
+        return until, parameters.funding_words[market] & 255
+    assert block.timestamp >= until, "config/phase-in"
+    for k: uint256 in range(types.MAX_BRACKETS):
+        parameters.phase_brackets[market][k] = parameters.margin_brackets[market][k]
+    return block.timestamp + (parameters.limit_word & calc.MASK_32), count
+
+
+@internal
+def _phase_collateral(token: uint256, word: uint256, params: types.CollateralParams) -> (uint256, uint256):
+    """End and row count of a collateral's phase after a change: its old weights hold where higher (GOV-5)."""
+    count: uint256 = word & 255
+    changed: bool = count != len(params.brackets)
+    old: types.CollateralParams = packing.load_collateral(token)
+    for k: uint256 in range(count, bound=types.MAX_BRACKETS):
+        if changed:
+            break
+        changed = (
+            old.brackets[k].lower != params.brackets[k].lower
+            or old.brackets[k].mm_weight != params.brackets[k].mm_weight
+        )
+    until: uint256 = (word >> 192) & calc.MASK_40
+    if not changed:
+        return until, (word >> 184) & 255
+    assert block.timestamp >= until, "config/phase-in"
+    for k: uint256 in range(types.MAX_BRACKETS):
+        parameters.haircut_phases[token][k] = parameters.haircut_brackets[token][k]
+    return block.timestamp + (parameters.limit_word & calc.MASK_32), count
+
+
+@internal
+def _accrue(market: uint256, feed: uint256):
+    """Bring a market's funding up to date under the parameters still in force (GOV-2)."""
+    totals: types.Market = markets.load(market)
+    price: uint256 = 0
+    status: uint256 = 0
+    price, status = prices.quote(feed)
+    if totals.long_oi != 0 or totals.short_oi != 0:
+        prices.check_usable(status)
+    markets.store(market, funding.accrue(totals, price))
+
+
+@internal
+def _steer(market: uint256):
+    """Let a market's rate follow the parameters now in force, and report the market (GOV-2)."""
+    totals: types.Market = funding.steer(market, markets.load(market))
+    markets.store(market, totals)
+    records.report_market(market, totals)
+
+
+@internal
+def _report_roles():
+    log events.RolesSet(admin=roles.admin, pending_admin=roles.pending_admin, guardian=roles.guardian)
 
 
 @internal

@@ -9,7 +9,9 @@ initializes: storage
 
 from interfaces import ISelf
 from modules import accounts
+from modules import funding
 from modules import margin
+from modules import markets
 from modules import parameters
 from modules import prices
 from modules import roles
@@ -19,8 +21,14 @@ from modules import types
 
 initializes: prices[roles := roles]
 initializes: tiers[parameters := parameters]
-initializes: states[parameters := parameters]
-initializes: margin[accounts := accounts, parameters := parameters, prices := prices, tiers := tiers]
+initializes: states[parameters := parameters, tiers := tiers]
+initializes: margin[
+    accounts := accounts,
+    markets := markets,
+    parameters := parameters,
+    prices := prices,
+    tiers := tiers,
+]
 
 
 @external

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from protocol.errors import InvariantBroken
-from protocol.events import AccountUpdated, CollateralUpdated, LedgerUpdated, TokenUpdated
+from protocol.events import AccountUpdated, CollateralUpdated, LedgerUpdated, MarketUpdated, TokenUpdated
 from protocol.state import USDC
 from protocol.units import USDC_TO_W
 
@@ -26,6 +26,7 @@ class Books:
         self._units_total: dict[int, int] = {}
         self._inventory: dict[int, int] = {}
         self._own = 0  # pool plus insurance less deficit
+        self._impact: dict[int, int] = {}
 
     def take(self, events: Iterable[Any]) -> None:
         """Enter the events of one action. Raises ``InvariantBroken`` if an identity no longer holds."""
@@ -42,13 +43,16 @@ class Books:
                 touched.add(event.token)
             elif isinstance(event, LedgerUpdated):
                 self._own = event.pool + event.insurance - event.deficit
+            elif isinstance(event, MarketUpdated):
+                self._impact[event.market] = event.impact
             elif isinstance(event, TokenUpdated):
                 self.held[event.token] = event.held
                 self._inventory[event.token] = event.inventory
                 touched.add(event.token)
         held = self.held.get(USDC, 0) * USDC_TO_W
-        if self._cash_total + self._own != held:
-            raise InvariantBroken(f"C1: ledgers sum to {self._cash_total + self._own}, USDC held is {held}")
+        ledgers = self._cash_total + self._own + sum(self._impact.values())
+        if ledgers != held:
+            raise InvariantBroken(f"C1: ledgers sum to {ledgers}, USDC held is {held}")
         for token in touched - {USDC}:
             owned = self._units_total.get(token, 0) + self._inventory.get(token, 0)
             if owned != self.held.get(token, 0):

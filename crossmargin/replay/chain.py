@@ -15,7 +15,7 @@ from contracts_py.compile import Artifact, compile_all
 from contracts_py.deploy import TokenPlan, deploy
 from contracts_py.errors import NodeUnusable
 from contracts_py.keys import address_of, private_key, to_hex
-from contracts_py.node import Node
+from contracts_py.node import Chain, Node
 from contracts_py.revm import RevmNode
 from contracts_py.readback import read_hub, read_state
 from crossmargin.replay.books import Books
@@ -52,7 +52,7 @@ class ChainEngine:
         if node.now >= first_action:
             raise NodeUnusable("setting up took more chain time than there is before the first action")
 
-    def _open(self, backend: str, first_action: int) -> Node:
+    def _open(self, backend: str, first_action: int) -> Chain:
         genesis = first_action - SETUP_TIME
         if backend == "eth-tester":
             return Node(eth_tester_provider(genesis))

@@ -10,7 +10,8 @@ from contracts_py.keys import address_of
 from crossmargin.replay.run import Done
 from crossmargin.scenario import Scenario, Step
 from crossmargin.text import decimal
-from protocol.margin import compute_account_state, compute_health
+from protocol.account_state import compute_account_state
+from protocol.margin import compute_health
 from protocol.state import NO_POSITION
 
 

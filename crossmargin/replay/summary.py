@@ -17,7 +17,8 @@ from oracle.feeds import RoundPushed
 from protocol.actions import Deposit, DepositToPool, FundInsurance, Trade, Withdraw
 from protocol.collateral import compute_token_value
 from protocol.events import AccountLiquidated, CollateralUpdated, PositionUpdated
-from protocol.margin import AccountState, compute_account_state, compute_health
+from protocol.account_state import AccountState, compute_account_state
+from protocol.margin import compute_health
 from protocol.state import USDC, owner_of
 from protocol.units import USDC_TO_W
 

@@ -13,7 +13,8 @@ from typing import Any
 from crossmargin.replay.run import Done
 from crossmargin.scenario import AccountSpec
 from protocol.codec import canonical
-from protocol.margin import compute_account_state, compute_health
+from protocol.account_state import compute_account_state
+from protocol.margin import compute_health
 
 SCHEMA = """
 CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

@@ -5,17 +5,27 @@
 W: constant(uint256) = 10**18
 WI: constant(int256) = 10**18
 BPS: constant(uint256) = 10**4
+DAY: constant(uint256) = 86_400
 USDC_TO_W: constant(uint256) = 10**12  # USDC has 6 decimals (UNIT-2)
 
 # Widths of packed words (UNIT-3).
 PRICE_LIMIT: constant(uint256) = 2**96
 SIZE_LIMIT: constant(int256) = 2**96
 UNITS_LIMIT: constant(uint256) = 2**96
+RESERVED_LIMIT: constant(uint256) = 2**96
 SIGNED_LIMIT: constant(int256) = 2**127
 UNSIGNED_LIMIT: constant(uint256) = 2**128
+INDEX_LIMIT: constant(int256) = 2**112
 MASK_128: constant(uint256) = 2**128 - 1
 MASK_96: constant(uint256) = 2**96 - 1
+MASK_88: constant(uint256) = 2**88 - 1
+MASK_80: constant(uint256) = 2**80 - 1
+MASK_72: constant(uint256) = 2**72 - 1
 MASK_64: constant(uint256) = 2**64 - 1
+MASK_56: constant(uint256) = 2**56 - 1
+MASK_40: constant(uint256) = 2**40 - 1
+MASK_32: constant(uint256) = 2**32 - 1
+MASK_16: constant(uint256) = 2**16 - 1
 
 
 @internal
@@ -96,3 +106,17 @@ def magnitude(number: int256) -> uint256:
     if number < 0:
         return convert(unsafe_sub(0, number), uint256)
     return convert(number, uint256)
+
+
+@internal
+@pure
+def bits(number: int256) -> uint256:
+    """A signed value as the bits of a word, for masking into a field."""
+    return convert(convert(number, bytes32), uint256)
+
+
+@internal
+@pure
+def signed_field(word: uint256, left: uint256, right: uint256) -> int256:
+    """The field of a word that remains after shifting it left, then right with its sign."""
+    return convert(convert(word << left, bytes32), int256) >> right

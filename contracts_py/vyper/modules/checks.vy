@@ -1,22 +1,84 @@
-# @title Margin checks
-# @notice Twin of check_initial_margin in protocol/vault.py.
+# @title Checks
+# @notice Twin of protocol/checks.py.
 
 from interfaces import ISelf
 from modules import accounts
 from modules import calc
+from modules import funding
+from modules import markets
 from modules import prices
+from modules import records
+from modules import tiers
 from modules import types
+from modules import valuation
 
-uses: accounts
+uses: (accounts, markets, records, tiers)
 
 
 @internal
 @view
-def check_initial_margin(account: uint256):
-    """Refuse an account left below its initial margin; one that owes nothing and holds no position passes (MRG-6)."""
+def check_registered(account: uint256) -> uint256:
+    """The header of an account to which something was ever credited."""
     header: uint256 = accounts.headers[account]
-    if calc.signed_high(header) >= 0 and header & accounts.MARKETS_MASK == 0:
-        return
+    assert header & accounts.REGISTERED != 0, "account/unknown"
+    return header
+
+
+@internal
+@pure
+def is_owner(account: uint256, sender: address) -> bool:
+    """Whether the sender owns the account."""
+    return account >> 96 == convert(convert(sender, bytes32), uint256)
+
+
+@internal
+@view
+def check_owner(account: uint256) -> uint256:
+    """The header of an account that the sender owns."""
+    header: uint256 = self.check_registered(account)
+    assert self.is_owner(account, msg.sender), "account/not-owner"
+    return header
+
+
+@internal
+@view
+def check_trader(account: uint256, sender: address) -> uint256:
+    """The header of an account whose owner or operator the sender is."""
+    header: uint256 = self.check_registered(account)
+    assert self.is_owner(account, sender) or accounts.operators[account] == sender, "account/not-trader"
+    return header
+
+
+@internal
+def check_initial_margin(account: uint256):
+    """Refuse an account left below its initial margin or its equity tier; one that passes loses its flag (MRG-10)."""
+    header: uint256 = accounts.headers[account]
+    if calc.signed_high(header) < 0 or header & accounts.MARKETS_MASK != 0:
+        health: types.Health = staticcall ISelf(self).self_health(account)
+        prices.check_usable(health.price_status)
+        assert health.equity_im >= convert(health.initial_margin, int256), "margin/initial"
+        assert not tiers.is_below_tiers(health), "margin/equity-tier"
+    records.put_flag(account, 0)
+
+
+@internal
+@view
+def compute_position_health(
+    market: uint256, word: uint256, size: int256, cost: int256, entry_index: int256, price: uint256
+) -> int256:
+    """One position's unrealised profit, pending funding included, less its maintenance margin (MRG-11)."""
+    index: int256 = funding.project_index(markets.indices[market], markets.rates[market], price)
+    mm: uint256 = 0
+    im: uint256 = 0
+    mm, im = tiers.compute_maintenance_in_force(market, word, valuation.compute_notional(size, price))
+    pnl: int256 = valuation.compute_pnl(size, cost, price)
+    return pnl - funding.compute_owed(size, entry_index, index) - convert(mm, int256)
+
+
+@internal
+@view
+def check_solvent_exit(account: uint256):
+    """Refuse the loss of health of an account without positions whose account value is below zero (MRG-11)."""
     health: types.Health = staticcall ISelf(self).self_health(account)
     prices.check_usable(health.price_status)
-    assert health.equity_im >= convert(health.initial_margin, int256), "margin/initial"
+    assert health.equity_raw >= 0, "margin/reduce"

@@ -1,60 +1,108 @@
-# @title Parameter sets: what governance may choose, and how it is packed
-# @notice Twin of the checks in protocol/params.py; the words are described in specs/storage.md.
+# @title The combinations of parameters that governance may not choose
+# @notice Twin of protocol/configuration.py.
 
 from modules import calc
-from modules import parameters
 from modules import types
-
-uses: parameters
 
 MAX_FEE_RATE: constant(uint256) = 10**16
 MAX_DECIMALS: constant(uint256) = 24
 USD_LIMIT: constant(uint256) = 2**96
+LEVERAGE_LIMIT: constant(uint256) = 2**80
+LONGEST_DURATION: constant(uint256) = 365 * 86_400
+LONGEST_WINDOW: constant(uint256) = 30 * 86_400
+MAX_FUNDING_SPEED: constant(uint256) = 10 * 10**18
 
 
 @internal
 @pure
 def check_risk(risk: types.RiskParams):
-    """Ranges of the risk parameters on their own (CFG-1)."""
+    """Ranges of the risk parameters on their own, and the equity tiers (CFG-1, CFG-7)."""
     assert (
         risk.keeper_reserve < USD_LIMIT
         and risk.fixed_reward < USD_LIMIT
         and risk.max_reward < USD_LIMIT
         and risk.debt_cap < USD_LIMIT
+        and risk.margin_call_fee < USD_LIMIT
         and risk.backstop_ratio <= calc.BPS
         and risk.reward_cap <= calc.BPS
         and risk.insurance_fee_share <= calc.BPS
         and risk.insurance_penalty_share <= calc.BPS
         and risk.sale_discount < calc.BPS
-        and risk.margin_call_buffer <= calc.W
-        and risk.reward_ratio <= calc.W
-        and risk.penalty_ratio <= calc.W
-        and risk.fixed_reward <= risk.max_reward
+        and risk.lock_ratio <= calc.BPS
     ), "config/risk"
+    assert (
+        risk.margin_call_buffer <= calc.W
+        and risk.liquidation_buffer <= calc.W
+        and risk.reward_ratio <= risk.reward_ratio_max
+        and risk.reward_ratio_max <= calc.W
+        and risk.reward_ramp <= calc.W
+        and risk.penalty_ratio <= calc.W
+        and risk.impact_cap_ratio <= calc.W
+        and risk.fixed_reward <= risk.max_reward
+        and risk.reward_grace <= LONGEST_DURATION
+        and risk.phase_in <= LONGEST_DURATION
+        and risk.redemption_delay <= LONGEST_DURATION
+        and risk.redemption_window <= LONGEST_DURATION
+    ), "config/risk"
+    count: uint256 = len(risk.equity_tiers)
+    assert count != 0, "config/brackets"
+    for k: uint256 in range(count, bound=types.MAX_BRACKETS):
+        self._check_lower_bound(k, risk.equity_tiers[k].lower, risk.equity_tiers[max(k, 1) - 1].lower)
+    above: uint256 = LEVERAGE_LIMIT - 1
+    for k: uint256 in range(count, bound=types.MAX_BRACKETS):
+        leverage: uint256 = risk.equity_tiers[k].leverage
+        assert leverage != 0 and leverage <= above, "config/equity-tiers"
+        above = leverage
 
 
 @internal
 @pure
 def check_market(risk: types.RiskParams, market: types.MarketParams):
-    """A market's parameters, alone and against the risk parameters (CFG-2 to CFG-4, CFG-6)."""
+    """A market's parameters, alone and against the risk parameters (CFG-2 to CFG-4, CFG-6, CFG-8, CFG-9)."""
     assert (
         market.feed < 2**16
         and market.lot != 0
         and market.lot < 2**96
         and market.min_notional != 0
         and market.min_notional < USD_LIMIT
-        and market.fee_rate <= MAX_FEE_RATE
+        and market.maker_fee <= market.taker_fee
+        and market.taker_fee <= MAX_FEE_RATE
+        and market.skew_scale >= calc.W
+        and market.skew_scale < 2**96
+        and market.max_premium <= calc.BPS
+        and market.rebate_ratio <= calc.BPS
+    ), "config/market"
+    assert (
+        market.oi_cap < 2**96
+        and market.oi_cap_usd < USD_LIMIT
+        and market.skew_cap < 2**96
+        and market.oi_upper < USD_LIMIT
+        and (market.oi_lower < market.oi_upper or (market.oi_lower == 0 and market.oi_upper == 0))
+        and market.window <= LONGEST_WINDOW
+        and market.window_notional < USD_LIMIT
     ), "config/market"
     assert risk.fixed_reward * calc.BPS <= market.min_notional * risk.reward_cap, "config/market"
+    assert (
+        market.funding_cap <= calc.W
+        and market.funding_velocity <= MAX_FUNDING_SPEED
+        and market.funding_decay <= MAX_FUNDING_SPEED
+        and market.dead_band <= calc.BPS
+    ), "config/funding"
     count: uint256 = len(market.brackets)
     assert count != 0, "config/brackets"
     for k: uint256 in range(count, bound=types.MAX_BRACKETS):
         self._check_lower_bound(k, market.brackets[k].lower, market.brackets[max(k, 1) - 1].lower)
-    closing_cost: uint256 = risk.reward_ratio + risk.penalty_ratio
+    self._check_rates(risk, market)
+
+
+@internal
+@pure
+def _check_rates(risk: types.RiskParams, market: types.MarketParams):
+    """Margin rates rise, leave room for closing, and pay the fixed reward (CFG-3, CFG-4)."""
+    closing_cost: uint256 = risk.reward_ratio_max + risk.penalty_ratio + risk.impact_cap_ratio
     mm_below: uint256 = closing_cost
     im_below: uint256 = 0
-    for k: uint256 in range(count, bound=types.MAX_BRACKETS):
-        bracket: types.MarginBracket = market.brackets[k]
+    for bracket: types.MarginBracket in market.brackets:
         assert (
             bracket.im_rate <= calc.W
             and bracket.mm_rate <= calc.W
@@ -73,15 +121,19 @@ def check_market(risk: types.RiskParams, market: types.MarketParams):
 @pure
 def check_collateral(risk: types.RiskParams, collateral: types.CollateralParams):
     """A collateral's parameters, alone and against the sale discount (CFG-5, CFG-6)."""
-    assert collateral.feed < 2**16 and collateral.decimals <= MAX_DECIMALS, "config/haircuts"
+    assert (
+        collateral.feed < 2**16
+        and collateral.decimals <= MAX_DECIMALS
+        and collateral.account_cap < calc.UNITS_LIMIT
+        and collateral.global_cap < calc.UNITS_LIMIT
+    ), "config/haircuts"
     count: uint256 = len(collateral.brackets)
     assert count != 0, "config/brackets"
     for k: uint256 in range(count, bound=types.MAX_BRACKETS):
         self._check_lower_bound(k, collateral.brackets[k].lower, collateral.brackets[max(k, 1) - 1].lower)
     mm_above: uint256 = calc.W
     im_above: uint256 = calc.W
-    for k: uint256 in range(count, bound=types.MAX_BRACKETS):
-        bracket: types.HaircutBracket = collateral.brackets[k]
+    for bracket: types.HaircutBracket in collateral.brackets:
         assert (
             bracket.im_weight <= bracket.mm_weight
             and bracket.mm_weight <= mm_above
@@ -102,116 +154,3 @@ def _check_lower_bound(k: uint256, lower: uint256, below: uint256):
         assert lower == 0, "config/brackets"
     else:
         assert below < lower and lower < calc.PRICE_LIMIT, "config/brackets"
-
-
-@internal
-@view
-def load_risk() -> types.RiskParams:
-    """The risk parameters in force."""
-    margin_word: uint256 = parameters.margin_word
-    reward_word: uint256 = parameters.reward_word
-    charges: uint256 = parameters.charges_word
-    return types.RiskParams(
-        keeper_reserve=margin_word >> 160,
-        margin_call_buffer=(margin_word >> 96) & calc.MASK_64,
-        backstop_ratio=(margin_word >> 80) & 65535,
-        fixed_reward=reward_word >> 160,
-        reward_ratio=reward_word & calc.MASK_64,
-        max_reward=(reward_word >> 64) & calc.MASK_96,
-        reward_cap=(charges >> 16) & 65535,
-        penalty_ratio=(charges >> 96) & calc.MASK_64,
-        debt_cap=charges >> 160,
-        insurance_fee_share=(charges >> 48) & 65535,
-        insurance_penalty_share=(charges >> 32) & 65535,
-        sale_discount=charges & 65535,
-    )
-
-
-@internal
-def store_risk(risk: types.RiskParams):
-    """Put checked risk parameters in force."""
-    parameters.margin_word = (
-        (risk.keeper_reserve << 160) | (risk.margin_call_buffer << 96) | (risk.backstop_ratio << 80)
-    )
-    parameters.reward_word = (risk.fixed_reward << 160) | (risk.max_reward << 64) | risk.reward_ratio
-    parameters.charges_word = (
-        (risk.debt_cap << 160)
-        | (risk.penalty_ratio << 96)
-        | (risk.insurance_fee_share << 48)
-        | (risk.insurance_penalty_share << 32)
-        | (risk.reward_cap << 16)
-        | risk.sale_discount
-    )
-
-
-@internal
-@view
-def load_market(market: uint256) -> types.MarketParams:
-    """A market's parameters in force."""
-    word: uint256 = parameters.market_words[market]
-    brackets: DynArray[types.MarginBracket, types.MAX_BRACKETS] = []
-    lower: uint256 = 0
-    for k: uint256 in range(word & 255, bound=types.MAX_BRACKETS):
-        row: uint256 = parameters.margin_brackets[market][k]
-        brackets.append(
-            types.MarginBracket(
-                lower=lower, mm_rate=(row >> 96) & calc.MASK_64, im_rate=(row >> 32) & calc.MASK_64
-            )
-        )
-        lower = row >> 160
-    return types.MarketParams(
-        feed=(word >> 8) & 65535,
-        lot=word >> 160,
-        min_notional=(word >> 64) & calc.MASK_96,
-        fee_rate=parameters.fee_rates[market],
-        brackets=brackets,
-    )
-
-
-@internal
-def store_market(market: uint256, params: types.MarketParams):
-    """Put a market's checked parameters in force; rows beyond the last bracket are cleared."""
-    count: uint256 = len(params.brackets)
-    parameters.market_words[market] = (
-        (params.lot << 160) | (params.min_notional << 64) | (params.feed << 8) | count
-    )
-    parameters.fee_rates[market] = params.fee_rate
-    for k: uint256 in range(types.MAX_BRACKETS):
-        row: uint256 = 0
-        if k < count:
-            row = (params.brackets[k].mm_rate << 96) | (params.brackets[k].im_rate << 32)
-            if k + 1 < count:
-                row |= params.brackets[k + 1].lower << 160
-        parameters.margin_brackets[market][k] = row
-
-
-@internal
-@view
-def load_collateral(token: uint256) -> types.CollateralParams:
-    """A collateral's parameters in force."""
-    word: uint256 = parameters.collateral_words[token]
-    brackets: DynArray[types.HaircutBracket, types.MAX_BRACKETS] = []
-    lower: uint256 = 0
-    for k: uint256 in range(word & 255, bound=types.MAX_BRACKETS):
-        row: uint256 = parameters.haircut_brackets[token][k]
-        brackets.append(
-            types.HaircutBracket(
-                lower=lower, mm_weight=(row >> 96) & calc.MASK_64, im_weight=(row >> 32) & calc.MASK_64
-            )
-        )
-        lower = row >> 160
-    return types.CollateralParams(feed=word >> 240, decimals=(word >> 232) & 255, brackets=brackets)
-
-
-@internal
-def store_collateral(token: uint256, params: types.CollateralParams):
-    """Put a collateral's checked parameters in force; rows beyond the last bracket are cleared."""
-    count: uint256 = len(params.brackets)
-    parameters.collateral_words[token] = (params.feed << 240) | (params.decimals << 232) | count
-    for k: uint256 in range(types.MAX_BRACKETS):
-        row: uint256 = 0
-        if k < count:
-            row = (params.brackets[k].mm_weight << 96) | (params.brackets[k].im_weight << 32)
-            if k + 1 < count:
-                row |= params.brackets[k + 1].lower << 160
-        parameters.haircut_brackets[token][k] = row

@@ -7,6 +7,31 @@ event AccountUpdated:
     account: indexed(uint256)
     cash: int256
 
+event AccountIsolated:
+    account: indexed(uint256)
+    market: indexed(uint256)
+
+event OperatorSet:
+    account: indexed(uint256)
+    operator: address
+
+event LeverageCapSet:
+    account: indexed(uint256)
+    market: indexed(uint256)
+    leverage_cap: uint256
+
+event AccountFlagged:
+    account: indexed(uint256)
+    flagged_at: uint256
+
+event MarginCalled:
+    account: indexed(uint256)
+    caller: indexed(uint256)
+    equity_mm: int256
+    maintenance_margin: uint256
+    fee: uint256
+    called_at: uint256
+
 event CollateralUpdated:
     account: indexed(uint256)
     token: indexed(uint256)
@@ -17,9 +42,12 @@ event PositionUpdated:
     market: indexed(uint256)
     size: int256
     cost: int256
+    entry_index: int256
     size_delta: int256
     price: uint256
     pnl: int256
+    funding: int256
+    impact: int256
     fee: uint256
 
 event MarketUpdated:
@@ -27,6 +55,20 @@ event MarketUpdated:
     long_oi: uint256
     short_oi: uint256
     cost: int256
+    impact: uint256
+    reserved: uint256
+    funding_index: int256
+    funding_rate: int256
+    funding_velocity: int256
+    funding_limit: int256
+    accrued_at: uint256
+    index_cost: int256
+
+event WindowUpdated:
+    market: indexed(uint256)
+    bucket: uint256
+    notional: uint256
+    used: uint256
 
 event TokenUpdated:
     token: indexed(uint256)
@@ -39,10 +81,13 @@ event LedgerUpdated:
     deficit: uint256
     trader_debt: uint256
     shares: uint256
+    reserved: uint256
 
-event SharesUpdated:
+event StakeUpdated:
     owner: indexed(address)
     shares: uint256
+    requested: uint256
+    claimable_at: uint256
 
 event AccountLiquidated:
     account: indexed(uint256)
@@ -59,16 +104,29 @@ event AccountLiquidated:
     bad_debt_insurance: uint256
     bad_debt_pool: uint256
 
+event LiquidationRefused:
+    account: indexed(uint256)
+    code: bytes32
+
 event RiskSet:
     params: types.RiskParams
+    phase_until: uint256
+    phase_reserve: uint256
 
 event MarketSet:
     market: indexed(uint256)
     params: types.MarketParams
+    phase_until: uint256
 
 event CollateralSet:
     token: indexed(uint256)
     params: types.CollateralParams
+    phase_until: uint256
 
 event OpeningPaused:
     paused: bool
+
+event RolesSet:
+    admin: address
+    pending_admin: address
+    guardian: address

@@ -1,5 +1,6 @@
 # @title How dollars move
-# @notice Twin of protocol/ledger.py. Every booking keeps, exactly: sum of cash + pool + insurance == USDC held + deficit.
+# @notice Twin of protocol/ledger.py. Every booking keeps, exactly: sum of cash + pool + insurance + sum of impact ==
+#         USDC held + deficit.
 
 from modules import accounts
 from modules import calc
@@ -11,6 +12,8 @@ uses: (accounts, treasury)
 @internal
 def add_cash(account: uint256, amount: int256):
     """Change an account balance and keep the total of the negative ones (LED-1)."""
+    if amount == 0:
+        return
     header: uint256 = accounts.headers[account]
     before: int256 = calc.signed_high(header)
     cash: int256 = before + amount
@@ -36,6 +39,8 @@ def debit_pool(amount: uint256):
 @internal
 def credit_pool(amount: uint256):
     """Give the pool income; the deficit is repaid first (LED-3)."""
+    if amount == 0:
+        return
     dues: uint256 = treasury.dues
     deficit: uint256 = calc.high(dues)
     repaid: uint256 = min(deficit, amount)
@@ -48,6 +53,8 @@ def credit_pool(amount: uint256):
 @internal
 def credit_insurance(amount: uint256):
     """Give the insurance fund income (LED-4)."""
+    if amount == 0:
+        return
     funds: uint256 = treasury.funds
     treasury.funds = calc.pack(calc.high(funds), calc.low(funds) + amount)
 
@@ -55,6 +62,8 @@ def credit_insurance(amount: uint256):
 @internal
 def draw_insurance(amount: uint256) -> uint256:
     """Take up to an amount from the insurance fund and return what it gave (LED-4)."""
+    if amount == 0:
+        return 0
     funds: uint256 = treasury.funds
     insurance: uint256 = calc.low(funds)
     drawn: uint256 = min(insurance, amount)
@@ -65,6 +74,8 @@ def draw_insurance(amount: uint256) -> uint256:
 @internal
 def draw_pool(amount: uint256) -> uint256:
     """Take up to an amount from the pool, never leaving a deficit, and return what it gave (LED-2)."""
+    if amount == 0:
+        return 0
     funds: uint256 = treasury.funds
     pool: uint256 = calc.high(funds)
     drawn: uint256 = min(pool, amount)

@@ -9,30 +9,8 @@ from modules import prices
 from modules import records
 from modules import treasury
 from modules import types
-from modules import valuation
 
 uses: (accounts, ledger, parameters, prices, records, treasury)
-
-
-@internal
-@view
-def compute_collateral_value(account: uint256) -> uint256:
-    """Market value of all collateral of an account (WAT-4)."""
-    total: uint256 = 0
-    price: uint256 = 0
-    status: uint256 = 0
-    tokens: uint256 = (accounts.headers[account] >> accounts.TOKENS_SHIFT) & accounts.TOKENS_MASK
-    for token: uint256 in range(1, types.MAX_TOKENS):
-        if tokens == 0:
-            break
-        if tokens & 1 != 0:
-            word: uint256 = parameters.collateral_words[token]
-            price, status = prices.quote(word >> 240)
-            total += valuation.compute_token_value(
-                accounts.collateral[account][token], price, (word >> 232) & 255
-            )
-        tokens >>= 1
-    return total
 
 
 @internal
@@ -49,8 +27,9 @@ def compute_sale(
 
 
 @internal
-def sell_collateral(account: uint256, discount: uint256):
+def sell_collateral(account: uint256):
     """Sell collateral to the pool by ascending token id until the debt is paid (WAT-2)."""
+    discount: uint256 = (parameters.state_word >> 32) & calc.MASK_16
     tokens: uint256 = (accounts.headers[account] >> accounts.TOKENS_SHIFT) & accounts.TOKENS_MASK
     price: uint256 = 0
     status: uint256 = 0

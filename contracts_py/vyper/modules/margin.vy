@@ -4,75 +4,107 @@
 
 from modules import accounts
 from modules import calc
+from modules import funding
+from modules import markets
 from modules import parameters
 from modules import prices
 from modules import tiers
 from modules import types
 from modules import valuation
 
-uses: (accounts, parameters, prices, tiers)
+uses: (accounts, markets, parameters, prices, tiers)
 
 
 @internal
 @view
 def compute_health(account: uint256) -> types.Health:
-    """Measure an account (MRG-4). Never refuses; unusable prices show in the status."""
+    """Measure an account with funding pending until now (MRG-4). Never refuses; unusable prices show in the status."""
     header: uint256 = accounts.headers[account]
-    raw: int256 = calc.signed_high(header)
-    mm_equity: int256 = raw
-    im_equity: int256 = raw
-    mm: uint256 = 0
-    im: uint256 = 0
-    statuses: uint256 = 0
+    health: types.Health = empty(types.Health)
+    health.equity_raw = calc.signed_high(header)
+    health.equity_mm = health.equity_raw
+    health.equity_im = health.equity_raw
+    tokens: uint256 = (header >> accounts.TOKENS_SHIFT) & accounts.TOKENS_MASK
+    if tokens != 0:
+        health = self._add_collateral(account, tokens, health)
+    listed: uint256 = header & accounts.MARKETS_MASK
+    if listed != 0:
+        health = self._add_positions(account, listed, health)
+    return health
+
+
+@internal
+@view
+def _add_collateral(account: uint256, listed: uint256, before: types.Health) -> types.Health:
+    health: types.Health = before
     price: uint256 = 0
     status: uint256 = 0
     counted_mm: uint256 = 0
     counted_im: uint256 = 0
-
-    tokens: uint256 = (header >> accounts.TOKENS_SHIFT) & accounts.TOKENS_MASK
+    tokens: uint256 = listed
     for token: uint256 in range(1, types.MAX_TOKENS):
         if tokens == 0:
             break
         if tokens & 1 != 0:
             word: uint256 = parameters.collateral_words[token]
             price, status = prices.quote(word >> 240)
-            statuses |= status
+            health.price_status |= status
             market_value: uint256 = valuation.compute_token_value(
                 accounts.collateral[account][token], price, (word >> 232) & 255
             )
-            counted_mm, counted_im = tiers.compute_haircut_values(token, word & 255, market_value)
-            raw += convert(market_value, int256)
-            mm_equity += convert(counted_mm, int256)
-            im_equity += convert(counted_im, int256)
+            counted_mm, counted_im = tiers.compute_haircuts_in_force(token, word, market_value)
+            health.equity_raw += convert(market_value, int256)
+            health.equity_mm += convert(counted_mm, int256)
+            health.equity_im += convert(counted_im, int256)
         tokens >>= 1
+    return health
 
-    markets: uint256 = header & accounts.MARKETS_MASK
-    reserve: uint256 = 0
-    if markets != 0:
-        reserve = parameters.margin_word >> 160
+
+@internal
+@view
+def _add_positions(account: uint256, listed: uint256, before: types.Health) -> types.Health:
+    health: types.Health = before
+    health.reserve = tiers.compute_reserve()
+    health.maintenance_margin = health.reserve
+    health.initial_margin = health.reserve
+    bits: uint256 = listed
     for market: uint256 in range(types.MAX_MARKETS):
-        if markets == 0:
+        if bits == 0:
             break
-        if markets & 1 != 0:
-            word: uint256 = parameters.market_words[market]
-            price, status = prices.quote((word >> 8) & 65535)
-            statuses |= status
-            position: uint256 = accounts.positions[account][market]
-            size: int256 = calc.signed_high(position)
-            pnl: int256 = valuation.compute_pnl(size, calc.signed_low(position), price)
-            counted_mm, counted_im = tiers.compute_margins(market, word & 255, valuation.compute_notional(size, price))
-            raw += pnl
-            mm_equity += pnl
-            im_equity += min(pnl, 0)
-            mm += counted_mm
-            im += counted_im
-        markets >>= 1
-    return types.Health(
-        equity_raw=raw,
-        equity_mm=mm_equity,
-        equity_im=im_equity,
-        maintenance_margin=mm + reserve,
-        initial_margin=im + reserve,
-        reserve=reserve,
-        price_status=statuses,
+        if bits & 1 != 0:
+            health = self._add_position(account, market, health)
+        bits >>= 1
+    return health
+
+
+@internal
+@view
+def _add_position(account: uint256, market: uint256, before: types.Health) -> types.Health:
+    health: types.Health = before
+    word: uint256 = parameters.market_words[market]
+    price: uint256 = 0
+    status: uint256 = 0
+    price, status = prices.quote((word >> 8) & calc.MASK_16)
+    health.price_status |= status
+    position: uint256 = accounts.positions[account][market]
+    entry: uint256 = accounts.entries[account][market]
+    size: int256 = calc.signed_high(position)
+    index: int256 = funding.project_index(markets.indices[market], markets.rates[market], price)
+    pnl: int256 = valuation.compute_pnl(size, calc.signed_low(position), price) - funding.compute_owed(
+        size, calc.signed_high(entry), index
     )
+    notional: uint256 = valuation.compute_notional(size, price)
+    mm: uint256 = 0
+    im: uint256 = 0
+    mm, im = tiers.compute_maintenance_in_force(market, word, notional)
+    if word & tiers.SCALES_WITH_OI != 0:
+        open_interest: uint256 = markets.open_interest[market]
+        larger: uint256 = max(calc.high(open_interest), calc.low(open_interest))
+        im = tiers.scale_initial_margin(market, calc.ucdiv(larger * price, calc.W), notional, im)
+    health.equity_raw += pnl
+    health.equity_mm += pnl
+    health.equity_im += min(pnl, 0)
+    health.maintenance_margin += mm
+    health.initial_margin += tiers.limit_leverage(notional, entry & calc.MASK_80, im)
+    health.gross_notional += notional
+    return health

@@ -4,11 +4,10 @@
 from modules import accounts
 from modules import calc
 from modules import events
-from modules import markets
 from modules import treasury
 from modules import types
 
-uses: (accounts, markets, treasury)
+uses: (accounts, treasury)
 
 
 @internal
@@ -25,23 +24,6 @@ def register(account: uint256) -> bool:
 
 
 @internal
-@view
-def check_registered(account: uint256) -> uint256:
-    """The header of an account that has received a deposit."""
-    header: uint256 = accounts.headers[account]
-    assert header & accounts.REGISTERED != 0, "account/unknown"
-    return header
-
-
-@internal
-@view
-def check_owner(account: uint256):
-    """Refuse a sender who does not own the account."""
-    self.check_registered(account)
-    assert account >> 96 == convert(convert(msg.sender, bytes32), uint256), "account/not-owner"
-
-
-@internal
 def put_collateral(account: uint256, token: uint256, units: uint256):
     """Set the units of one collateral; 0 removes it from the account's list."""
     assert units < calc.UNITS_LIMIT, "sys/domain"
@@ -50,10 +32,14 @@ def put_collateral(account: uint256, token: uint256, units: uint256):
 
 
 @internal
-def put_position(account: uint256, market: uint256, size: int256, cost: int256):
+def put_position(account: uint256, market: uint256, size: int256, cost: int256, entry_index: int256):
     """Set the position in one market; size 0 removes it from the account's list."""
     assert size > -calc.SIZE_LIMIT and size < calc.SIZE_LIMIT, "sys/domain"
     accounts.positions[account][market] = (calc.half(size) << 128) | calc.half(cost)
+    entry: uint256 = accounts.entries[account][market] & calc.MASK_128
+    if size != 0:
+        entry |= calc.bits(entry_index) << 128
+    accounts.entries[account][market] = entry
     self._list(account, market, size != 0)
 
 
@@ -68,12 +54,14 @@ def _list(account: uint256, bit: uint256, present: bool):
 
 
 @internal
-def put_market(market: uint256, long_oi: uint256, short_oi: uint256, cost: int256):
-    """Set a market's totals and report them."""
-    markets.open_interest[market] = calc.pack(long_oi, short_oi)
-    assert cost >= -calc.SIGNED_LIMIT and cost < calc.SIGNED_LIMIT, "sys/domain"
-    markets.costs[market] = cost
-    log events.MarketUpdated(market=market, long_oi=long_oi, short_oi=short_oi, cost=cost)
+def put_flag(account: uint256, flagged_at: uint256):
+    """Set when an account was flagged, 0 for not at all, and report it if it changes."""
+    header: uint256 = accounts.headers[account]
+    if (header >> accounts.FLAGGED_SHIFT) & calc.MASK_40 != flagged_at:
+        accounts.headers[account] = (
+            header & ~(calc.MASK_40 << accounts.FLAGGED_SHIFT)
+        ) | (flagged_at << accounts.FLAGGED_SHIFT)
+        log events.AccountFlagged(account=account, flagged_at=flagged_at)
 
 
 @internal
@@ -84,15 +72,15 @@ def put_token(token: uint256, held: uint256, inventory: uint256):
 
 
 @internal
-def put_shares(owner: address, amount: uint256):
-    """Set an owner's pool shares and report them."""
-    assert amount < calc.UNSIGNED_LIMIT, "sys/domain"
-    if treasury.shares[owner] == 0:
+def put_stake(owner: address, amount: uint256, requested: uint256, claimable_at: uint256):
+    """Set an owner's pool shares and redemption request and report them."""
+    if treasury.claimable[owner] == 0:
         index: uint256 = treasury.share_owner_count
         treasury.share_owners[index] = owner
         treasury.share_owner_count = index + 1
-    treasury.shares[owner] = amount
-    log events.SharesUpdated(owner=owner, shares=amount)
+    treasury.stakes[owner] = calc.pack(amount, requested)
+    treasury.claimable[owner] = treasury.KNOWN | claimable_at
+    log events.StakeUpdated(owner=owner, shares=amount, requested=requested, claimable_at=claimable_at)
 
 
 @internal
@@ -108,14 +96,35 @@ def report_collateral(account: uint256, token: uint256):
 
 
 @internal
+def report_market(market: uint256, totals: types.Market):
+    """Report a market's totals in their final form."""
+    log events.MarketUpdated(
+        market=market,
+        long_oi=totals.long_oi,
+        short_oi=totals.short_oi,
+        cost=totals.cost,
+        impact=totals.impact,
+        reserved=totals.reserved,
+        funding_index=totals.funding_index,
+        funding_rate=totals.funding_rate,
+        funding_velocity=totals.funding_velocity,
+        funding_limit=totals.funding_limit,
+        accrued_at=totals.accrued_at,
+        index_cost=totals.index_cost,
+    )
+
+
+@internal
 def report_ledger():
     """Report the protocol's own dollars in their final form."""
     funds: uint256 = treasury.funds
     dues: uint256 = treasury.dues
+    pool_word: uint256 = treasury.pool_word
     log events.LedgerUpdated(
         pool=calc.high(funds),
         insurance=calc.low(funds),
         deficit=calc.high(dues),
         trader_debt=calc.low(dues),
-        shares=treasury.share_supply,
+        shares=calc.high(pool_word),
+        reserved=calc.low(pool_word),
     )

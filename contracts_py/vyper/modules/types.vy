@@ -2,23 +2,41 @@
 # @notice Twin of the records in protocol/params.py and protocol/margin.py.
 
 MAX_MARKETS: constant(uint256) = 32
+MAX_POSITIONS: constant(uint256) = 16
 MAX_TOKENS: constant(uint256) = 9  # USDC and eight collaterals
 MAX_BRACKETS: constant(uint256) = 8
+MAX_BATCH: constant(uint256) = 32  # accounts of one call
+RING: constant(uint256) = 32  # buckets of a liquidation window
 USDC: constant(uint256) = 0
+
+struct EquityTier:
+    lower: uint256
+    leverage: uint256
 
 struct RiskParams:
     keeper_reserve: uint256
     margin_call_buffer: uint256
+    liquidation_buffer: uint256
     backstop_ratio: uint256
     fixed_reward: uint256
     reward_ratio: uint256
+    reward_ratio_max: uint256
+    reward_ramp: uint256
+    reward_grace: uint256
     max_reward: uint256
     reward_cap: uint256
     penalty_ratio: uint256
+    impact_cap_ratio: uint256
     debt_cap: uint256
     insurance_fee_share: uint256
     insurance_penalty_share: uint256
     sale_discount: uint256
+    margin_call_fee: uint256
+    phase_in: uint256
+    lock_ratio: uint256
+    redemption_delay: uint256
+    redemption_window: uint256
+    equity_tiers: DynArray[EquityTier, MAX_BRACKETS]
 
 struct MarginBracket:
     lower: uint256
@@ -29,7 +47,22 @@ struct MarketParams:
     feed: uint256
     lot: uint256
     min_notional: uint256
-    fee_rate: uint256
+    maker_fee: uint256
+    taker_fee: uint256
+    skew_scale: uint256
+    max_premium: uint256
+    rebate_ratio: uint256
+    oi_cap: uint256
+    oi_cap_usd: uint256
+    skew_cap: uint256
+    funding_cap: uint256
+    funding_velocity: uint256
+    funding_decay: uint256
+    dead_band: uint256
+    oi_lower: uint256
+    oi_upper: uint256
+    window: uint256
+    window_notional: uint256
     brackets: DynArray[MarginBracket, MAX_BRACKETS]
 
 struct HaircutBracket:
@@ -40,6 +73,8 @@ struct HaircutBracket:
 struct CollateralParams:
     feed: uint256
     decimals: uint256
+    account_cap: uint256
+    global_cap: uint256
     brackets: DynArray[HaircutBracket, MAX_BRACKETS]
 
 struct Health:
@@ -49,4 +84,47 @@ struct Health:
     maintenance_margin: uint256
     initial_margin: uint256
     reserve: uint256
+    gross_notional: uint256
     price_status: uint256
+
+struct TradePreview:
+    code: bytes32
+    impact: int256
+    fee: uint256
+    cash: int256
+    health: Health
+    account_state: uint256
+    liquidation_price: uint256
+
+struct LiquidationQuote:
+    code: bytes32
+    closed_notional: uint256
+    reward: uint256
+    reward_from_account: uint256
+    penalty: uint256
+    bad_debt: uint256
+
+struct Solvency:
+    pool: uint256
+    insurance: uint256
+    deficit: uint256
+    trader_debt: uint256
+    reserved: uint256
+    free: int256
+    deposit_value: uint256
+    redemption_value: uint256
+    price_status: uint256
+
+# A market's totals, unpacked: twin of Market in protocol/state.py.
+struct Market:
+    long_oi: uint256
+    short_oi: uint256
+    cost: int256
+    impact: uint256
+    reserved: uint256
+    funding_index: int256
+    funding_rate: int256
+    funding_velocity: int256
+    funding_limit: int256
+    accrued_at: uint256
+    index_cost: int256
