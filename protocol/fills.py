@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from protocol.draft import Draft, DraftAccount
+from protocol.draft import Draft, DraftAccount, DraftMarket
 from protocol.env import Env
 from protocol.events import PositionUpdated
 from protocol.funding import accrue, compute_owed, steer
@@ -66,16 +64,12 @@ def charge_fee(size: Size, price: Price, rate: Ratio) -> Usd:
     return cdiv(size * price * rate, W * W)
 
 
-def move_totals(totals: Market, before: Position, after: Position) -> Market:
-    """A market's totals when one position changes (FIL-4). Exact: no division."""
-    index_cost = totals.index_cost + after.size * after.entry_index - before.size * before.entry_index
-    return replace(
-        totals,
-        long_oi=totals.long_oi + max(after.size, 0) - max(before.size, 0),
-        short_oi=totals.short_oi + max(-after.size, 0) - max(-before.size, 0),
-        cost=totals.cost + after.cost - before.cost,
-        index_cost=index_cost,
-    )
+def move_totals(totals: DraftMarket, before: Position, after: Position) -> None:
+    """Move a market's totals when one position changes (FIL-4). Exact: no division."""
+    totals.long_oi += max(after.size, 0) - max(before.size, 0)
+    totals.short_oi += max(-after.size, 0) - max(-before.size, 0)
+    totals.cost += after.cost - before.cost
+    totals.index_cost += after.size * after.entry_index - before.size * before.entry_index
 
 
 def fill(draft: Draft, account: DraftAccount, market: int, size_delta: Size, price: Price, env: Env) -> Fill:
@@ -114,7 +108,8 @@ def settle_fill(
     A rebate never exceeds what the market has collected. When the market is empty, what is left goes to the pool.
     """
     params = draft.base.market_params[market]
-    totals = accrue(draft.market(market), price, env.now)
+    totals = draft.open_market(market)
+    accrue(totals, price, env.now)
     before = account.positions.get(market, NO_POSITION)
     funding = compute_owed(before, totals.funding_index)
     after, pnl = compute_fill(before, size_delta, price, totals.funding_index)
@@ -124,11 +119,13 @@ def settle_fill(
     settle_with_pool(draft, account, pnl)
     add_cash(draft, account, -impact - fee)
     share_income(draft, fee, draft.base.risk.insurance_fee_share)
-    totals = replace(move_totals(totals, before, after), impact=totals.impact + impact)
+    move_totals(totals, before, after)
+    totals.impact += impact
     if totals.long_oi == 0 and totals.short_oi == 0:
         credit_pool(draft, totals.impact)
-        totals = replace(totals, impact=0)
-    put_reserved(draft, market, steer(totals, params), price, draft.base.risk.lock_ratio)
+        totals.impact = 0
+    steer(totals, params)
+    put_reserved(draft, totals, price)
     draft.events.append(
         PositionUpdated(
             account.id,
@@ -148,13 +145,13 @@ def settle_fill(
     return impact
 
 
-def put_reserved(draft: Draft, market: int, totals: Market, price: Price, lock_ratio: Bps) -> None:
-    """Propose a market's totals with what the pool must keep for its larger side at this price, rounded up (FIL-8)."""
-    reserved = compute_reserved(totals, price, lock_ratio)
+def put_reserved(draft: Draft, totals: DraftMarket, price: Price) -> None:
+    """Reserve what the pool must keep for a market's larger side at this price (FIL-8)."""
+    reserved = compute_reserved(totals, price, draft.base.risk.lock_ratio)
     draft.reserved += reserved - totals.reserved
-    draft.put_market(market, replace(totals, reserved=reserved))
+    totals.reserved = reserved
 
 
-def compute_reserved(totals: Market, price: Price, lock_ratio: Bps) -> Usd:
+def compute_reserved(totals: Market | DraftMarket, price: Price, lock_ratio: Bps) -> Usd:
     """What the pool must keep for a market, rounded up in favour of the traders' claims (FIL-8)."""
     return cdiv(lock_ratio * max(totals.long_oi, totals.short_oi) * price, BPS * W)

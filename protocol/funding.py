@@ -5,17 +5,15 @@ The rate is stored times a day's seconds, so that it moves by whole numbers each
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from protocol.draft import check_range
+from protocol.draft import DraftMarket
 from protocol.params import MarketParams
 from protocol.state import Market, Position
-from protocol.units import BPS, DAY, INDEX_LIMIT, Price, Ratio, Seconds, Usd, W, cdiv, fdiv
+from protocol.units import BPS, DAY, Price, Ratio, Seconds, Usd, W, cdiv, fdiv
 
 INDEX_SCALE = 2 * DAY * DAY * W
 
 
-def project_funding(market: Market, price: Price, now: Seconds) -> tuple[Price, int]:
+def project_funding(market: Market | DraftMarket, price: Price, now: Seconds) -> tuple[Price, int]:
     """The funding index and rate of a market ``now``, if nothing changed its skew since the last accrual (FUN-1).
 
     The index is the exact integral of the rate times the price, rounded down once: it never favours a payer. The
@@ -39,14 +37,10 @@ def project_funding(market: Market, price: Price, now: Seconds) -> tuple[Price, 
     return market.funding_index + fdiv(twice_area * price, scale), reached
 
 
-def accrue(market: Market, price: Price, now: Seconds) -> Market:
-    """A market with its funding index and rate brought to ``now`` (FUN-2). Accruing twice in a second changes nothing.
-
-    Refuses: sys/domain.
-    """
-    index, rate = project_funding(market, price, now)
-    check_range(index, -INDEX_LIMIT, INDEX_LIMIT)
-    return replace(market, funding_index=index, funding_rate=rate, accrued_at=now)
+def accrue(market: DraftMarket, price: Price, now: Seconds) -> None:
+    """Bring a market's funding index and rate to ``now`` (FUN-2). Accruing twice in a second changes nothing."""
+    market.funding_index, market.funding_rate = project_funding(market, price, now)
+    market.accrued_at = now
 
 
 def compute_velocity(params: MarketParams, skew: int, rate: int) -> tuple[Ratio, int]:
@@ -64,12 +58,11 @@ def compute_velocity(params: MarketParams, skew: int, rate: int) -> tuple[Ratio,
     return (speed, limit) if skew >= 0 else (-speed, -limit)
 
 
-def steer(market: Market, params: MarketParams) -> Market:
-    """A market whose rate stays within the cap in force and moves as its skew asks (FUN-3, FUN-4)."""
+def steer(market: DraftMarket, params: MarketParams) -> None:
+    """Keep a market's rate within the cap in force and let it move as the skew asks (FUN-3, FUN-4)."""
     cap = params.funding_cap * DAY
-    rate = max(-cap, min(market.funding_rate, cap))
-    velocity, limit = compute_velocity(params, market.skew, rate)
-    return replace(market, funding_rate=rate, funding_velocity=velocity, funding_limit=limit)
+    market.funding_rate = max(-cap, min(market.funding_rate, cap))
+    market.funding_velocity, market.funding_limit = compute_velocity(params, market.skew, market.funding_rate)
 
 
 def compute_owed(position: Position, index: Price) -> Usd:

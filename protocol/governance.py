@@ -109,12 +109,12 @@ def update_funding(draft: Draft, env: Env, market: int, params: MarketParams) ->
 
     A market without open interest owes nobody anything and needs no price. Refuses: oracle/*, sys/domain.
     """
-    totals = draft.market(market)
+    totals = draft.open_market(market)
     quote = env.quote(params.feed)
     if totals.long_oi or totals.short_oi:
         check_usable(quote.status)
-    totals = accrue(totals, quote.price, env.now)
-    draft.put_market(market, steer(totals, params))
+    accrue(totals, quote.price, env.now)
+    steer(totals, params)
     draft.report_market(market)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from protocol.collateral import compute_haircuts_in_force, compute_token_value
+from protocol.draft import DraftMarket
 from protocol.env import Env
 from protocol.funding import compute_owed, project_funding
 from protocol.params import EquityTier, MarginBracket, MarketParams
@@ -117,7 +118,7 @@ def compute_required_equity(tiers: Sequence[EquityTier], gross_notional: Usd) ->
 
 
 def compute_health(
-    state: State, holdings: Holdings, env: Env, market_of: Callable[[int], Market] | None = None
+    state: State, holdings: Holdings, env: Env, market_of: Callable[[int], Market | DraftMarket] | None = None
 ) -> Health:
     """Measure an account with the prices of ``env`` and funding pending until now (MRG-4).
 

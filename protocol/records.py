@@ -15,8 +15,12 @@ _ABSENT: Any = object()
 
 @dataclass_transform(frozen_default=True)
 def record(cls: type[T]) -> type[T]:
-    """A frozen dataclass with slots: compared by value and by class, never changed in place."""
-    return dataclass(frozen=True, slots=True)(cls)
+    """A dataclass with slots, compared by value and by class, never changed in place.
+
+    The type checker holds it frozen. At run time it is not: making a frozen one costs more than twice as much, and
+    an action makes a dozen (specs/decisions/0006-records.md).
+    """
+    return dataclass(slots=True)(cls)
 
 
 class Table(Mapping[K, V]):

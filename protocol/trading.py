@@ -13,7 +13,7 @@ from protocol.checks import (
     check_trader,
 )
 from protocol.configuration import LEVERAGE_LIMIT
-from protocol.draft import Draft, DraftAccount, Outcome, check_range
+from protocol.draft import Draft, DraftAccount, DraftMarket, Outcome, check_range
 from protocol.env import Env, check_usable
 from protocol.events import LeverageCapSet
 from protocol.fills import fill
@@ -179,7 +179,7 @@ def check_skew(params: MarketParams, skew: int, size_delta: Size) -> None:
         raise errors.SkewCapReached(skew=after)
 
 
-def check_open_interest(params: MarketParams, totals: Market, size_delta: Size, price: Price) -> None:
+def check_open_interest(params: MarketParams, totals: Market | DraftMarket, size_delta: Size, price: Price) -> None:
     """Refuse open interest beyond the cap of its side, in size or in dollars (TRD-9).
 
     Refuses: market/oi-cap.
