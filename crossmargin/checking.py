@@ -10,7 +10,7 @@ from contracts_py.keys import address_of
 from crossmargin.errors import Exit, InputError
 from crossmargin.parameters import parse_parameters
 from crossmargin.scenario import load_scenario
-from crossmargin.tape import read_tape
+from crossmargin.tape import load_tape
 from crossmargin.yamltext import read_yaml
 
 SUFFIXES = (".yaml", ".csv")
@@ -45,7 +45,7 @@ def check_file(path: Path) -> tuple[str, InputError | None]:
     kind = "tape" if path.suffix == ".csv" else "scenario"
     try:
         if kind == "tape":
-            read_tape(path)
+            load_tape(path)
         else:
             document = read_yaml(path)
             plain = document.plain()

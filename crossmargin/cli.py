@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -22,6 +23,7 @@ app = typer.Typer(
 tape_app = typer.Typer(help="Oracle price tapes.", no_args_is_help=True)
 app.add_typer(tape_app, name="tape")
 
+T = TypeVar("T")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON only, one object per line.")]
 
 
@@ -89,26 +91,23 @@ def tape_record(
     as_json: Json = False,
 ) -> None:
     """Make an oracle tape from market bars."""
-    from crossmargin.recorder import (
-        RecordRequest,
-        parse_duration,
-        parse_feed_option,
-        parse_instant,
-        parse_percent,
-        record_to_file,
-    )
+    from crossmargin.bars import read_feed_source
+    from crossmargin.quantities import read_duration, read_percent, read_time
+    from crossmargin.recorder import RecordRequest, Rule, record_to_file
 
     request = RecordRequest(
         title=title,
         venue=venue,
-        start=parse_instant(start, "--start"),
-        end=parse_instant(end, "--end"),
-        feeds=tuple(parse_feed_option(text) for text in feed),
+        start=_read("--start", read_time, start),
+        end=_read("--end", read_time, end),
+        feeds=tuple(_read("--feed", read_feed_source, text) for text in feed),
         instruments=instruments,
-        decimals=decimals,
-        deviation_bps=parse_percent(deviation, "--deviation"),
-        heartbeat=parse_duration(heartbeat, "--heartbeat"),
-        max_step_bps=parse_percent(max_step, "--max-step"),
+        rule=Rule(
+            deviation=_read("--deviation", read_percent, deviation),
+            heartbeat=_read("--heartbeat", read_duration, heartbeat),
+            max_step=_read("--max-step", read_percent, max_step),
+            decimals=decimals,
+        ),
     )
     rounds = record_to_file(request, out)
     if as_json:
@@ -116,6 +115,16 @@ def tape_record(
     else:
         counted = ", ".join(f"{count} of {name}" for name, count in rounds.items())
         print(f"{out}: {sum(rounds.values())} rounds ({counted})")
+
+
+def _read(option: str, reader: Callable[[str], T], text: str) -> T:
+    """The value of an option; text that has none is an error of that option."""
+    from crossmargin.quantities import BadText
+
+    try:
+        return reader(text)
+    except BadText as problem:
+        raise InputError(option, problem.message, remedy=problem.remedy) from None
 
 
 def main() -> None:
@@ -126,7 +135,7 @@ def main() -> None:
         print(error, file=sys.stderr)
         sys.exit(Exit.INPUT_INVALID)
     except KeyboardInterrupt:
-        print("interrupted; nothing was changed", file=sys.stderr)
+        print("interrupted", file=sys.stderr)
         sys.exit(130)
 
 

@@ -20,6 +20,7 @@ from crossmargin.replay.folder import RunFolder
 from crossmargin.replay.lockstep import Divergence
 from crossmargin.replay.result import build_result
 from crossmargin.replay.run import CONFIGURE_TIME, ENGINES, Chain, Replay, count_planned
+from crossmargin.replay.story import Story
 from crossmargin.replay.summary import Summary
 from crossmargin.replay.trace import Trace
 from crossmargin.scenario import Scenario, actors, find_scenarios, load_scenario
@@ -59,29 +60,29 @@ def replay(scenario: Scenario, engine: str, backend: str, out: Path, report: Rep
         chain = open_chain(scenario, backend) if engine != "model" else None
         run = Replay(scenario, engine, chain)
         shown_backend = backend if chain else "none"
-        summary = Summary(run, shown_backend)
+        story = Story()
         trace = Trace(folder.file("trace.sqlite"))
         facts = describe_inputs(scenario, engine, shown_backend)
         trace.put_run((key, json.dumps(value, sort_keys=True)) for key, value in facts.items())
         for spec in scenario.accounts.values():
             trace.put_account(spec)
         missed: list[Missed] = []
-        failure, divergence, last = "", None, None
+        failure, divergences, last = "", 0, None
         try:
             for done in run.play():
                 last = done
                 trace.put_action(done)
-                summary.take(done)
+                story.take(done)
                 missed.extend(check_step(done))
                 report("replaying", done.number)
         except Divergence as found:
-            failure, divergence = str(found), found
+            failure, divergences = str(found), 1
         except InvariantBroken as broken:
             failure = f"an invariant does not hold after {last.number if last else 0} actions: {broken}"
-        result = build_result(run, shown_backend, divergences=1 if divergence else 0)
+        result = build_result(run, shown_backend, divergences)
         if last and not failure:
-            missed.extend(check_end(scenario, last, result, summary.liquidated()))
-        page = summary.render(last, result, missed) if last else ""
+            missed.extend(check_end(scenario, last, result, story.liquidated))
+        page = Summary(scenario, story).render(last, result, missed) if last else ""
         trace.close()
         folder.file("summary.txt").write_text(page + (f"\n{failure}\n" if failure else ""), "utf-8")
         folder.file("timings.json").write_text(json.dumps(result["seconds"]) + "\n", "utf-8")

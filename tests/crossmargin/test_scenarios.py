@@ -308,6 +308,15 @@ def test_only_longs_of_little_leverage_come_through_the_crash(crash: Played) -> 
     assert max(through.values()) == 3
 
 
+def test_the_readme_shows_the_page_of_the_crash(crash: Played) -> None:
+    shown = (SPECS.parent / "README.md").read_text("utf-8").split("\nBlack Thursday:")[1].split("\n\nrun folder")[0]
+    page = crash.run.summary.splitlines()
+    elsewhere = ("2020-03-12 00:00:00 to", "  0 divergences")  # lines that tell the engine
+    lines = [line for line in shown.splitlines()[1:] if line.strip() != "..." and not line.startswith(elsewhere)]
+    assert len(lines) > 40
+    assert [line for line in lines if line not in page] == []
+
+
 # --- the same everywhere --------------------------------------------------------------------------------------------
 
 

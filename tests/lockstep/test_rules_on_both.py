@@ -571,6 +571,7 @@ def test_governance_on_both(twins: Twins) -> None:
         {"keeper_reserve": 2**96},
         {"fixed_reward": 2**96, "max_reward": 2**96},
         {"max_reward": 5 * W - 1},
+        {"max_reward": 2**96},
         {"debt_cap": 2**96},
         {"backstop_ratio": 10_001},
         {"reward_cap": 10_001},
@@ -616,9 +617,11 @@ def test_governance_on_both(twins: Twins) -> None:
         MarginBracket(0, 2**256 - 1, 2**256 - 1),
         MarginBracket(0, 0, 0),
         MarginBracket(0, W + 1, W),
+        MarginBracket(0, 2**256 - 1, W),
     ):
         refuse(twins, "config/margin-rates", ("admin", SetMarket(9, replace(MARKET, brackets=(row,)))))
-    for row in (MarginBracket(1, first.mm_rate, W), MarginBracket(1, W // 30, first.im_rate)):
+    short = MarginBracket(1, W // 25, W // 25 + cost - 1)
+    for row in (MarginBracket(1, first.mm_rate, W), MarginBracket(1, W // 30, first.im_rate), short):
         refuse(twins, "config/margin-rates", ("admin", SetMarket(9, replace(MARKET, brackets=(first, row)))))
     refuse(twins, "config/listing", ("admin", SetMarket(3, MARKET)), ("admin", SetMarket(2**256 - 1, MARKET)))
     for collateral_changes in ({"feed": 2**16}, {"decimals": 25}):
@@ -631,6 +634,7 @@ def test_governance_on_both(twins: Twins) -> None:
         (HaircutBracket(0, W + 1, 0),),
         (whole, HaircutBracket(1, W // 2 + 1, 0)),
         (whole, HaircutBracket(1, W // 2, W // 2 + 1)),
+        (replace(whole, im_weight=W // 4), HaircutBracket(1, W // 2, W // 4 + 1)),
         (HaircutBracket(0, W * 95 // 100 + 1, 0),),
         (replace(whole, im_weight=2**256 - 1),),
     ):
@@ -638,6 +642,10 @@ def test_governance_on_both(twins: Twins) -> None:
     for token, decimals in ((0, 18), (0, 0), (2, 18), (2**256 - 1, 18)):
         refuse(twins, "config/listing", ("admin", SetCollateral(token, replace(weth_params(), decimals=decimals))))
     refuse(twins, "config/listing", ("admin", SetCollateral(1, replace(weth_params(), decimals=8))))
+    # Where no fixed reward asks for a minimum notional, there must be one all the same.
+    twins.do("admin", SetRisk(replace(RISK, fixed_reward=0)))
+    refuse(twins, "config/market", ("admin", SetMarket(2, replace(MARKET, min_notional=0))))
+    twins.do("admin", SetMarket(2, replace(MARKET, min_notional=1)))
     check(twins)
 
 
