@@ -14,12 +14,11 @@ from contracts_py.compile import Artifact
 from contracts_py.deploy import Deployment
 from contracts_py.node import Node
 from oracle.feeds import Feed, FeedHub, Round
-from protocol.params import CollateralParams, HaircutBracket, MarginBracket, MarketParams, RiskParams
+from protocol.params import MAX_BRACKETS, CollateralParams, HaircutBracket, MarginBracket, MarketParams, RiskParams
 from protocol.records import Table
 from protocol.state import Account, Ledger, Market, Position, Roles, State, Token
 
 MASK_16, MASK_32, MASK_40, MASK_64, MASK_96, MASK_128 = (2**bits - 1 for bits in (16, 32, 40, 64, 96, 128))
-MAX_BRACKETS = 8
 
 
 class Storage:

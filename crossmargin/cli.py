@@ -15,6 +15,10 @@ from crossmargin.errors import Exit, InputError
 app = typer.Typer(
     name="crossmargin",
     help="A cross-margin protocol as a reference implementation: model and contracts, equal to the wei.",
+    epilog=(
+        "Exit codes: 0 ok, 1 a check or an expectation failed, 2 wrong use, 3 an input file is invalid, "
+        "4 the engine or backend is missing, 5 model and contracts diverged."
+    ),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -25,6 +29,18 @@ app.add_typer(tape_app, name="tape")
 
 T = TypeVar("T")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON only, one object per line.")]
+
+
+@app.callback(invoke_without_command=True)
+def show_version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+) -> None:
+    """Answer --version."""
+    if version:
+        from importlib.metadata import version as version_of
+
+        print(version_of("crossmargin"))
+        raise typer.Exit
 
 
 @app.command()
@@ -40,7 +56,11 @@ def replay(
         str, typer.Option(help="eth-tester (in process), or the JSON-RPC URL of a development chain.")
     ] = "eth-tester",
     out: Annotated[
-        Path | None, typer.Option(help="Run folder; with several scenarios, the folder that holds one each.")
+        Path | None,
+        typer.Option(
+            help="Run folder, replacing an earlier run; with several scenarios, the folder that holds one each. "
+            "By default out/ and the scenario's name."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -134,9 +154,6 @@ def main() -> None:
     except InputError as error:
         print(error, file=sys.stderr)
         sys.exit(Exit.INPUT_INVALID)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
 
 
 if __name__ == "__main__":

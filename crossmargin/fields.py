@@ -269,12 +269,14 @@ class FileModel(BaseModel):
 
 
 def validate(document: Document, model: type[M]) -> M:
-    """The document as a model. The error is the first one in the order of the file."""
+    """The document as a model. The error is the first one in the order of the file, with the others."""
     try:
         return model.model_validate(document.plain())
     except ValidationError as failure:
         found = [_to_input_error(document, detail) for detail in failure.errors()]
-        raise min(found, key=lambda error: (error.line, error.column)) from None
+        first, *others = sorted(found, key=lambda error: (error.line, error.column))
+        first.others = others
+        raise first from None
 
 
 def _to_input_error(document: Document, detail: ErrorDetails) -> InputError:

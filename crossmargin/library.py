@@ -44,8 +44,10 @@ class Shelf:
         path = base / text
         if not exists(path):
             others = names_in(path.parent, path.suffix or self.suffix)
-            remedy = f"a path is taken from {base}" if base != Path() and not path.is_absolute() else ""
-            raise BadText(f"no such file: {clean(str(path))[:SHOWN_PATH]}" + near(path.stem, others), remedy)
+            here = base == Path()
+            remedy = "check the path and the spelling" if here or path.is_absolute() else f"a path is taken from {base}"
+            which = "" if here else f": {clean(str(path))[:SHOWN_PATH]}"
+            raise BadText(f"no such file{which}" + near(path.stem, others), remedy)
         return path
 
     def is_name(self, text: str) -> bool:

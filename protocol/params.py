@@ -14,7 +14,6 @@ MAX_TOKENS = 9  # USDC and eight collaterals
 MAX_BRACKETS = 8
 MAX_DECIMALS = 24
 USD_LIMIT = 2**96  # dollar amounts in parameters
-RATIO_LIMIT = 2**64  # ratios in parameters
 
 
 @record

@@ -7,7 +7,6 @@ meet W only where tokens enter and leave. The aliases below name what an ``int``
 W = 10**18
 BPS = 10**4
 USDC_TO_W = 10**12  # USDC has 6 decimals
-YEAR = 365 * 86_400
 
 Usd = int  # dollars, scale W
 Price = int  # dollars per whole base unit, scale W

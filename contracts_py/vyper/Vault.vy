@@ -101,18 +101,18 @@ def deposit_to_pool(units: uint256):
     """
     self._check_amount(units)
     assert calc.high(treasury.dues) == 0, "pool/deficit"
-    pool_value: uint256 = 0
+    deposit_value: uint256 = 0
     status: uint256 = 0
-    pool_value, status = self._compute_deposit_value()
+    deposit_value, status = self._compute_deposit_value()
     prices.check_usable(status)
     supply: uint256 = treasury.share_supply
-    assert pool_value != 0 or supply == 0, "pool/no-value"
+    assert deposit_value != 0 or supply == 0, "pool/no-value"
     self._take_in(types.USDC, units)
     amount: uint256 = units * calc.USDC_TO_W
     funds: uint256 = treasury.funds
     treasury.funds = calc.pack(calc.high(funds) + amount, calc.low(funds))
     # Amount and supply are below 2**128, so the quotient fits.
-    bought: uint256 = math._mul_div(amount, supply + VIRTUAL, pool_value + VIRTUAL, False)
+    bought: uint256 = math._mul_div(amount, supply + VIRTUAL, deposit_value + VIRTUAL, False)
     assert bought != 0, "pool/no-shares"
     assert supply + bought < calc.UNSIGNED_LIMIT, "sys/domain"
     treasury.share_supply = supply + bought
@@ -137,7 +137,7 @@ def _compute_deposit_value() -> (uint256, uint256):
         statuses |= status
         skew: int256 = convert(calc.high(open_interest), int256) - convert(calc.low(open_interest), int256)
         traders_pnl += valuation.compute_pnl(skew, markets.costs[market], price)
-    pool_value: uint256 = calc.high(treasury.funds) + calc.magnitude(min(traders_pnl, 0))
+    deposit_value: uint256 = calc.high(treasury.funds) + calc.magnitude(min(traders_pnl, 0))
     for token: uint256 in range(1, parameters.collateral_count + 1, bound=types.MAX_TOKENS):
         inventory: uint256 = calc.low(treasury.token_totals[token])
         if inventory == 0:
@@ -145,8 +145,8 @@ def _compute_deposit_value() -> (uint256, uint256):
         word: uint256 = parameters.collateral_words[token]
         price, status = prices.quote(word >> 240)
         statuses |= status
-        pool_value += calc.ucdiv(inventory * price, 10 ** ((word >> 232) & 255))
-    return pool_value, statuses
+        deposit_value += calc.ucdiv(inventory * price, 10 ** ((word >> 232) & 255))
+    return deposit_value, statuses
 
 
 @internal

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import merge
 from typing import Any, Protocol
@@ -57,13 +57,14 @@ class Planned:
 class Done:
     """An action and what came of it. ``gas`` is 0 without a chain; ``code`` is ``ok`` or the refusal's.
 
-    ``before`` and ``world`` are the model's states around it.
+    ``facts`` are the numbers that decided a refusal of the model; ``before`` and ``world`` are its states around it.
     """
 
     number: int
     planned: Planned
     time: int
     code: str
+    facts: Mapping[str, int]
     events: tuple[Any, ...]
     gas: int
     before: World
@@ -153,11 +154,11 @@ class Replay:
         self._number += 1
         before = self.world
         started = clock.perf_counter()
-        code, events = "ok", ()
+        code, events, facts = "ok", (), {}
         try:
             self.world, events = self.world.apply(self._clock, address_of(planned.sender), planned.action)
         except Refusal as refusal:
-            code = refusal.code
+            code, facts = refusal.code, refusal.facts
         self.totals.model_seconds += clock.perf_counter() - started
         self.books.take(events)
         check_all(self.world.protocol)
@@ -171,7 +172,7 @@ class Replay:
                     self._compare_states(action)
             self.chain.audit(chain_events)
             code, events = chain_code, chain_events
-        done = Done(self._number, planned, self._clock, code, events, gas, before, self.world)
+        done = Done(self._number, planned, self._clock, code, facts, events, gas, before, self.world)
         self.totals.take(done)
         return done
 
@@ -213,7 +214,7 @@ def build_push(params: ParameterSet, answers: dict[str, int]) -> Push:
 
 
 def count_planned(scenario: Scenario) -> int:
-    """How many actions are known before the run; keepers add theirs."""
+    """How many actions are known before the run; those of keepers are not."""
     return sum(1 for _ in plan_setup(scenario)) + sum(1 for _ in plan_timeline(scenario))
 
 

@@ -38,6 +38,7 @@ class Summary:
         lines = [
             scenario.title,
             f"{day_and_time(scenario.start)} to {day_and_time(last.time)} UTC, engine {engine}",
+            f"parameter set {scenario.params.name}, version {scenario.params.version}; dollars are cut to the cent",
             "",
             *wrap(scenario.about, WIDTH),
             *([""] if scenario.about else []),
@@ -65,7 +66,7 @@ class Summary:
         if not story.liquidations:
             yield "Liquidations: none"
             return
-        yield f"Liquidations: {len(story.liquidations)}, of {len(story.liquidated)} accounts. {FATES}"
+        yield f"Liquidations: {len(story.liquidations)}, of {_count(len(story.liquidated), 'account')}. {FATES}"
         yield (
             f"  {'time':<17}{'account':<{self._widest}}{'state':<14}{'equity_mm':>11} < {'margin':>11}"
             f"{'reward':>9}{'penalty':>11}{'owner keeps':>12}{'bad debt':>10}  closed"
@@ -111,11 +112,16 @@ class Summary:
         flow = self._story.flows.get(account, Flow())
         health = compute_health(state, state.accounts[account], last.world.env(last.time))
         result = health.equity_raw + flow.taken_out - flow.paid_in
+        held = state.accounts[account]
+        standing = (
+            compute_account_state(state.risk, health).name
+            if held.cash or held.collateral or held.positions
+            else "empty"
+        )
         times = ", ".join(moment(found.time) for found in self._story.liquidations if found.report.account == account)
         return (
             f"{f'liquidated {times}' if times else 'never liquidated'}; paid in {dollars(flow.paid_in)}, took out "
-            f"{dollars(flow.taken_out)}, left {dollars(health.equity_raw)} "
-            f"({compute_account_state(state.risk, health).name}): {dollars(result, signed=True)}"
+            f"{dollars(flow.taken_out)}, left {dollars(health.equity_raw)} ({standing}): {dollars(result, signed=True)}"
         )
 
     def _tell_payers(self, last: Done) -> Iterator[str]:
@@ -158,21 +164,21 @@ class Summary:
             count[owner_of(found.report.keeper)] += 1
             earned[owner_of(found.report.keeper)] += found.report.reward
         for owner, name in self._keepers.items():
-            yield f"  keeper {name}: {count[owner]} liquidations, rewards {dollars(earned[owner])}"
+            yield f"  keeper {name}: {_count(count[owner], 'liquidation')}, rewards {dollars(earned[owner])}"
 
     def _tell_checks(self, result: dict[str, Any], missed: Sequence[Missed]) -> Iterator[str]:
         yield "Checks"
         yield (
             f"  {result['rounds']} rounds, {result['actions']} actions ({result['refusals']} refused), "
-            f"{result['liquidations']} liquidations"
+            f"{_count(result['liquidations'], 'liquidation')}"
         )
         if self._story.refusals:
             refused = ", ".join(f"{count} {code}" for code, count in sorted(self._story.refusals.items()))
             yield from wrap(f"refused: {refused}", WIDTH, initial_indent="  ", subsequent_indent="    ")
         yield "  money identities held after every action"
         if result["engine"] == "lockstep":
-            yield f"  {result['divergences']} divergences between model and contracts"
-        yield f"  {len(missed)} expectations missed" if missed else "  all expectations of the scenario met"
+            yield f"  {_count(result['divergences'], 'divergence')} between model and contracts"
+        yield f"  {_count(len(missed), 'expectation')} missed" if missed else "  all expectations of the scenario met"
         for miss in missed:
             yield f"    {miss}"
         yield f"  state digest {result['state_digest']}"
@@ -180,6 +186,10 @@ class Summary:
     def _name(self, account: int) -> str:
         known = self._accounts.get(account) or self._keepers.get(owner_of(account))
         return known or f"account {account}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _table(title: str, rows: Iterable[tuple[str, str]]) -> Iterator[str]:

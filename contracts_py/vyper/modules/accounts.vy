@@ -5,7 +5,6 @@ REGISTERED: constant(uint256) = 2**40
 TOKENS_SHIFT: constant(uint256) = 32
 TOKENS_MASK: constant(uint256) = 255
 MARKETS_MASK: constant(uint256) = 2**32 - 1
-LOW_MASK: constant(uint256) = 2**128 - 1
 
 headers: HashMap[uint256, uint256]
 collateral: HashMap[uint256, HashMap[uint256, uint256]]  # account, token -> units

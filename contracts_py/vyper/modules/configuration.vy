@@ -47,7 +47,7 @@ def check_market(risk: types.RiskParams, market: types.MarketParams):
     ), "config/market"
     assert risk.fixed_reward * calc.BPS <= market.min_notional * risk.reward_cap, "config/market"
     count: uint256 = len(market.brackets)
-    assert count != 0, "config/brackets"
+    assert count != 0 and count <= types.MAX_BRACKETS, "config/brackets"
     for k: uint256 in range(count, bound=types.MAX_BRACKETS):
         self._check_lower_bound(k, market.brackets[k].lower, market.brackets[max(k, 1) - 1].lower)
     closing_cost: uint256 = risk.reward_ratio + risk.penalty_ratio
@@ -75,7 +75,7 @@ def check_collateral(risk: types.RiskParams, collateral: types.CollateralParams)
     """A collateral's parameters, alone and against the sale discount (CFG-5, CFG-6)."""
     assert collateral.feed < 2**16 and collateral.decimals <= MAX_DECIMALS, "config/haircuts"
     count: uint256 = len(collateral.brackets)
-    assert count != 0, "config/brackets"
+    assert count != 0 and count <= types.MAX_BRACKETS, "config/brackets"
     for k: uint256 in range(count, bound=types.MAX_BRACKETS):
         self._check_lower_bound(k, collateral.brackets[k].lower, collateral.brackets[max(k, 1) - 1].lower)
     mm_above: uint256 = calc.W
@@ -149,7 +149,7 @@ def store_risk(risk: types.RiskParams):
 def load_market(market: uint256) -> types.MarketParams:
     """A market's parameters in force."""
     word: uint256 = parameters.market_words[market]
-    brackets: DynArray[types.MarginBracket, types.MAX_BRACKETS] = []
+    brackets: DynArray[types.MarginBracket, types.SENT_BRACKETS] = []
     lower: uint256 = 0
     for k: uint256 in range(word & 255, bound=types.MAX_BRACKETS):
         row: uint256 = parameters.margin_brackets[market][k]
@@ -190,7 +190,7 @@ def store_market(market: uint256, params: types.MarketParams):
 def load_collateral(token: uint256) -> types.CollateralParams:
     """A collateral's parameters in force."""
     word: uint256 = parameters.collateral_words[token]
-    brackets: DynArray[types.HaircutBracket, types.MAX_BRACKETS] = []
+    brackets: DynArray[types.HaircutBracket, types.SENT_BRACKETS] = []
     lower: uint256 = 0
     for k: uint256 in range(word & 255, bound=types.MAX_BRACKETS):
         row: uint256 = parameters.haircut_brackets[token][k]

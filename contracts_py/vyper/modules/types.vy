@@ -4,6 +4,7 @@
 MAX_MARKETS: constant(uint256) = 32
 MAX_TOKENS: constant(uint256) = 9  # USDC and eight collaterals
 MAX_BRACKETS: constant(uint256) = 8
+SENT_BRACKETS: constant(uint256) = MAX_BRACKETS + 1  # room for one too many, so that it is refused and not undecodable
 USDC: constant(uint256) = 0
 
 struct RiskParams:
@@ -30,7 +31,7 @@ struct MarketParams:
     lot: uint256
     min_notional: uint256
     fee_rate: uint256
-    brackets: DynArray[MarginBracket, MAX_BRACKETS]
+    brackets: DynArray[MarginBracket, SENT_BRACKETS]
 
 struct HaircutBracket:
     lower: uint256
@@ -40,7 +41,7 @@ struct HaircutBracket:
 struct CollateralParams:
     feed: uint256
     decimals: uint256
-    brackets: DynArray[HaircutBracket, MAX_BRACKETS]
+    brackets: DynArray[HaircutBracket, SENT_BRACKETS]
 
 struct Health:
     equity_raw: int256
