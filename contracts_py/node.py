@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from eth_abi import decode, encode
+from eth_abi import decode
 from eth_account import Account
 from web3 import HTTPProvider, Web3
 from web3.exceptions import ContractLogicError
@@ -90,7 +90,7 @@ class Node:
         # web3 repeats a request whose answer was lost; a repeated transaction would hide the first one's fate.
         provider = HTTPProvider(url, exception_retry_configuration=None)
         if not provider.is_connected():
-            raise NodeUnusable(f"nothing answers at {url}")
+            raise NodeUnusable(f"nothing answers at {url}; start the node, or check the URL")
         return cls(provider)
 
     @property
@@ -193,11 +193,6 @@ class Node:
         if "error" in response:
             raise NodeUnusable(f"it refuses {method}: {response['error']}")
         return response["result"]
-
-
-def encode_call(selector: str, types: list[str], values: list[Any]) -> bytes:
-    """Calldata of a function."""
-    return bytes.fromhex(selector[2:]) + encode(types, values)
 
 
 def _reason_of_tester(failure: Exception) -> str:

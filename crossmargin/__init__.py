@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import protocol
 
 if TYPE_CHECKING:
+    from protocol import actions, events
     from protocol.draft import Outcome
     from protocol.env import Env, Quote, Status
     from protocol.errors import REFUSALS, InvariantBroken, Refusal
@@ -35,13 +36,16 @@ __all__ = [
     "State",
     "Status",
     "account_id",
+    "actions",
     "apply",
     "compute_account_state",
     "compute_health",
+    "events",
     "genesis",
     "owner_of",
 ]
 
+_MODULES = ("actions", "events")
 _HOMES = {
     "draft": ("Outcome",),
     "env": ("Env", "Quote", "Status"),
@@ -62,6 +66,8 @@ if Path(protocol.__file__ or "").parent.parent != Path(__file__).parent.parent:
 
 def __getattr__(name: str) -> Any:
     """A public name, from the module where it lives."""
+    if name in _MODULES:
+        return import_module(f"protocol.{name}")
     if name not in _HOME_OF:
         raise AttributeError(f"module 'crossmargin' has no attribute {name!r}")
     return getattr(import_module(_HOME_OF[name]), name)

@@ -10,42 +10,47 @@ from contracts_py.keys import address_of
 from crossmargin.errors import Exit, InputError
 from crossmargin.parameters import parse_parameters
 from crossmargin.scenario import load_scenario
-from crossmargin.tape import read_tape
+from crossmargin.tape import load_tape
 from crossmargin.yamltext import read_yaml
 
 SUFFIXES = (".yaml", ".csv")
 
 
 def check_files(texts: list[str], as_json: bool) -> Exit:
-    """The command: every file that ``texts`` mean is read; all of their first mistakes are reported."""
+    """The command: every file that ``texts`` mean is read, and every mistake found is reported."""
     code = Exit.OK
-    for text in texts:
-        for path in expand(Path(text)):
-            kind, error = check_file(path)
-            if as_json:
-                print(json.dumps({"file": str(path), "kind": kind, "error": describe(error)}))
-            elif error is None:
-                print(f"{path}: a valid {kind}")
-            else:
-                print(error, file=sys.stderr)
-            if error:
-                code = Exit.INPUT_INVALID
+    for path in [path for text in texts for path in expand(Path(text))]:
+        kind, errors = check_file(path)
+        if as_json:
+            print(json.dumps({"file": str(path), "kind": kind, "errors": [error.to_json() for error in errors]}))
+        elif not errors:
+            print(f"{path}: a valid {kind}")
+        for error in () if as_json else errors:
+            print(error, file=sys.stderr)
+        if errors:
+            code = Exit.INPUT_INVALID
     return code
 
 
 def expand(path: Path) -> list[Path]:
-    """A file, or the scenarios, parameter sets and tapes of a folder in order of name."""
+    """A file, or the scenarios, parameter sets and tapes of a folder in order of name. Refuses a folder without any."""
     if not path.is_dir():
         return [path]
-    return sorted(found for found in path.iterdir() if found.suffix in SUFFIXES)
+    found = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
+    if not found:
+        raise InputError(path, "nothing to check is in this folder", remedy=f"files end in {' or '.join(SUFFIXES)}")
+    return found
 
 
-def check_file(path: Path) -> tuple[str, InputError | None]:
-    """What kind of file this is, and the first thing wrong with it."""
+def check_file(path: Path) -> tuple[str, list[InputError]]:
+    """What kind of file this is, and what is wrong with it.
+
+    All mistakes of form are found at once; those of meaning, such as an unknown name, one at a time after them.
+    """
     kind = "tape" if path.suffix == ".csv" else "scenario"
     try:
         if kind == "tape":
-            read_tape(path)
+            load_tape(path)
         else:
             document = read_yaml(path)
             plain = document.plain()
@@ -56,18 +61,5 @@ def check_file(path: Path) -> tuple[str, InputError | None]:
             else:
                 load_scenario(path, address_of)
     except InputError as error:
-        return kind, error
-    return kind, None
-
-
-def describe(error: InputError | None) -> dict[str, str | int] | None:
-    """An error as JSON values."""
-    if error is None:
-        return None
-    return {
-        "file": error.file,
-        "line": error.line,
-        "column": error.column,
-        "message": error.message,
-        "remedy": error.remedy,
-    }
+        return kind, [error, *error.others]
+    return kind, []

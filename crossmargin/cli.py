@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -14,6 +15,10 @@ from crossmargin.errors import Exit, InputError
 app = typer.Typer(
     name="crossmargin",
     help="A cross-margin protocol as a reference implementation: model and contracts, equal to the wei.",
+    epilog=(
+        "Exit codes: 0 ok, 1 a check or an expectation failed, 2 wrong use, 3 an input file is invalid, "
+        "4 the engine or backend is missing, 5 model and contracts diverged."
+    ),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -22,7 +27,20 @@ app = typer.Typer(
 tape_app = typer.Typer(help="Oracle price tapes.", no_args_is_help=True)
 app.add_typer(tape_app, name="tape")
 
+T = TypeVar("T")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON only, one object per line.")]
+
+
+@app.callback(invoke_without_command=True)
+def show_version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+) -> None:
+    """Answer --version."""
+    if version:
+        from importlib.metadata import version as version_of
+
+        print(version_of("crossmargin"))
+        raise typer.Exit
 
 
 @app.command()
@@ -38,7 +56,11 @@ def replay(
         str, typer.Option(help="eth-tester (in process), or the JSON-RPC URL of a development chain.")
     ] = "eth-tester",
     out: Annotated[
-        Path | None, typer.Option(help="Run folder; with several scenarios, the folder that holds one each.")
+        Path | None,
+        typer.Option(
+            help="Run folder, replacing an earlier run; with several scenarios, the folder that holds one each. "
+            "By default out/ and the scenario's name."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -89,26 +111,23 @@ def tape_record(
     as_json: Json = False,
 ) -> None:
     """Make an oracle tape from market bars."""
-    from crossmargin.recorder import (
-        RecordRequest,
-        parse_duration,
-        parse_feed_option,
-        parse_instant,
-        parse_percent,
-        record_to_file,
-    )
+    from crossmargin.bars import read_feed_source
+    from crossmargin.quantities import read_duration, read_percent, read_time
+    from crossmargin.recorder import RecordRequest, Rule, record_to_file
 
     request = RecordRequest(
         title=title,
         venue=venue,
-        start=parse_instant(start, "--start"),
-        end=parse_instant(end, "--end"),
-        feeds=tuple(parse_feed_option(text) for text in feed),
+        start=_read("--start", read_time, start),
+        end=_read("--end", read_time, end),
+        feeds=tuple(_read("--feed", read_feed_source, text) for text in feed),
         instruments=instruments,
-        decimals=decimals,
-        deviation_bps=parse_percent(deviation, "--deviation"),
-        heartbeat=parse_duration(heartbeat, "--heartbeat"),
-        max_step_bps=parse_percent(max_step, "--max-step"),
+        rule=Rule(
+            deviation=_read("--deviation", read_percent, deviation),
+            heartbeat=_read("--heartbeat", read_duration, heartbeat),
+            max_step=_read("--max-step", read_percent, max_step),
+            decimals=decimals,
+        ),
     )
     rounds = record_to_file(request, out)
     if as_json:
@@ -118,6 +137,16 @@ def tape_record(
         print(f"{out}: {sum(rounds.values())} rounds ({counted})")
 
 
+def _read(option: str, reader: Callable[[str], T], text: str) -> T:
+    """The value of an option; text that has none is an error of that option."""
+    from crossmargin.quantities import BadText
+
+    try:
+        return reader(text)
+    except BadText as problem:
+        raise InputError(option, problem.message, remedy=problem.remedy) from None
+
+
 def main() -> None:
     """Run the command line; what a person wrote wrong is one message and exit code 3."""
     try:
@@ -125,9 +154,6 @@ def main() -> None:
     except InputError as error:
         print(error, file=sys.stderr)
         sys.exit(Exit.INPUT_INVALID)
-    except KeyboardInterrupt:
-        print("interrupted; nothing was changed", file=sys.stderr)
-        sys.exit(130)
 
 
 if __name__ == "__main__":

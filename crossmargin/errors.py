@@ -21,6 +21,7 @@ class InputError(Exception):
     """Something in a file or option that a person wrote, with its place and the remedy.
 
     ``line`` and ``column`` count from 1; 0 means the whole file. ``source`` is the line's text, shown with a caret.
+    ``others`` are later mistakes of the same file that were found with it.
     """
 
     def __init__(
@@ -40,6 +41,17 @@ class InputError(Exception):
         self.column = column
         self.source = source
         self.remedy = remedy
+        self.others: list[InputError] = []
+
+    def to_json(self) -> dict[str, str | int]:
+        """The error as JSON values."""
+        return {
+            "file": self.file,
+            "line": self.line,
+            "column": self.column,
+            "message": self.message,
+            "remedy": self.remedy,
+        }
 
     def __str__(self) -> str:
         place = self.file + (f":{self.line}:{self.column}" if self.line else "")

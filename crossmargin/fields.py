@@ -17,17 +17,15 @@ from pydantic_core import ErrorDetails, PydanticCustomError, core_schema
 
 from crossmargin import quantities
 from crossmargin.errors import InputError
-from crossmargin.library import listed, near
+from crossmargin.messages import listed, near, shown
 from crossmargin.quantities import BadText
-from crossmargin.yamltext import Document, Loc, shown
+from crossmargin.yamltext import Document, Loc
 
 T = TypeVar("T")
 M = TypeVar("M", bound="FileModel")
 
 NAME = "[A-Za-z][A-Za-z0-9_-]{0,31}"  # feeds, tokens, markets: what a tape's column may hold
 ACTOR = "[a-z][a-z0-9_]{0,40}"  # actors and accounts
-RAW_ID = "0|[1-9][0-9]*|0x[0-9a-fA-F]+"
-NUMBER = "(0|[1-9][0-9]*)([.][0-9]+)?"
 
 
 class Fault(Exception):
@@ -130,7 +128,7 @@ class DecimalText(Reader[str]):
 class Integer(Reader[int]):
     """A whole number below ``limit``."""
 
-    limit: int = quantities.UNSIGNED_LIMIT
+    limit: int = quantities.UINT256_LIMIT
 
     def read(self, text: str) -> int:
         """Digits only."""
@@ -138,7 +136,7 @@ class Integer(Reader[int]):
 
     def schema(self) -> dict[str, Any]:
         """An integer, or its text."""
-        return {"type": ["integer", "string"], "minimum": 0, "pattern": f"^({RAW_ID})$"}
+        return {"type": ["integer", "string"], "minimum": 0, "pattern": f"^({quantities.INTEGER})$"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +153,7 @@ class Duration(Reader[int]):
 
     def schema(self) -> dict[str, Any]:
         """Letters after the numbers."""
-        return {"type": "string", "pattern": "^(?=.)([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$"}
+        return {"type": "string", "pattern": f"^(?=.){quantities.DURATION}$"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,13 +218,13 @@ class Reference(Reader[str]):
 
     def read(self, text: str) -> str:
         """The text."""
-        if not re.fullmatch(f"{NAME}|{ACTOR}|{RAW_ID}", text):
+        if not re.fullmatch(f"{NAME}|{ACTOR}|{quantities.INTEGER}", text):
             raise BadText(f"{shown(text)} is neither a name nor an id", "write a name, or a whole number as an id")
         return text
 
     def schema(self) -> dict[str, Any]:
         """A name or a number."""
-        return {"type": ["string", "integer"], "minimum": 0, "pattern": f"^({NAME}|{ACTOR}|{RAW_ID})$"}
+        return {"type": ["string", "integer"], "minimum": 0, "pattern": f"^({NAME}|{ACTOR}|{quantities.INTEGER})$"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,12 +269,14 @@ class FileModel(BaseModel):
 
 
 def validate(document: Document, model: type[M]) -> M:
-    """The document as a model. The error is the first one in the order of the file."""
+    """The document as a model. The error is the first one in the order of the file, with the others."""
     try:
         return model.model_validate(document.plain())
     except ValidationError as failure:
         found = [_to_input_error(document, detail) for detail in failure.errors()]
-        raise min(found, key=lambda error: (error.line, error.column)) from None
+        first, *others = sorted(found, key=lambda error: (error.line, error.column))
+        first.others = others
+        raise first from None
 
 
 def _to_input_error(document: Document, detail: ErrorDetails) -> InputError:
@@ -321,5 +321,5 @@ def _kind_of(value: object) -> str:
 
 def _number_schema(signed: bool) -> dict[str, Any]:
     if signed:
-        return {"type": ["number", "string"], "pattern": f"^[+-]?{NUMBER}$"}
-    return {"type": ["number", "string"], "minimum": 0, "pattern": f"^[+]?{NUMBER}$"}
+        return {"type": ["number", "string"], "pattern": f"^[+-]?{quantities.NUMBER}$"}
+    return {"type": ["number", "string"], "minimum": 0, "pattern": f"^[+]?{quantities.NUMBER}$"}

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from crossmargin.messages import clean, listed, near, shown
 from crossmargin.quantities import BadText
-from crossmargin.yamltext import clean, shown
 
 SPECS = Path(__file__).resolve().parent.parent / "specs"
-LISTED_NAMES = 12  # how many names a remedy lists before it gives up
-LONGEST_NAME = 60  # longer text is not a misspelt name
 SHOWN_PATH = 200  # characters of a path worth repeating in a message
 
 
@@ -48,8 +44,10 @@ class Shelf:
         path = base / text
         if not exists(path):
             others = names_in(path.parent, path.suffix or self.suffix)
-            remedy = f"a path is taken from {base}" if base != Path() and not path.is_absolute() else ""
-            raise BadText(f"no such file: {clean(str(path))[:SHOWN_PATH]}" + near(path.stem, others), remedy)
+            here = base == Path()
+            remedy = "check the path and the spelling" if here or path.is_absolute() else f"a path is taken from {base}"
+            which = "" if here else f": {clean(str(path))[:SHOWN_PATH]}"
+            raise BadText(f"no such file{which}" + near(path.stem, others), remedy)
         return path
 
     def is_name(self, text: str) -> bool:
@@ -76,18 +74,3 @@ def exists(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):
         return False
-
-
-def near(text: str, names: Iterable[str]) -> str:
-    """``, did you mean `x`?`` with the name most like ``text``, or nothing."""
-    if len(text) > LONGEST_NAME:
-        return ""
-    by_folded = {name.casefold(): name for name in names}
-    found = difflib.get_close_matches(text.casefold(), by_folded, n=1)
-    return f", did you mean `{by_folded[found[0]]}`?" if found else ""
-
-
-def listed(names: Iterable[str]) -> str:
-    """``there are: a, b`` for a remedy, or nothing if they are too many or none."""
-    known = list(names)
-    return f"there are: {', '.join(known)}" if 0 < len(known) <= LISTED_NAMES else ""

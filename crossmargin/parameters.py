@@ -24,9 +24,9 @@ from crossmargin.fields import (
     faults_of,
     validate,
 )
-from crossmargin.library import listed, near
+from crossmargin.messages import listed, near, shown
 from crossmargin.quantities import write_decimal
-from crossmargin.yamltext import Document, Loc, read_yaml, shown
+from crossmargin.yamltext import Document, Loc, read_yaml
 from oracle.feeds import MAX_FEEDS, FeedHub, SetFeed, process_set_feed
 from protocol.actions import SetCollateral, SetMarket, SetRisk
 from protocol.errors import Refusal
@@ -202,18 +202,6 @@ class ParameterSet:
     markets: tuple[MarketSpec, ...]
     risk: RiskParams
 
-    def feed_id(self, name: str) -> int:
-        """The id of a feed. Raises ``KeyError`` for an unknown name."""
-        return _index(self.feeds, name)
-
-    def token_id(self, name: str) -> int:
-        """The id of a token. Raises ``KeyError`` for an unknown name."""
-        return _index(self.tokens, name)
-
-    def market_id(self, name: str) -> int:
-        """The id of a market. Raises ``KeyError`` for an unknown name."""
-        return _index(self.markets, name)
-
 
 def load_parameters(path: Path) -> ParameterSet:
     """Read a parameter set and hold it against the protocol's rules; what is wrong is an ``InputError``."""
@@ -324,10 +312,3 @@ def _check(loc: Loc, rule: Callable[..., T], *arguments: Any, rows: str = "") ->
         sentence = (refusal.__doc__ or "").strip().splitlines()[0]
         message = f"refused as {refusal.code}{where}: {sentence}"
         raise Fault(loc, message, RULES.get(refusal.code, ""), key=not rows or lower is None) from None
-
-
-def _index(specs: Sequence[FeedSpec | TokenSpec | MarketSpec], name: str) -> int:
-    for index, spec in enumerate(specs):
-        if spec.name == name:
-            return index
-    raise KeyError(name)

@@ -20,13 +20,15 @@ class Progress:
     def __enter__(self) -> Progress:
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         if self._terminal:
             sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+        if kind is KeyboardInterrupt:
+            sys.stderr.write(f"{self._title}: interrupted, nothing is kept\n")
+        sys.stderr.flush()
 
     def __call__(self, phase: str, done: int) -> None:
-        """Report the phase, and how many of the planned actions are done; unplanned ones may come on top."""
+        """Report the phase, and how many of the planned actions are done."""
         now = time.monotonic()
         if self._terminal:
             if now - self._shown >= 0.1 or done == 0:
@@ -40,5 +42,5 @@ class Progress:
 
     def _line(self, phase: str, done: int, now: float) -> str:
         elapsed = int(now - self._started)
-        counted = f" {done} of about {self._total} actions," if done else ""
+        counted = f" {done} of {self._total} planned actions," if done else ""
         return f"{self._title}: {phase},{counted} {elapsed} s"

@@ -8,22 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from crossmargin.errors import InputError
 from crossmargin.fields import Fault, faults_of, texts_at, validate
 from crossmargin.known import Known
-from crossmargin.library import PARAMETERS, SCENARIOS, TAPES, exists, names_in, near
+from crossmargin.library import PARAMETERS, SCENARIOS, TAPES, exists, names_in
+from crossmargin.messages import near
 from crossmargin.parameters import ParameterSet, load_parameters, unknown
 from crossmargin.quantities import LATEST_TIME, BadText, write_time
 from crossmargin.scenario_file import AccountModel, EndModel, ScenarioModel, StepExpectModel, StepModel
 from crossmargin.steps import ActionModel, AnyAction, push_to_action
+from crossmargin.tape import ANSWER_DECIMALS, Tape, load_tape
 from crossmargin.text import decimal
 from crossmargin.yamltext import Loc, read_yaml
 from protocol.state import account_id
-
-if TYPE_CHECKING:
-    from crossmargin.tape import Tape
 
 ROLES = ("admin", "guardian", "poster", "treasury", "deployer")
 MONEY_TOTALS = ("bad_debt", "insurance_fund", "pool_value", "deficit")
@@ -115,7 +114,7 @@ def load_scenario(path: Path, address_of: AddressOf, parameters: ParameterSet | 
     model = validate(document, ScenarioModel)
     with faults_of(document):
         params = parameters or load_parameters(_find(PARAMETERS.find, model.params, path, ("params",)))
-        tape = _read_tape(model.tape, params, path) if model.tape is not None else None
+        tape = _load_tape(model.tape, params, path) if model.tape is not None else None
         start = _find_start(model, tape)
         accounts = _build_accounts(model, address_of)
         known = Known(params, {name: account.id for name, account in accounts.items()})
@@ -181,11 +180,9 @@ def _find(find: Callable[[str, Path], Path], text: str, path: Path, loc: Loc) ->
         return find(text, path.parent)
 
 
-def _read_tape(text: str, params: ParameterSet, path: Path) -> Tape:
+def _load_tape(text: str, params: ParameterSet, path: Path) -> Tape:
     """The tape, if the parameter set has its feeds with the decimals that tapes have."""
-    from crossmargin.tape import ANSWER_DECIMALS, read_tape
-
-    tape = read_tape(_find(TAPES.find, text, path, ("tape",)))
+    tape = load_tape(_find(TAPES.find, text, path, ("tape",)))
     decimals = {feed.name: feed.decimals for feed in params.feeds}
     for feed in tape.feeds:
         if feed not in decimals:

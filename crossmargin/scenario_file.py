@@ -23,6 +23,7 @@ from crossmargin.fields import (
     Reader,
     refuse,
 )
+from crossmargin.messages import shown
 from crossmargin.quantities import BadText
 from crossmargin.steps import (
     ActionModel,
@@ -40,7 +41,6 @@ from crossmargin.steps import (
     TradeModel,
     WithdrawModel,
 )
-from crossmargin.yamltext import shown
 from protocol.errors import REFUSALS
 from protocol.account_state import AccountState
 from protocol.units import UNITS_LIMIT
@@ -79,8 +79,7 @@ class Moment(Reader[When]):
 
     def schema(self) -> dict[str, Any]:
         """Either form."""
-        duration = "(?=[0-9])([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?"
-        return {"type": "string", "pattern": f"^({duration}|{_TIME_PATTERN})$"}
+        return {"type": "string", "pattern": f"^((?=[0-9]){quantities.DURATION}|{quantities.TIME})$"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +92,8 @@ class UtcTime(Reader[int]):
 
     def schema(self) -> dict[str, Any]:
         """A UTC time."""
-        return {"type": "string", "pattern": f"^{_TIME_PATTERN}$"}
+        return {"type": "string", "pattern": f"^{quantities.TIME}$"}
 
-
-_TIME_PATTERN = "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?Z"
 
 ActorField = Annotated[str, ACTOR_NAME]
 ProseField = Annotated[str, Prose()]

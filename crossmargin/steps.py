@@ -32,16 +32,16 @@ from crossmargin.parameters import (
     TierModel,
     to_haircuts,
 )
-from crossmargin.quantities import UNSIGNED_LIMIT, write_decimal
+from crossmargin.quantities import UINT256_LIMIT, write_decimal
 from crossmargin.yamltext import Loc
 from oracle import feeds as oracle
 from oracle.feeds import MAX_FEEDS
 from protocol import actions
 from protocol.params import CollateralParams, MarketParams
 
-NO_LIMIT_BUY = UNSIGNED_LIMIT - 1
+NO_LIMIT_BUY = UINT256_LIMIT - 1
 NO_LIMIT_SELL = 0
-NO_FEED = UNSIGNED_LIMIT  # an answer without a feed belongs to none: it is taken in its smallest unit
+NO_FEED = UINT256_LIMIT  # an answer without a feed belongs to none: it is taken in its smallest unit
 
 AnyAction = actions.Action | oracle.OracleAction
 ReferenceField = Annotated[str, Reference()]

@@ -19,24 +19,16 @@ import yaml
 from yaml.reader import ReaderError
 
 from crossmargin.errors import InputError
+from crossmargin.messages import clean, shown
+from crossmargin.source import Place, Source, read_text
 
 MAX_BYTES = 2_000_000  # ten times a scenario of a thousand steps
 MAX_DEPTH = 20  # the deepest file of ours has 7 levels
-SHOWN_TEXT = 40  # characters of a value worth repeating in a message
-SHOWN_LINE = 200  # characters of a source line worth printing under one
 
 Loc = tuple[str | int, ...]  # the way from the top of a file to a value: keys, and indices in lists
 
 _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # as YAML counts lines
 _UNREADABLE = {"Cc", "Cs"}  # control characters reach terminals, lone surrogates cannot be written to a file
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A position in a file, counted from 1."""
-
-    line: int
-    column: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,30 +60,11 @@ Node = Scalar | ListNode | MapNode
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A file's lines, able to say where in them something is wrong."""
-
-    file: Path
-    lines: Sequence[str]
-
-    def error(self, place: Place, message: str, remedy: str = "") -> InputError:
-        """The error at a place. The line is clipped, and no control character of it can reach a terminal."""
-        source = self.lines[place.line - 1] if place.line <= len(self.lines) else ""
-        source = "" if place.column > SHOWN_LINE else clean(source[:SHOWN_LINE])
-        return InputError(self.file, message, line=place.line, column=place.column, source=source, remedy=remedy)
-
-
-@dataclass(frozen=True, slots=True)
 class Document:
     """A file's tree and its source."""
 
     source: Source
     root: Node
-
-    @property
-    def file(self) -> Path:
-        """The file it was read from."""
-        return self.source.file
 
     def place(self, loc: Loc, *, key: bool = False) -> Place:
         """Where the value at ``loc`` stands, or its key. Steps that do not exist in the file are passed over."""
@@ -115,52 +88,9 @@ class Document:
         return _plain(self.root)
 
 
-def clean(text: str) -> str:
-    """The text with a replacement for whatever does not print; tabs become spaces, so that a caret fits below."""
-    return "".join(
-        character if character.isprintable() else " " if character == "\t" else "\N{REPLACEMENT CHARACTER}"
-        for character in text
-    )
-
-
-def shown(text: str) -> str:
-    """A value in backquotes, shortened so that a message stays one line."""
-    return f"`{clean(text if len(text) <= SHOWN_TEXT else text[: SHOWN_TEXT - 3] + '...')}`"
-
-
 def read_yaml(path: Path) -> Document:
     """Read a file as YAML. Whatever is wrong with it is an ``InputError`` with its place."""
-    return parse_yaml(read_text(path), path)
-
-
-def read_text(path: Path) -> str:
-    """The text of a UTF-8 file of at most ``MAX_BYTES``.
-
-    Refuses a missing or unreadable file, a folder, a larger file (before and while it is read: a device has no
-    size), and bytes that are not UTF-8.
-    """
-    try:
-        if path.is_dir():
-            raise InputError(path, "is a folder, not a file", remedy="name a YAML file in it")
-        size = path.stat().st_size
-        data = b""
-        if size <= MAX_BYTES:
-            with path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise InputError(path, "no such file", remedy="check the path and the spelling") from None
-    except (OSError, ValueError) as problem:
-        reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
-        raise InputError(path, f"cannot be read: {reason}", remedy="check the path and its permissions") from None
-    if max(size, len(data)) > MAX_BYTES:
-        raise InputError(path, f"is larger than {MAX_BYTES} bytes, the most a file of this kind may have")
-    try:
-        return data.decode("utf-8").removeprefix("\ufeff")  # some editors put a byte order mark first
-    except UnicodeDecodeError as problem:
-        before = _LINE_BREAK.split(data[: problem.start].decode("utf-8"))
-        source = Source(path, (*before[:-1], before[-1] + "\N{REPLACEMENT CHARACTER}"))
-        place = Place(len(before), len(before[-1]) + 1)
-        raise source.error(place, "is not UTF-8 text here", "save the file as UTF-8") from None
+    return parse_yaml(read_text(path, MAX_BYTES), path)
 
 
 def parse_yaml(text: str, file: Path) -> Document:

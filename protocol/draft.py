@@ -296,9 +296,7 @@ class Draft:
     def report_ledger(self) -> None:
         """Report the protocol's own dollars in their final form."""
         self.events.append(
-            LedgerUpdated(
-                self.pool, self.insurance, self.deficit, self.trader_debt, self.share_supply, self.reserved
-            )
+            LedgerUpdated(self.pool, self.insurance, self.deficit, self.trader_debt, self.share_supply, self.reserved)
         )
 
     def commit(self) -> Outcome:
@@ -309,9 +307,7 @@ class Draft:
             accounts = accounts.put(account.id, account.freeze())
         for owner, stake in self._stakes.items():
             stakes = stakes.put(owner, stake)
-        ledger = Ledger(
-            self.pool, self.insurance, self.deficit, self.trader_debt, self.share_supply, self.reserved
-        )
+        ledger = Ledger(self.pool, self.insurance, self.deficit, self.trader_debt, self.share_supply, self.reserved)
         # Spelled out: this runs once an action, and dataclasses.replace costs twice as much.
         state = State(
             base.roles,

@@ -287,6 +287,12 @@ class SelfLiquidation(Refusal):
     code = "liq/self"
 
 
+class BatchTooLong(Refusal):
+    """One call liquidates at most so many accounts."""
+
+    code = "liq/batch"
+
+
 class PoolReserved(Refusal):
     """The pool must keep what it lent to traders and what open interest reserves."""
 

@@ -22,6 +22,9 @@ from protocol.units import Usd
 from protocol.window import add_closed
 
 
+MAX_BATCH = 32  # accounts of one call
+
+
 def process_liquidate(state: State, env: Env, action: Liquidate) -> Outcome:
     """Close enough of an account below maintenance, or all of it, and settle what it leaves (LIQ-1 to LIQ-8).
 
@@ -88,9 +91,7 @@ def process_liquidate(state: State, env: Env, action: Liquidate) -> Outcome:
     return draft.commit()
 
 
-def close(
-    draft: Draft, account: DraftAccount, env: Env, market: int, size: int, standing: AccountState
-) -> Usd:
+def close(draft: Draft, account: DraftAccount, env: Env, market: int, size: int, standing: AccountState) -> Usd:
     """Close ``size`` (signed as the position) of one position and return its notional (LIQ-5).
 
     Only what a LIQUIDATABLE account loses counts in the market's window.
@@ -113,7 +114,12 @@ def settle_flag(draft: Draft, account: DraftAccount, env: Env, health: Health) -
 
 
 def process_liquidate_many(state: State, env: Env, action: LiquidateMany) -> Outcome:
-    """Liquidate several accounts, each by itself; one that is refused does not stop the others (LIQ-9)."""
+    """Liquidate several accounts, each by itself; one that is refused does not stop the others (LIQ-9).
+
+    Refuses: liq/batch.
+    """
+    if len(action.batch) > MAX_BATCH:
+        raise errors.BatchTooLong(most=MAX_BATCH)
     events: list[Event] = []
     for account in action.batch:
         try:
@@ -144,8 +150,6 @@ def process_flag_account(state: State, env: Env, action: FlagAccount) -> Outcome
         draft.put_flag(account, 0)
     else:
         if not is_liquidatable(health):
-            raise errors.NotLiquidatable(
-                equity_mm=health.equity_mm, maintenance_margin=health.maintenance_margin
-            )
+            raise errors.NotLiquidatable(equity_mm=health.equity_mm, maintenance_margin=health.maintenance_margin)
         draft.put_flag(account, env.now)
     return draft.commit()

@@ -10,9 +10,7 @@ from protocol.state import Token
 from protocol.units import BPS, Bps, Price, Units, Usd, cdiv, fdiv
 
 
-def compute_sale(
-    debt: Usd, held: Units, price: Price, params: CollateralParams, discount: Bps
-) -> tuple[Units, Usd]:
+def compute_sale(debt: Usd, held: Units, price: Price, params: CollateralParams, discount: Bps) -> tuple[Units, Usd]:
     """Units to sell to the pool for a debt, and what they bring at oracle price less discount (WAT-1).
 
     Just enough units, rounded up to whole ones; their proceeds are rounded down. The price is positive: a

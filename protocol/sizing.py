@@ -92,9 +92,7 @@ def compute_shortage(risk: RiskParams, health: Health) -> Usd:
     return target - (health.equity_mm - risk.fixed_reward - health.reserve) + ROUNDING_SLACK
 
 
-def walk_down(
-    risk: RiskParams, brackets: Sequence[MarginBracket], notional: Usd, shortage: Usd
-) -> tuple[Usd, Usd]:
+def walk_down(risk: RiskParams, brackets: Sequence[MarginBracket], notional: Usd, shortage: Usd) -> tuple[Usd, Usd]:
     """Notional to close in one market, from its highest bracket down, and the shortage that is left (SIZ-4)."""
     closed = 0
     top = notional

@@ -145,9 +145,7 @@ def check_acceptable(action: Trade, price: Price, impact: Usd) -> None:
         raise errors.PriceNotAcceptable(price=price, impact=impact, acceptable=action.acceptable_price)
 
 
-def check_growth(
-    draft: Draft, account: DraftAccount, market: int, skew: int, size_delta: Size, price: Price
-) -> None:
+def check_growth(draft: Draft, account: DraftAccount, market: int, skew: int, size_delta: Size, price: Price) -> None:
     """Refuse growth beyond the market's, the pool's or the account's limits (TRD-8 to TRD-11).
 
     ``skew`` is the one before the part that opens. Refuses: market/premium, market/oi-cap, market/skew-cap,

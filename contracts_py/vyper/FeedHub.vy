@@ -6,6 +6,7 @@
 # @custom:kill The poster can stop pushing; prices then go stale and every action that needs one is refused.
 
 from interfaces import IFeedHub
+from modules import price_status
 implements: IFeedHub
 
 event FeedSet:
@@ -20,17 +21,12 @@ event RoundPushed:
     updated_at: uint256
 
 MAX_FEEDS: constant(uint256) = 64
+SENT_FEEDS: constant(uint256) = MAX_FEEDS + 1  # room for one too many, so that it is refused and not undecodable
 MAX_FEED_DECIMALS: constant(uint256) = 18
 SHORTEST_MAX_AGE: constant(uint256) = 60
 LONGEST_MAX_AGE: constant(uint256) = 3 * 86_400
 ANSWER_LIMIT: constant(int256) = 2**127
 PRICE_LIMIT: constant(int256) = 2**96
-
-# Status bits (ORC-2).
-NON_POSITIVE: constant(uint256) = 1
-STALE_HARD: constant(uint256) = 4
-OUT_OF_BOUNDS: constant(uint256) = 64
-UNAVAILABLE: constant(uint256) = 8192
 
 admin: address
 poster: address
@@ -66,14 +62,14 @@ def set_feed(feed: uint256, decimals: uint256, max_age: uint256):
 
 
 @external
-def push(feeds: DynArray[uint256, MAX_FEEDS], answers: DynArray[int256, MAX_FEEDS]):
+def push(feeds: DynArray[uint256, SENT_FEEDS], answers: DynArray[int256, SENT_FEEDS]):
     """
     @notice Append one round per feed named, at the time of the block (ORC-4). Any answer is accepted; readers guard.
     """
     assert msg.sender == self.poster, "role/not-poster"
     assert len(feeds) != 0 and len(feeds) == len(answers), "oracle/malformed-push"
     next_allowed: uint256 = 0
-    for i: uint256 in range(len(feeds), bound=MAX_FEEDS):
+    for i: uint256 in range(len(feeds), bound=SENT_FEEDS):
         feed: uint256 = feeds[i]
         answer: int256 = answers[i]
         assert feed >= next_allowed, "oracle/malformed-push"
@@ -97,19 +93,19 @@ def read(feed: uint256) -> (uint256, uint256):
     @dev Reentrant, so that the protocol can read while it is called from a token callback: it makes no calls.
     """
     if feed >= self.feed_count:
-        return 0, UNAVAILABLE
+        return 0, price_status.UNAVAILABLE
     word: uint256 = self.feeds[feed]
     if (word >> 48) & (2**40 - 1) == 0:
-        return 0, UNAVAILABLE
+        return 0, price_status.UNAVAILABLE
     status: uint256 = 0
     if block.timestamp - ((word >> 88) & (2**40 - 1)) > (word >> 16) & (2**32 - 1):
-        status = STALE_HARD
+        status = price_status.STALE_HARD
     answer: int256 = convert(convert(word, bytes32), int256) >> 128
     price: int256 = answer * convert(10 ** (18 - ((word >> 8) & 255)), int256)
     if price <= 0:
-        return 0, status | NON_POSITIVE
+        return 0, status | price_status.NON_POSITIVE
     if price >= PRICE_LIMIT:
-        return 0, status | OUT_OF_BOUNDS
+        return 0, status | price_status.OUT_OF_BOUNDS
     return convert(price, uint256), status
 
 

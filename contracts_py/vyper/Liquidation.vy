@@ -69,10 +69,11 @@ def liquidate(account: uint256):
 
 
 @external
-def liquidate_many(batch: DynArray[uint256, types.MAX_BATCH]):
+def liquidate_many(batch: DynArray[uint256, types.SENT_BATCH]):
     """
     @notice Liquidate several accounts, each by itself; one that is refused does not stop the others (LIQ-9).
     """
+    assert len(batch) <= types.MAX_BATCH, "liq/batch"
     for account: uint256 in batch:
         success: bool = False
         response: Bytes[100] = b""

@@ -61,8 +61,8 @@ class ChainEngine:
         node = Node.connect(backend)
         if node.now > genesis:
             raise NodeUnusable(
-                f"its newest block is from {node.now}, but this scenario needs a chain that begins at or before "
-                f"{genesis}; start the node with that time (anvil: --timestamp {genesis})"
+                f"its newest block is from {node.now}, but this scenario needs a chain that stands at or before "
+                f"{genesis}; start a new node for every replay, with that time (anvil: --timestamp {genesis})"
             )
         return node
 

@@ -13,13 +13,14 @@ from typing import Any
 
 from contracts_py.errors import NodeUnusable
 from contracts_py.keys import address_of
-from crossmargin.errors import Exit
+from crossmargin.errors import Exit, InputError
 from crossmargin.progress import Progress
 from crossmargin.replay.expectations import Missed, check_end, check_step
 from crossmargin.replay.folder import RunFolder
 from crossmargin.replay.lockstep import Divergence
 from crossmargin.replay.result import build_result
 from crossmargin.replay.run import CONFIGURE_TIME, ENGINES, Chain, Replay, count_planned
+from crossmargin.replay.story import Story
 from crossmargin.replay.summary import Summary
 from crossmargin.replay.trace import Trace
 from crossmargin.scenario import Scenario, actors, find_scenarios, load_scenario
@@ -40,6 +41,16 @@ class Run:
     failure: str
     folder: Path
 
+    def to_json(self) -> dict[str, Any]:
+        """The run as ``--json`` prints it."""
+        return {
+            **self.result,
+            "ok": self.exit_code == Exit.OK,
+            "missed": [str(miss) for miss in self.missed],
+            "failure": self.failure,
+            "run_folder": str(self.folder),
+        }
+
     @property
     def exit_code(self) -> Exit:
         """What the run says about the scenario and the twins."""
@@ -55,33 +66,34 @@ def replay(scenario: Scenario, engine: str, backend: str, out: Path, report: Rep
     Raises ``InputError`` if the folder cannot be written and ``NodeUnusable`` if the backend cannot be used.
     """
     with RunFolder(out) as folder:
-        report("preparing the chain" if engine != "model" else "starting", 0)
+        report("preparing the chain (the first time it compiles)" if engine != "model" else "starting", 0)
         chain = open_chain(scenario, backend) if engine != "model" else None
         run = Replay(scenario, engine, chain)
         shown_backend = backend if chain else "none"
-        summary = Summary(run, shown_backend)
+        story = Story()
         trace = Trace(folder.file("trace.sqlite"))
         facts = describe_inputs(scenario, engine, shown_backend)
         trace.put_run((key, json.dumps(value, sort_keys=True)) for key, value in facts.items())
         for spec in scenario.accounts.values():
             trace.put_account(spec)
         missed: list[Missed] = []
-        failure, divergence, last = "", None, None
+        failure, divergences, last, planned = "", 0, None, 0
         try:
             for done in run.play():
                 last = done
                 trace.put_action(done)
-                summary.take(done)
+                story.take(done)
                 missed.extend(check_step(done))
-                report("replaying", done.number)
+                planned += done.planned.kind != "keeper"
+                report("replaying", planned)
         except Divergence as found:
-            failure, divergence = str(found), found
+            failure, divergences = str(found), 1
         except InvariantBroken as broken:
             failure = f"an invariant does not hold after {last.number if last else 0} actions: {broken}"
-        result = build_result(run, shown_backend, divergences=1 if divergence else 0)
+        result = build_result(run, shown_backend, divergences)
         if last and not failure:
-            missed.extend(check_end(scenario, last, result, summary.liquidated()))
-        page = summary.render(last, result, missed) if last else ""
+            missed.extend(check_end(scenario, last, result, story.liquidated))
+        page = Summary(scenario, story).render(last, result, missed) if last else ""
         trace.close()
         folder.file("summary.txt").write_text(page + (f"\n{failure}\n" if failure else ""), "utf-8")
         folder.file("timings.json").write_text(json.dumps(result["seconds"]) + "\n", "utf-8")
@@ -127,14 +139,19 @@ def replay_all(texts: list[str], engine: str, backend: str, out: Path | None, as
 
     All scenarios are read before the first is run, so a mistake in the last one costs no waiting.
     """
-    if engine not in ENGINES:
-        print(f"there is no engine {engine!r}; choose from {', '.join(ENGINES)}", file=sys.stderr)
+    wrong = check_options(engine, backend)
+    try:
+        scenarios = (
+            [] if wrong else [load_scenario(path, address_of) for text in texts for path in find_scenarios(text)]
+        )
+    except InputError as error:
+        if as_json:
+            print(json.dumps({"ok": False, "error": error.to_json()}))
+        raise
+    wrong = wrong or check_names(scenarios)
+    if wrong:
+        print(wrong, file=sys.stderr)
         return Exit.USAGE
-    if backend != "eth-tester" and "://" not in backend:
-        print(f"there is no backend {backend!r}; use eth-tester or a URL", file=sys.stderr)
-        return Exit.USAGE
-    paths = [path for text in texts for path in find_scenarios(text)]
-    scenarios = [load_scenario(path, address_of) for path in paths]
     worst = Exit.OK
     for scenario in scenarios:
         target = (out or OUT) / scenario.name if out is None or len(scenarios) > 1 else out
@@ -144,16 +161,44 @@ def replay_all(texts: list[str], engine: str, backend: str, out: Path | None, as
         except NodeUnusable as problem:
             print(f"backend {backend}: {problem}", file=sys.stderr)
             return Exit.ENGINE_MISSING
-        if as_json:
-            print(json.dumps(run.result), flush=True)
-        else:
-            print(run.summary)
-            print(f"run folder: {run.folder}", flush=True)
-        for wrong in (run.failure, *run.missed):
-            if wrong:
-                print(f"{scenario.path}: {wrong}", file=sys.stderr)
+        show(run, scenario.path, as_json)
         worst = max(worst, run.exit_code)
     return worst
+
+
+def check_options(engine: str, backend: str) -> str:
+    """What is wrong with the options, or nothing."""
+    if engine not in ENGINES:
+        return f"there is no engine {engine!r}; choose from {', '.join(ENGINES)}"
+    if backend != "eth-tester" and "://" not in backend:
+        return f"there is no backend {backend!r}; use eth-tester or a URL"
+    if backend != "eth-tester" and engine == "model":
+        return "the model runs on no backend; choose --engine chain or lockstep"
+    return ""
+
+
+def check_names(scenarios: list[Scenario]) -> str:
+    """What is wrong with the scenarios together, or nothing."""
+    paths: dict[str, Path] = {}
+    for scenario in scenarios:
+        other = paths.setdefault(scenario.name, scenario.path)
+        if other is not scenario.path:
+            return f"{other} and {scenario.path} would have the same run folder; replay them apart"
+    return ""
+
+
+def show(run: Run, path: Path, as_json: bool) -> None:
+    """Print a finished run, and on standard error what was wrong with it."""
+    if as_json:
+        print(json.dumps(run.to_json()), flush=True)
+    else:
+        print(run.summary)
+        print(f"run folder: {run.folder}", flush=True)
+    if run.failure:
+        print(f"{path}: {run.failure}", file=sys.stderr)
+    for miss in run.missed:
+        place = f"{path}:{miss.line}" if miss.line else f"{path}: at the end"
+        print(f"{place}: {miss.what}", file=sys.stderr)
 
 
 def _timeless(result: dict[str, Any]) -> dict[str, Any]:

@@ -17,16 +17,22 @@ from protocol.state import NO_POSITION
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """An expectation that was not met. ``line`` is the scenario's, 0 for the end of the run."""
+    """An expectation that was not met. ``line`` is the scenario's, 0 for the end of the run; ``facts`` say more."""
 
     line: int
     subject: str
     expected: str
     found: str
+    facts: str = ""
 
     def __str__(self) -> str:
-        where = f"line {self.line}" if self.line else "at the end"
-        return f"{where}: {self.subject}: expected {self.expected}, found {self.found}"
+        return f"{f'line {self.line}' if self.line else 'at the end'}: {self.what}"
+
+    @property
+    def what(self) -> str:
+        """The expectation and what was found instead."""
+        more = f" ({self.facts})" if self.facts else ""
+        return f"{self.subject}: expected {self.expected}, found {self.found}{more}"
 
 
 def check_step(done: Done) -> Iterator[Missed]:
@@ -37,7 +43,8 @@ def check_step(done: Done) -> Iterator[Missed]:
     expected_code = step.expect.refused or "ok"
     subject = type(step.action).__name__
     if done.code != expected_code:
-        yield Missed(step.line, subject, expected_code, done.code)
+        facts = ", ".join(f"{name} {value}" for name, value in done.facts.items())
+        yield Missed(step.line, subject, expected_code, done.code, facts)
         return
     for name, expected in step.expect.values.items():
         found = read_value(done, step, name)

@@ -23,15 +23,11 @@ class Difference:
 class Divergence(Exception):
     """The first difference between the twins, and the action after which it showed."""
 
-    def __init__(self, step: int, time: int, action: str, difference: Difference) -> None:
+    def __init__(self, number: int, time: int, action: str, difference: Difference) -> None:
         super().__init__(
-            f"step {step}, {action} at {time}: {difference.record}, field {difference.field}: "
+            f"action {number}, {action} at {time}: {difference.record}, field {difference.field}: "
             f"model {difference.model}, chain {difference.chain}"
         )
-        self.step = step
-        self.time = time
-        self.action = action
-        self.difference = difference
 
 
 def compare_results(

@@ -5,23 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from crossmargin.replay.run import Replay
+from crossmargin.replay.world import World
 from crossmargin.text import decimal
 from protocol.codec import digest
 from protocol.pool import compute_inventory_value, compute_traders_pnl
 from protocol.units import Usd
 
 
-def compute_pool_value(replay: Replay) -> Usd:
-    """The pool with the traders' net unrealised profit settled and its inventory at market, at the end of a run."""
-    state, env = replay.world.protocol, replay.world.env(replay.now)
+def compute_pool_value(world: World, now: int) -> Usd:
+    """The pool with the traders' net unrealised profit settled and its inventory at market."""
+    state, env = world.protocol, world.env(now)
     return state.ledger.pool - compute_traders_pnl(state, env)[0] + compute_inventory_value(state, env)[0]
 
 
-def build_result(replay: Replay, backend: str, divergences: int = 0) -> dict[str, Any]:
+def build_result(replay: Replay, backend: str, divergences: int) -> dict[str, Any]:
     """The facts of a finished run. Money is decimal text; only ``seconds`` differs between two runs."""
-    totals, ledger = replay.totals, replay.world.protocol.ledger
+    totals, world = replay.totals, replay.final
+    ledger = world.protocol.ledger
     feeds = replay.scenario.params.feeds
-    world = replay.final
     return {
         "scenario": replay.scenario.name,
         "engine": replay.engine,
@@ -33,7 +34,7 @@ def build_result(replay: Replay, backend: str, divergences: int = 0) -> dict[str
         "divergences": divergences,
         "bad_debt": decimal(totals.bad_debt),
         "insurance_fund": decimal(ledger.insurance),
-        "pool_value": decimal(compute_pool_value(replay)),
+        "pool_value": decimal(compute_pool_value(world, replay.now)),
         "deficit": decimal(ledger.deficit),
         "min_price": {
             feeds[feed].name: decimal(answer, feeds[feed].decimals)

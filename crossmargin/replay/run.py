@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from heapq import merge
 from typing import Any, Protocol
 
 from contracts_py.errors import UnknownRevert
@@ -54,14 +55,19 @@ class Planned:
 
 @dataclass(frozen=True)
 class Done:
-    """An action and what came of it. ``gas`` is 0 without a chain; ``code`` is ``ok`` or the refusal's."""
+    """An action and what came of it. ``gas`` is 0 without a chain; ``code`` is ``ok`` or the refusal's.
+
+    ``facts`` are the numbers that decided a refusal of the model; ``before`` and ``world`` are its states around it.
+    """
 
     number: int
     planned: Planned
     time: int
     code: str
+    facts: Mapping[str, int]
     events: tuple[Any, ...]
     gas: int
+    before: World
     world: World
 
 
@@ -77,6 +83,20 @@ class Totals:
     model_seconds: float = 0.0
     min_answer: dict[int, int] = field(default_factory=dict)
 
+    def take(self, done: Done) -> None:
+        """Enter one action."""
+        is_round = isinstance(done.planned.action, Push) and done.code == "ok"
+        if done.planned.kind in {"user", "keeper"} and not is_round:
+            self.actions += 1
+            self.refusals += done.code != "ok"
+        for event in done.events:
+            if isinstance(event, RoundPushed):
+                self.rounds += 1
+                self.min_answer[event.feed] = min(event.answer, self.min_answer.get(event.feed, event.answer))
+            elif isinstance(event, AccountLiquidated):
+                self.liquidations += 1
+                self.bad_debt += event.bad_debt
+
 
 class Replay:
     """One run of a scenario. Iterate over ``play`` to drive it."""
@@ -88,7 +108,6 @@ class Replay:
         self.totals = Totals()
         admin, guardian, poster = (address_of(role) for role in ("admin", "guardian", "poster"))
         self.world = new_world(admin, guardian, poster, len(scenario.params.tokens))
-        self.previous = self.world  # before the newest action
         self.books = Books()
         self._clock = scenario.start - CONFIGURE_TIME
         self._number = 0
@@ -133,13 +152,13 @@ class Replay:
         """Apply one action to the model, then to the chain, and compare."""
         self._clock = max(planned.time, self._clock + 1)
         self._number += 1
-        self.previous = self.world
+        before = self.world
         started = clock.perf_counter()
-        code, events = "ok", ()
+        code, events, facts = "ok", (), {}
         try:
             self.world, events = self.world.apply(self._clock, address_of(planned.sender), planned.action)
         except Refusal as refusal:
-            code = refusal.code
+            code, facts = refusal.code, refusal.facts
         self.totals.model_seconds += clock.perf_counter() - started
         self.books.take(events)
         check_all(self.world.protocol)
@@ -147,24 +166,23 @@ class Replay:
         if self.chain:
             chain_code, chain_events, gas = _execute(self.chain, self._clock, planned)
             if self.engine == "lockstep":
-                self._report(planned, compare_results(code, events, chain_code, chain_events))
+                action = type(planned.action).__name__
+                self._report(action, compare_results(code, events, chain_code, chain_events))
                 if self._number % STATE_CHECK_INTERVAL == 0:
-                    self._compare_states(type(planned.action).__name__)
+                    self._compare_states(action)
             self.chain.audit(chain_events)
             code, events = chain_code, chain_events
-        done = Done(self._number, planned, self._clock, code, events, gas, self.world)
-        count(self.totals, done)
+        done = Done(self._number, planned, self._clock, code, facts, events, gas, before, self.world)
+        self.totals.take(done)
         return done
 
     def _compare_states(self, action: str) -> None:
         if self.engine == "lockstep" and self.chain:
-            difference = compare_worlds(self.world, self.chain.read())
-            if difference:
-                raise Divergence(self._number, self._clock, action, difference)
+            self._report(action, compare_worlds(self.world, self.chain.read()))
 
-    def _report(self, planned: Planned, difference: Difference | None) -> None:
+    def _report(self, action: str, difference: Difference | None) -> None:
         if difference:
-            raise Divergence(self._number, self._clock, type(planned.action).__name__, difference)
+            raise Divergence(self._number, self._clock, action, difference)
 
 
 def plan_setup(scenario: Scenario) -> Iterator[Planned]:
@@ -178,33 +196,26 @@ def plan_setup(scenario: Scenario) -> Iterator[Planned]:
 
 def plan_timeline(scenario: Scenario) -> Iterator[Planned]:
     """Rounds of the tape and steps of the scenario, by time; at the same time the round comes first."""
-    steps = iter(scenario.steps)
-    step = next(steps, None)
-    for time, answers in _pushes(scenario):
-        while step is not None and step.at < time:
-            yield Planned(step.at, "user", step.sender, step.action, step)
-            step = next(steps, None)
-        yield Planned(time, "round", "poster", _push(scenario.params, answers))
-    while step is not None:
-        yield Planned(step.at, "user", step.sender, step.action, step)
-        step = next(steps, None)
+    pushes = scenario.tape.pushes() if scenario.tape else ()
+    rounds = (
+        Planned(time, "round", "poster", build_push(scenario.params, answers))
+        for time, answers in pushes
+        if time >= scenario.start
+    )
+    steps = (Planned(step.at, "user", step.sender, step.action, step) for step in scenario.steps)
+    return merge(rounds, steps, key=lambda planned: planned.time)
+
+
+def build_push(params: ParameterSet, answers: dict[str, int]) -> Push:
+    """The push of answers by feed name, in the order of ids that the hub wants."""
+    names = [feed.name for feed in params.feeds]
+    by_id = sorted((names.index(name), answer) for name, answer in answers.items())
+    return Push(tuple(feed for feed, _ in by_id), tuple(answer for _, answer in by_id))
 
 
 def count_planned(scenario: Scenario) -> int:
-    """How many actions are known before the run; keepers add theirs."""
+    """How many actions are known before the run; those of keepers are not."""
     return sum(1 for _ in plan_setup(scenario)) + sum(1 for _ in plan_timeline(scenario))
-
-
-def _pushes(scenario: Scenario) -> Iterator[tuple[int, dict[str, int]]]:
-    if scenario.tape:
-        for time, answers in scenario.tape.pushes():
-            if time >= scenario.start:
-                yield time, answers
-
-
-def _push(params: ParameterSet, answers: dict[str, int]) -> Push:
-    by_id = sorted((params.feed_id(name), answer) for name, answer in answers.items())
-    return Push(tuple(feed for feed, _ in by_id), tuple(answer for _, answer in by_id))
 
 
 def _execute(chain: Chain, time: int, planned: Planned) -> tuple[str, tuple[Any, ...], int]:
@@ -215,18 +226,3 @@ def _execute(chain: Chain, time: int, planned: Planned) -> tuple[str, tuple[Any,
     except UnknownRevert as revert:
         return str(revert), (), 0
     return "ok", events, gas
-
-
-def count(totals: Totals, done: Done) -> None:
-    """Enter one action into the totals."""
-    is_round = isinstance(done.planned.action, Push) and done.code == "ok"
-    if done.planned.kind in {"user", "keeper"} and not is_round:
-        totals.actions += 1
-        totals.refusals += done.code != "ok"
-    for event in done.events:
-        if isinstance(event, RoundPushed):
-            totals.rounds += 1
-            totals.min_answer[event.feed] = min(event.answer, totals.min_answer.get(event.feed, event.answer))
-        elif isinstance(event, AccountLiquidated):
-            totals.liquidations += 1
-            totals.bad_debt += event.bad_debt

@@ -186,24 +186,28 @@ def test_the_router_passes_answers_on(odd_router: tuple[Node, int]) -> None:
     assert int.from_bytes(node.call(router, keccak(text="long_enough()")[:4]), "big") == 7
 
 
-@pytest.mark.parametrize("fault", ["engine without code", "route twice", "token is the oracle's zero", "no token"])
+@pytest.mark.parametrize(
+    "fault", ["engine without code", "route twice", "oracle without code", "token without code", "no token"]
+)
 def test_the_router_refuses_a_faulty_deployment(artifacts: dict[str, Artifact], fault: str) -> None:
     node = Node(eth_tester_provider(START))
     key = private_key("deployer")
     node.fund(address_of("deployer"))
     engine = node.deploy(key, artifacts["Risk"].bytecode)
     good = (b"\x01\x02\x03\x04", to_hex(engine))
-    routes, tokens = [good], [to_hex(engine)]
+    routes, oracle, tokens = [good], to_hex(engine), [to_hex(engine)]
     if fault == "engine without code":
         routes = [(b"\x01\x02\x03\x04", to_hex(0xDEAD))]
     elif fault == "route twice":
         routes = [good, good]
+    elif fault == "oracle without code":
+        oracle = to_hex(0xDEAD)
     elif fault == "no token":
         tokens = []
     else:
         tokens = [to_hex(0)]
     kinds = ["(bytes4,address)[]", "address", "address", "address", "address[]"]
-    arguments = encode(kinds, [routes, to_hex(1), to_hex(2), to_hex(engine), tokens])
+    arguments = encode(kinds, [routes, to_hex(1), to_hex(2), oracle, tokens])
     with pytest.raises(Reverted):
         node.deploy(key, artifacts["CrossMargin"].bytecode, arguments)
     node.deploy(

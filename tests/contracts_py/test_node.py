@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +33,8 @@ def anvil(request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of a fresh anvil whose genesis is at the time given as parameter."""
     assert ANVIL is not None
     command = [ANVIL, "--port", "0", "--timestamp", str(request.param), "--hardfork", "prague"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    # What npm installs is a wrapper that starts the program itself: both are ended as one group.
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     assert process.stdout is not None
     for line in process.stdout:
         found = re.search(r"Listening on ([\d.:]+)", line)
@@ -42,7 +45,7 @@ def anvil(request: pytest.FixtureRequest) -> Iterator[str]:
     try:
         yield f"http://{found[1]}"
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

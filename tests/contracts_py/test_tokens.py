@@ -81,6 +81,13 @@ def test_a_withdrawal_of_a_failing_token_is_refused_and_changes_nothing(
     hostile.do("borrower", Withdraw(account, USDC, 5))
 
 
+def test_a_token_that_fails_without_data_is_no_token_that_answers_nothing(hostile: Twins) -> None:
+    account = hostile.deposit("borrower", usd=100, weth=1)
+    command(hostile, WETH, "fail_without_data(bool)", True)
+    for action in (Deposit(account, WETH, 5), Withdraw(account, WETH, 5)):
+        assert refused_on_chain(hostile, "borrower", action) == "token/transfer-failed"
+
+
 def test_a_token_that_answers_nothing_works(artifacts: dict[str, Artifact]) -> None:
     twins = twins_with("SilentToken", artifacts)
     account = twins.deposit("borrower", usd=100, weth=1)

@@ -12,7 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from crossmargin.errors import Exit
+from contracts_py.keys import address_of
+from crossmargin.errors import Exit, InputError
+from crossmargin.progress import Progress
+from crossmargin.replay.command import replay
+from crossmargin.replay.folder import RunFolder, check_replaceable
+from crossmargin.replay.run import count_planned
+from crossmargin.scenario import load_scenario
 from tests.crossmargin.commands import Answer, run
 
 DATA = Path(__file__).parent / "data"
@@ -50,9 +56,24 @@ def test_json_has_the_promised_keys_in_the_promised_order(crossmargin: Crossmarg
     assert list(result) == [
         "scenario", "engine", "backend", "rounds", "actions", "refusals", "liquidations", "divergences", "bad_debt",
         "insurance_fund", "pool_value", "deficit", "min_price", "state_digest", "seconds",
+        "ok", "missed", "failure", "run_folder",
     ]  # fmt: skip
     assert result["min_price"] == {"BTC": "7934.58", "ETH": "160.00"}
     assert result["liquidations"] == 1
+    assert (result["ok"], result["missed"], result["failure"]) == (True, [], "")
+    assert result["run_folder"] == str(tmp_path / "run")
+
+
+def test_json_tells_success_from_failure(crossmargin: Crossmargin, tmp_path: Path) -> None:
+    missing, bad = tmp_path / "missing.yaml", tmp_path / "bad.yaml"
+    missing.write_text(TWINS.read_text().replace("liquidations: 1", "liquidations: 7"))
+    bad.write_text("title: Bad\n")
+    result = json.loads(replay_model(crossmargin, missing, tmp_path / "run", "--json").out)
+    assert result["ok"] is False
+    assert result["missed"] == ["at the end: liquidations: expected 7, found 1"]
+    refused = json.loads(replay_model(crossmargin, bad, tmp_path / "run2", "--json").out)
+    assert refused["ok"] is False
+    assert refused["error"]["message"] == "the key `params` is missing"
 
 
 def test_model_chain_and_lockstep_end_in_the_same_state(crossmargin: Crossmargin, tmp_path: Path) -> None:
@@ -114,15 +135,77 @@ def test_a_missed_expectation_ends_with_code_1(
 def test_an_older_run_is_replaced_but_a_foreign_folder_is_not(crossmargin: Crossmargin, tmp_path: Path) -> None:
     run_folder, foreign = tmp_path / "run", tmp_path / "foreign"
     assert replay_model(crossmargin, TWINS, run_folder).code == Exit.OK
-    (run_folder / "left over").write_text("from the older run")
+    (run_folder / "summary.txt").write_text("from the older run")
     assert replay_model(crossmargin, TWINS, run_folder).code == Exit.OK
-    assert not (run_folder / "left over").exists()
+    assert "older run" not in (run_folder / "summary.txt").read_text()
+    (run_folder / "notes.txt").write_text("dear to someone")
+    answer = replay_model(crossmargin, TWINS, run_folder)
+    assert answer.code == Exit.INPUT_INVALID
+    assert f"{run_folder / 'notes.txt'}: is not part of a run, and would be lost" in answer.err
+    assert (run_folder / "notes.txt").read_text() == "dear to someone"
     foreign.mkdir()
     (foreign / "thesis.txt").write_text("dear to someone")
     answer = replay_model(crossmargin, TWINS, foreign)
     assert answer.code == Exit.INPUT_INVALID
     assert "is not a run folder of crossmargin" in answer.err
     assert [path.name for path in foreign.iterdir()] == ["thesis.txt"]
+
+
+def keep_run(target: Path, text: str) -> None:
+    with RunFolder(target) as folder:
+        folder.file("summary.txt").write_text(text)
+        folder.keep({})
+
+
+def test_a_folder_that_becomes_unwritable_keeps_the_older_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "run"
+    keep_run(target, "first")
+    move = Path.replace
+
+    def move_but_not_a_new_run(path: Path, to: Path) -> Path:
+        if to == target and (path / "summary.txt").read_text() == "second":
+            raise PermissionError(13, "Permission denied")
+        return move(path, to)
+
+    monkeypatch.setattr(Path, "replace", move_but_not_a_new_run)
+    with pytest.raises(InputError, match="cannot write here"):
+        keep_run(target, "second")
+    assert (target / "summary.txt").read_text() == "first"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_read_only_folder_is_refused_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(InputError, match="read-only"):
+        check_replaceable(tmp_path)
+
+
+def test_two_scenarios_of_one_name_are_refused(crossmargin: Crossmargin, tmp_path: Path) -> None:
+    again = tmp_path / TWINS.name
+    again.write_text(TWINS.read_text())
+    answer = crossmargin("replay", TWINS, again, "--engine", "model", "--out", tmp_path / "runs")
+    assert answer.code == Exit.USAGE
+    assert str(TWINS) in answer.err
+    assert str(again) in answer.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_model_takes_no_backend(crossmargin: Crossmargin) -> None:
+    answer = crossmargin("replay", TWINS, "--engine", "model", "--backend", "http://127.0.0.1:1")
+    assert answer.code == Exit.USAGE
+
+
+def test_an_interrupt_says_that_nothing_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt), Progress("a run", 10):
+        raise KeyboardInterrupt
+    assert capsys.readouterr().err == "a run: interrupted, nothing is kept\n"
+
+
+def test_progress_counts_planned_actions_and_never_more(crossmargin: Crossmargin, tmp_path: Path) -> None:
+    reports: list[tuple[str, int]] = []
+    scenario = load_scenario(TWINS, address_of)
+    replay(scenario, "model", "eth-tester", tmp_path / "run", lambda phase, done: reports.append((phase, done)))
+    assert reports[-1] == ("replaying", count_planned(scenario))
 
 
 def test_a_folder_that_cannot_be_made_is_refused_before_anything_runs(crossmargin: Crossmargin, tmp_path: Path) -> None:
@@ -168,7 +251,7 @@ def test_wrong_use_is_one_message_and_its_code(
 
 def test_check_reports_every_file_and_its_kind(crossmargin: Crossmargin, tmp_path: Path) -> None:
     (tmp_path / "a_tape.csv").write_text((DATA / "short.csv").read_text())
-    (tmp_path / "b_bad.yaml").write_text("title: Bad\nparams: reference\nstart: yesterday\n")
+    (tmp_path / "b_bad.yaml").write_text("title: Bad\nparams: reference\nstart: yesterday\ninsurance: -1\n")
     (tmp_path / "c_good.yaml").write_text(TWINS.read_text())
     answer = crossmargin("check", tmp_path)
     assert answer.code == Exit.INPUT_INVALID
@@ -176,8 +259,10 @@ def test_check_reports_every_file_and_its_kind(crossmargin: Crossmargin, tmp_pat
     assert "c_good.yaml: a valid scenario" in answer.out
     assert f"{tmp_path / 'b_bad.yaml'}:3:8:" in answer.err
     rows = [json.loads(line) for line in crossmargin("check", tmp_path, "--json").out.splitlines()]
-    assert [row["error"] is None for row in rows] == [True, False, True]
-    assert rows[1]["error"]["line"] == 3
+    assert [[error["line"] for error in row["errors"]] for row in rows] == [[], [3, 4], []]
+    assert [row["kind"] for row in rows] == ["tape", "scenario", "scenario"]
+    (tmp_path / "empty").mkdir()
+    assert "nothing to check is in this folder" in crossmargin("check", tmp_path / "empty").err
 
 
 def test_check_knows_a_parameter_set(crossmargin: Crossmargin) -> None:

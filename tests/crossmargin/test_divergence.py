@@ -101,7 +101,7 @@ def test_one_flipped_detail_ends_the_run(
 ) -> None:
     answer = replay_with(engines, path, old, new)
     assert answer.code == 5
-    assert "step " in answer.err
+    assert ": action " in answer.err
     assert told in answer.err
     assert json.loads(answer.out)["divergences"] == 1
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossmargin import quantities
-from crossmargin.quantities import BadText, read_decimal, read_duration, read_integer, read_time
+from crossmargin.quantities import (
+    BadText,
+    read_decimal,
+    read_duration,
+    read_integer,
+    read_percent,
+    read_time,
+    read_unix_time,
+)
 
 
 @given(st.integers(-(2**255), 2**255 - 1), st.integers(0, 36))
@@ -122,3 +130,47 @@ def test_times(text: str, seconds: int) -> None:
 def test_bad_times_are_refused(text: str) -> None:
     with pytest.raises(BadText):
         read_time(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("0", 0), ("1583971200", 1_583_971_200), ("253402300799", 253_402_300_799)]
+)
+def test_unix_times(text: str, seconds: int) -> None:
+    assert read_unix_time(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "fragment"),
+    [
+        ("", "is not a unix time"),
+        ("-1", "is not a unix time"),
+        ("1.0", "is not a unix time"),
+        ("01", "is not a unix time"),
+        ("0x10", "is not a unix time"),
+        ("2020-03-12", "is not a unix time"),
+        ("9" * 10**6, "is not a unix time"),
+        ("253402300800", "after the year 9999"),
+        ("1583971200000", "after the year 9999"),
+    ],
+)
+def test_bad_unix_times_are_refused(text: str, fragment: str) -> None:
+    with pytest.raises(BadText) as caught:
+        read_unix_time(text)
+    assert fragment in caught.value.message
+
+
+@pytest.mark.parametrize(("text", "bps"), [("1%", 100), ("0.5%", 50), ("0.01%", 1), ("3.25%", 325), ("100%", 10_000)])
+def test_a_percentage_becomes_basis_points(text: str, bps: int) -> None:
+    assert read_percent(text) == bps
+
+
+@pytest.mark.parametrize("text", ["", "1", "%", "-1%", "1 %", "0.001%", "1e2%", "\u0661%"])
+def test_bad_percentages_are_refused(text: str) -> None:
+    with pytest.raises(BadText):
+        read_percent(text)
+
+
+def test_decimals_too_many_can_be_cut() -> None:
+    assert read_decimal("0.30000000999", 8, cut=True) == 30_000_000
+    with pytest.raises(BadText):
+        read_decimal("0.30000000999x", 8, cut=True)

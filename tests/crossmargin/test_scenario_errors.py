@@ -51,12 +51,7 @@ BAD_STEPS = {
     "negative amount": (deposit("-5"), "-5", "`-5` is negative"),
     "too many decimals": (deposit("0.1234567"), "0.1234567", "has 7 decimals, USDC has 6"),
     "more decimals than any": (deposit("0." + "1" * 90), "0.1", "has 90 decimals"),
-    "exponent": (deposit("1e18"), "1e18", "`1e18` is in exponent notation"),
-    "nan": (deposit("nan"), "nan", "`nan` is not a number"),
-    "infinity": (deposit("-.inf"), "-.inf", "`-.inf` is not a number"),
     "sexagesimal": (deposit("12:30"), "12:30", "`12:30` is not a number"),
-    "separators": (deposit("1_000"), "1_000", "has separators between its digits"),
-    "10^80": (deposit("1" + "0" * 80), "1000", "is larger than the protocol can hold"),
     "2^256 units": (deposit(str(2**256), token="9"), str(2**256), "is larger than the protocol can hold"),
     "a million digits": (deposit("9" * 1_000_000), "9999", "has 1000000 characters"),
     "size beyond int256": (
@@ -252,18 +247,6 @@ def test_an_error_in_a_named_file_names_that_file(load: Loader) -> None:
     error = load.failure(HEADER.replace("reference", "mine.yaml"))
     assert error.file == str(mine)
     assert error.message == "the key `feeds` is missing"
-
-
-def test_large_and_missing_files_are_refused(tmp_path: Path) -> None:
-    large = tmp_path / "large.yaml"
-    with large.open("wb") as sparse:
-        sparse.truncate(50_000_000)
-    with pytest.raises(InputError, match="larger than"):
-        load_scenario(large, address_of)
-    with pytest.raises(InputError, match="no such file"):
-        load_scenario(tmp_path / "missing.yaml", address_of)
-    with pytest.raises(InputError, match="is a folder"):
-        load_scenario(tmp_path, address_of)
 
 
 def test_a_message_reads_like_this(load: Loader) -> None:

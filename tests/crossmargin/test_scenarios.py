@@ -25,7 +25,7 @@ from protocol.actions import DepositToPool
 from protocol.margin import compute_health
 from protocol.state import USDC
 from protocol.units import USDC_TO_W, W
-from tests.specs.pages import SPECS
+from tests.specs.pages import SPECS, Page
 
 PAGE = SPECS / "scenarios" / "README.md"
 NAMES = ("black_thursday", "quiet_day")
@@ -299,6 +299,9 @@ def test_the_page_says_what_liquidations_brought(crash: Played) -> None:
     assert len(names) - len(set(names)) == 3
     assert sum(report["bad_debt"] != "0" for _, report in crash.liquidations()) == 4
     assert "Bad debt arises four times" in page
+    keepers = re.findall(r"keeper (\w+): .* rewards ([\d,.]+)", crash.run.summary)
+    who, (first, second, third) = ", ".join(f"`{name}`" for name, _ in keepers), (amount for _, amount in keepers)
+    assert f"| {who} | keepers | earn {first}, {second} and {third} |" in page
 
 
 def test_only_longs_of_little_leverage_come_through_the_crash(crash: Played) -> None:
@@ -306,6 +309,25 @@ def test_only_longs_of_little_leverage_come_through_the_crash(crash: Played) -> 
     through = {name: leverage for name, leverage in longs.items() if name not in crash.liquidated()}
     assert (len(longs), len(through)) == (35, 4)
     assert max(through.values()) == 3
+
+
+def test_the_readme_shows_the_page_of_the_crash(crash: Played) -> None:
+    shown = (SPECS.parent / "README.md").read_text("utf-8").split("\nBlack Thursday:")[1].split("\n\nrun folder")[0]
+    page = crash.run.summary.splitlines()
+    elsewhere = ("2020-03-12 00:00:00 to", "  0 divergences")  # lines that tell the engine
+    lines = [line for line in shown.splitlines()[1:] if line.strip() != "..." and not line.startswith(elsewhere)]
+    assert len(lines) > 40
+    assert [line for line in lines if line not in page] == []
+
+
+def test_the_scenario_to_begin_with_runs(tmp_path: Path) -> None:
+    blocks = [block.text for block in Page(PAGE).blocks() if block.info == "yaml"]
+    assert len(blocks) == 1
+    assert len(blocks[0].splitlines()) == 14
+    path = tmp_path / "first.yaml"
+    path.write_text(blocks[0])
+    run = replay(load_scenario(path, address_of), "model", "eth-tester", tmp_path / "run", lambda doing, done: None)
+    assert (run.missed, run.failure) == ((), "")
 
 
 # --- the same everywhere --------------------------------------------------------------------------------------------

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from crossmargin.errors import InputError
+from crossmargin.quantities import BadText
 from crossmargin.tape import (
-    ANSWER_SCALE,
+    ANSWER_DECIMALS,
     LARGEST_TAPE,
-    BadNumber,
     Tape,
     TapeRound,
-    format_price,
-    parse_price,
-    parse_time,
-    read_tape,
+    load_tape,
+    read_price,
+    render_tape,
+    write_price,
+    write_tape,
 )
 from protocol.units import PRICE_LIMIT
 
@@ -39,7 +41,7 @@ def write(tmp_path: Path, content: str | bytes) -> Path:
 
 def refuse(path: Path) -> InputError:
     with pytest.raises(InputError) as caught:
-        read_tape(path)
+        load_tape(path)
     assert caught.value.remedy
     assert "\n" not in caught.value.message
     assert len(str(caught.value)) < 1_000
@@ -47,7 +49,7 @@ def refuse(path: Path) -> InputError:
 
 
 def test_a_tape_gives_its_header_and_its_rounds_exactly(tmp_path: Path) -> None:
-    tape = read_tape(write(tmp_path, HEADER + "10,BTC,3782.13\n10,ETH,86.00\n3610,BTC,0.00000001\n"))
+    tape = load_tape(write(tmp_path, HEADER + "10,BTC,3782.13\n10,ETH,86.00\n3610,BTC,0.00000001\n"))
     assert tape.name == "sample"
     assert tape.header["title"] == "A test"
     assert tape.decimals == 8
@@ -60,12 +62,12 @@ def test_a_tape_gives_its_header_and_its_rounds_exactly(tmp_path: Path) -> None:
 
 
 def test_rounds_of_one_second_become_one_push(tmp_path: Path) -> None:
-    tape = read_tape(write(tmp_path, HEADER + "10,BTC,2\n10,ETH,1\n11,ETH,3\n"))
+    tape = load_tape(write(tmp_path, HEADER + "10,BTC,2\n10,ETH,1\n11,ETH,3\n"))
     assert list(tape.pushes()) == [(10, {"BTC": 2 * 10**8, "ETH": 10**8}), (11, {"ETH": 3 * 10**8})]
 
 
 def test_a_tape_and_its_rounds_cannot_be_changed(tmp_path: Path) -> None:
-    tape = read_tape(write(tmp_path, HEADER + "10,BTC,2\n"))
+    tape = load_tape(write(tmp_path, HEADER + "10,BTC,2\n"))
     with pytest.raises(AttributeError):
         tape.rounds[0].answer = 1  # type: ignore[misc]
     with pytest.raises(TypeError):
@@ -77,47 +79,32 @@ PLAIN = HEADER + "10,BTC,2\n"
 
 @pytest.mark.parametrize("form", ["\ufeff" + PLAIN, PLAIN + "\n\n", PLAIN.rstrip(), PLAIN.replace("\n", "\r\n")])
 def test_byte_order_mark_line_ends_and_empty_lines_at_the_end_change_nothing(tmp_path: Path, form: str) -> None:
-    expected = read_tape(write(tmp_path, PLAIN))
-    assert read_tape(write(tmp_path, form)) == expected
+    expected = load_tape(write(tmp_path, PLAIN))
+    assert load_tape(write(tmp_path, form)) == expected
 
 
 def test_answers_have_eight_decimals_whatever_the_tape_says(tmp_path: Path) -> None:
-    tape = read_tape(write(tmp_path, HEADER.replace("decimals: 8", "decimals: 2") + "10,BTC,2.50\n"))
+    tape = load_tape(write(tmp_path, HEADER.replace("decimals: 8", "decimals: 2") + "10,BTC,2.50\n"))
     assert (tape.decimals, tape.rounds[0].answer) == (2, 250_000_000)
 
 
 BAD_ROWS = {
-    "empty cell for the time": (",BTC,1", 1, "time ''"),
-    "time with a fraction": ("10.5,BTC,1", 1, "whole number of seconds"),
-    "negative time": ("-10,BTC,1", 1, "whole number of seconds"),
-    "time with a leading zero": ("010,BTC,1", 1, "whole number of seconds"),
-    "time in foreign digits": ("\u0661\u0660,BTC,1", 1, "whole number of seconds"),
-    "time in milliseconds": ("1583971200000,BTC,1", 1, "whole number of seconds"),
-    "time of a million digits": ("9" * 10**6 + ",BTC,1", 1, "whole number of seconds"),
+    "time with a fraction": ("10.5,BTC,1", 1, "is not a unix time"),
+    "time of a million digits": ("9" * 10**6 + ",BTC,1", 1, "is not a unix time"),
     "time after the year 9999": ("999999999999,BTC,1", 1, "after the year 9999"),
     "no feed": ("10,,1", 4, "not a feed's name"),
     "feed with a space": ("10, BTC,1", 4, "not a feed's name"),
     "feed of 33 letters": (f"10,{'B' * 33},1", 4, "not a feed's name"),
-    "no price": ("10,BTC,", 8, "not a plain decimal"),
-    "price with a thousands mark": ("10,BTC,1_000", 8, "not a plain decimal"),
-    "price with a plus sign": ("10,BTC,+1", 8, "not a plain decimal"),
-    "price with a space": ("10,BTC, 1", 8, "not a plain decimal"),
-    "price without a digit before the point": ("10,BTC,.5", 8, "not a plain decimal"),
-    "price without a digit after the point": ("10,BTC,5.", 8, "not a plain decimal"),
-    "price with a leading zero": ("10,BTC,05", 8, "not a plain decimal"),
-    "price in foreign digits": ("10,BTC,\u0663", 8, "not a plain decimal"),
-    "price in quotes": ('10,BTC,"1"', 8, "not a plain decimal"),
-    "price that is no number": ("10,BTC,nan", 8, "not a plain decimal"),
-    "price with a terminal's escape": ("10,BTC,\x1b[2J1", 8, "not a plain decimal"),
-    "negative price": ("10,BTC,-1", 8, "is negative"),
+    "no price": ("10,BTC,", 8, "is not a number"),
+    "price with a plus sign": ("10,BTC,+1", 8, "has a sign"),
+    "price in quotes": ('10,BTC,"1"', 8, "is not a number"),
+    "price with a terminal's escape": ("10,BTC,\x1b[2J1", 8, "is not a number"),
+    "negative price": ("10,BTC,-1", 8, "has a sign"),
     "zero price": ("10,BTC,0.00", 8, "is zero"),
     "exponent": ("10,BTC,1e3", 8, "exponent notation"),
-    "negative exponent": ("10,BTC,1.5E-7", 8, "exponent notation"),
     "nine decimals": ("10,BTC,0.123456789", 8, "has 9 decimals"),
-    "a million decimals": ("10,BTC,0." + "1" * 10**6, 8, "has 1000000 decimals"),
-    "price at the limit": ("10,BTC,79228162514.26433760", 8, "too large"),
-    "price of 10^80": ("10,BTC,1" + "0" * 80, 8, "too large"),
-    "price of a million digits": ("10,BTC," + "9" * 10**6, 8, "too large"),
+    "price at the limit": ("10,BTC,79228162514.26433760", 8, "larger than the protocol"),
+    "price of a million digits": ("10,BTC," + "9" * 10**6, 8, "has 1000000 characters"),
     "too few cells": ("10,BTC", 7, "this one 2"),
     "too many cells": ("10,BTC,1,2", 10, "this one 4"),
     "too many cells, far out": ("10,BTC," + "1" * 10**6 + ",2", 10**6 + 9, "this one 4"),
@@ -163,8 +150,8 @@ BAD_HEADERS = {
     "no title": (HEADER.replace("# title: A test\n", ""), 6, 1, "does not give the title"),
     "an empty title": (HEADER.replace("title: A test", "title: "), 7, 1, "does not give the title"),
     "no decimals": (HEADER.replace("# decimals: 8\n", ""), 6, 1, "does not give the decimals"),
-    "decimals that are no number": (HEADER.replace("decimals: 8", "decimals: many"), 6, 13, "decimals 'many'"),
-    "nine decimals": (HEADER.replace("decimals: 8", "decimals: 9"), 6, 13, "decimals '9'"),
+    "decimals that are no number": (HEADER.replace("decimals: 8", "decimals: many"), 6, 13, "decimals `many`"),
+    "nine decimals": (HEADER.replace("decimals: 8", "decimals: 9"), 6, 13, "decimals `9`"),
     "no rows": (HEADER, 8, 1, "no rounds"),
 }
 
@@ -179,75 +166,89 @@ def test_a_bad_header_is_refused_at_its_place(tmp_path: Path, text: str, line: i
 def test_the_caret_stands_under_the_offending_cell(tmp_path: Path) -> None:
     path = write(tmp_path, HEADER + "10,BTC,-5\n")
     place, source, caret, remedy = str(refuse(path)).splitlines()
-    assert place == f"{path}:8:8: price '-5' is negative"
+    assert place == f"{path}:8:8: `-5` has a sign"
     assert source[caret.index("^")] == "-"
-    assert remedy == "  prices are positive"
+    assert remedy == "  prices are positive: write the digits alone"
 
 
 def test_a_tape_with_fewer_decimals_refuses_more(tmp_path: Path) -> None:
     fault = refuse(write(tmp_path, HEADER.replace("decimals: 8", "decimals: 2") + "10,BTC,1.234\n"))
-    assert (fault.line, fault.column, fault.message) == (8, 8, "price '1.234' has 3 decimals")
+    assert (fault.line, fault.column, fault.message) == (8, 8, "`1.234` has 3 decimals, at most 2 are kept here")
 
 
-def test_bytes_that_are_not_utf8_are_refused_at_their_place(tmp_path: Path) -> None:
-    fault = refuse(write(tmp_path, "# title: Größe".encode() + b"\n# venue: Caf\xe9\n"))
-    assert (fault.line, fault.column) == (2, 13)
-    assert "not UTF-8" in fault.message
-
-
-def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    assert refuse(tmp_path / "absent.csv").message == "does not exist"
-
-
-def test_a_folder_is_refused(tmp_path: Path) -> None:
-    assert "is a folder" in refuse(tmp_path).message
-
-
-def test_a_path_through_a_file_is_refused(tmp_path: Path) -> None:
-    assert "cannot be read" in refuse(write(tmp_path, HEADER) / "tape.csv").message
-
-
-def test_a_device_is_refused() -> None:
-    assert "not a regular file" in refuse(Path("/dev/null")).message
-
-
-def test_a_file_too_large_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_too_large_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "large.csv"
     with path.open("wb") as file:
         file.truncate(LARGEST_TAPE + 1)
-    monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("the file was read"))
-    assert f"{LARGEST_TAPE + 1} bytes" in refuse(path).message
+    with pytest.raises(InputError, match="larger than"):
+        load_tape(path)
 
 
 @given(answer=st.integers(1, LARGEST_ANSWER), decimals=st.integers(0, 8))
-@settings(derandomize=True, deadline=None)
 def test_a_printed_price_reads_back_as_the_same_number(answer: int, decimals: int) -> None:
     unit = 10 ** (8 - decimals)
     answer = max(unit, answer // unit * unit)
-    assert parse_price(format_price(answer, decimals), decimals) == answer
+    assert read_price(write_price(answer, decimals), decimals) == answer
 
 
 def test_the_largest_price_is_the_last_below_the_limit() -> None:
-    assert parse_price(format_price(LARGEST_ANSWER, 8), 8) == LARGEST_ANSWER
-    with pytest.raises(BadNumber):
-        parse_price(format_price(LARGEST_ANSWER + 1, 8), 8)
+    assert read_price(write_price(LARGEST_ANSWER, 8), 8) == LARGEST_ANSWER
+    with pytest.raises(BadText):
+        read_price(write_price(LARGEST_ANSWER + 1, 8), 8)
 
 
 @given(text=st.text(alphabet="0123456789.,-+eE _xn\u0661\n", max_size=40))
-@settings(derandomize=True, deadline=None, max_examples=500)
 def test_any_text_is_a_price_in_range_or_a_clean_refusal(text: str) -> None:
     try:
-        answer = parse_price(text, 8)
-    except BadNumber:
+        answer = read_price(text, 8)
+    except BadText:
         return
     assert 0 < answer <= LARGEST_ANSWER
-    assert answer == Fraction(text) * ANSWER_SCALE
+    assert answer == Fraction(text) * 10**ANSWER_DECIMALS
 
 
-def test_the_last_second_of_the_year_9999_is_the_last_time() -> None:
-    assert parse_time("253402300799") == 253_402_300_799
-    with pytest.raises(BadNumber):
-        parse_time("253402300800")
+TAPE = Tape("sample", dict(remark.split(": ") for remark in REMARKS), 8, (TapeRound(10, "BTC", "2", 2 * 10**8),))
+
+
+def test_a_tape_is_written_as_it_is_read(tmp_path: Path) -> None:
+    assert render_tape(TAPE) == PLAIN
+    assert load_tape(write(tmp_path, PLAIN)) == TAPE
+
+
+def test_a_tape_written_replaces_the_old_one_whole(tmp_path: Path) -> None:
+    path = write(tmp_path, "an old and much longer tape" * 10)
+    write_tape(TAPE, path)
+    assert path.read_text() == PLAIN
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failed_write_leaves_the_old_tape_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path, "old\n")
+
+    def no_space(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", no_space)
+    with pytest.raises(InputError, match="No space left"):
+        write_tape(TAPE, path)
+    assert path.read_text() == "old\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_refuses_new_files_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(InputError, match="cannot be written: Permission denied"):
+        write_tape(TAPE, tmp_path / "tape.csv")
+
+
+def test_a_missing_folder_and_a_folder_as_target_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="folder does not exist"):
+        write_tape(TAPE, tmp_path / "absent" / "tape.csv")
+    with pytest.raises(InputError, match="is a folder"):
+        write_tape(TAPE, tmp_path)
 
 
 def rounds_of(tape: Tape, feed: str) -> list[TapeRound]:
@@ -260,7 +261,7 @@ SPACING = {("black_thursday", "BTC"): 450, ("black_thursday", "ETH"): 75}
 
 @pytest.mark.parametrize("name", ["black_thursday", "quiet_day"])
 def test_a_committed_tape_follows_its_rule(name: str) -> None:
-    tape = read_tape(TAPES / f"{name}.csv")
+    tape = load_tape(TAPES / f"{name}.csv")
     assert tape.feeds == ("BTC", "ETH")
     for feed in tape.feeds:
         for before, after in pairwise(rounds_of(tape, feed)):
@@ -269,7 +270,7 @@ def test_a_committed_tape_follows_its_rule(name: str) -> None:
 
 
 def test_black_thursday_has_the_lows_of_that_night() -> None:
-    tape = read_tape(TAPES / "black_thursday.csv")
+    tape = load_tape(TAPES / "black_thursday.csv")
     start, end = 1_583_971_200, 1_584_144_000
     assert [len(rounds_of(tape, feed)) for feed in ("BTC", "ETH")] == [401, 793]
     assert min(rounds_of(tape, "BTC"), key=lambda entry: entry.answer).price == "3782.13"
@@ -279,7 +280,7 @@ def test_black_thursday_has_the_lows_of_that_night() -> None:
 
 
 def test_the_quiet_day_moves_by_the_clock_alone() -> None:
-    tape = read_tape(TAPES / "quiet_day.csv")
+    tape = load_tape(TAPES / "quiet_day.csv")
     start = 1_680_912_000
     hours = [start + 3_600 * hour for hour in range(24)]
     assert [time for time, _ in tape.pushes()] == hours

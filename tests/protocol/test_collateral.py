@@ -94,6 +94,12 @@ def test_each_part_of_a_value_has_the_weight_of_its_bracket(value: int, mm: int,
     assert compute_haircut_values(ROWS, value) == (mm, im)
 
 
+@pytest.mark.parametrize(("value", "counted"), [(0, 0), (1, 0), (W - 1, W - 2), (W, W - 1), (W + 1, W - 1)])
+def test_no_fraction_of_a_wei_is_counted(value: int, counted: int) -> None:
+    """COL-2, T6: a weight a wei short of one never counts for the last wei."""
+    assert compute_haircut_values((HaircutBracket(0, W - 1, W - 1),), value) == (counted, counted)
+
+
 @given(haircut_rows(), VALUES)
 def test_the_value_counted_is_the_exact_one_rounded_down(rows: tuple[HaircutBracket, ...], value: int) -> None:
     """COL-2: one rounding per value, down, whatever the brackets."""

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from protocol.actions import Deposit, PauseOpening, SetCollateral, SetMarket, SetRisk, Trade
+from protocol.errors import Refusal
 from protocol.events import CollateralSet, MarketSet, OpeningPaused, RiskSet
 from protocol.params import HaircutBracket, MarginBracket
 from protocol.state import Market, State, Token, genesis
+from protocol.transition import apply
 from protocol.units import W
 from tests.protocol.build import (
     ACCOUNT,
@@ -214,6 +216,29 @@ def test_the_decimals_of_a_listed_token_never_change() -> None:
     changed = replace(weth_params(), feed=9, brackets=(HaircutBracket(0, W // 2, 0),))
     after = run(state, env(ADMIN), SetCollateral(1, changed)).state
     assert after.collateral_params == (changed,)
+
+
+def test_each_token_has_its_own_parameters() -> None:
+    """GOV-3: of two listed tokens, each keeps its own decimals, and a change of one leaves the other."""
+    other = replace(weth_params(), decimals=8)
+    state = replace(vault_of(3), collateral_params=(weth_params(), other))
+    for token, decimals, code in ((1, 18, "ok"), (1, 8, "config/listing"), (2, 8, "ok"), (2, 18, "config/listing")):
+        action = SetCollateral(token, replace(weth_params(), decimals=decimals, feed=7))
+        assert outcome_of(state, env(ADMIN), action) == code
+    after = run(state, env(ADMIN), SetCollateral(1, replace(weth_params(), feed=7))).state
+    assert after.collateral_params == (replace(weth_params(), feed=7), other)
+
+
+def test_a_refused_listing_names_the_next_free_id() -> None:
+    """GOV-2, GOV-3: what the admin should have asked for, or the token that cannot change."""
+    for state, action, facts in (
+        (busy(), SetMarket(9, MARKETS[BTC]), {"next_id": 2}),
+        (vault_of(3, listed=1), SetCollateral(9, weth_params()), {"next_id": 2}),
+        (vault_of(3, listed=1), SetCollateral(1, replace(weth_params(), decimals=8)), {"token": 1}),
+    ):
+        with pytest.raises(Refusal) as refusal:
+            apply(state, env(ADMIN), action)
+        assert refusal.value.facts == facts
 
 
 def attempt_collateral(

@@ -20,7 +20,7 @@ from protocol.margin import (
     compute_pnl,
     is_liquidatable,
 )
-from protocol.params import MarginBracket, check_market
+from protocol.params import CollateralParams, HaircutBracket, MarginBracket, check_market
 from protocol.records import Table
 from protocol.state import Account, Position, State, account_id
 from protocol.units import BPS, PRICE_LIMIT, SIZE_LIMIT, W, cdiv
@@ -28,6 +28,7 @@ from tests.protocol.build import (
     ACCOUNT,
     BTC,
     BTC_PRICE,
+    COLLATERAL,
     ETH,
     ETH_PRICE,
     MARKETS,
@@ -249,6 +250,15 @@ def test_health_sums_cash_collateral_and_positions() -> None:
         reserve=10 * W,
         price_status=0,
     )
+
+
+def test_each_collateral_is_measured_by_its_own_parameters() -> None:
+    """MRG-4: price, decimals and weights of the token itself, whichever others the account holds."""
+    other = CollateralParams(BTC, 8, (HaircutBracket(0, W // 2, W // 4),))
+    state = state_with(collateral=(COLLATERAL[0], other))
+    both = compute_health(state, holding(0, {WETH: 10**18, 2: 10**8}), env())
+    assert (both.equity_raw, both.equity_mm, both.equity_im) == (8_200 * W, 180 * W + 4_000 * W, 170 * W + 2_000 * W)
+    assert compute_health(state, holding(0, {2: 10**8}), env()).equity_mm == 4_000 * W
 
 
 def test_unrealised_profit_counts_for_maintenance_and_not_for_initial() -> None:

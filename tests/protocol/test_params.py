@@ -170,8 +170,28 @@ def test_margin_rates_rise_and_leave_room_for_closing(brackets: tuple[MarginBrac
     assert code_of(check_market, RISK, replace(MARKET, brackets=brackets)) == code
 
 
+def test_the_smallest_rates_are_valid_where_closing_costs_nothing() -> None:
+    """CFG-3: a rate of one wei is above a closing cost of none; zero is not."""
+    market = replace(MARKET, min_notional=1, brackets=(MarginBracket(0, 1, 1),))
+    assert code_of(check_market, NO_RISK, market) == "ok"
+    assert code_of(check_market, NO_RISK, replace(market, brackets=(MarginBracket(0, 0, 1),))) == "config/margin-rates"
+
+
 def test_the_refusal_names_the_bracket() -> None:
-    """CFG-3: the lower bound of the row that is wrong."""
+    """CFG-3 to CFG-6: the lower bound of the row that is wrong."""
+    steep = weights((0, 50, 50), (7, 50, 51))
+    narrow = (MarginBracket(0, W // 10, W // 10 + 125 * W // 10_000 + W // 200 - 1),)
+    without_zone = with_risk(margin_call_buffer=0)
+    cases: list[tuple[Callable[..., None], RiskParams, Any, int]] = [
+        (check_market, without_zone, replace(MARKET, brackets=narrow), 0),
+        (check_collateral, RISK, replace(weth_params(), brackets=steep), 7 * W),
+        (check_collateral, with_risk(sale_discount=5_000), weth_params(), 0),
+        (check_collateral, RISK, replace(weth_params(), brackets=weights((0, 5, 5), (3, 5, 5), (3, 5, 5))), 3 * W),
+    ]
+    for check, risk, params, lower in cases:
+        with pytest.raises(Refusal) as refused:
+            check(risk, params)
+        assert refused.value.facts == {"lower": lower}
     with pytest.raises(Refusal) as refusal:
         check_market(RISK, replace(MARKET, brackets=rows((0, 25, 50), (7, 25, 60))))
     assert refusal.value.facts == {"lower": 7 * W}

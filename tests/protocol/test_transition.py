@@ -27,6 +27,7 @@ from protocol.codec import digest
 from protocol.env import Env
 from protocol.errors import REFUSALS, Refusal
 from protocol.margin import compute_health
+from protocol.params import MarginBracket
 from protocol.records import Table
 from protocol.state import Account, State, account_id
 from protocol.transition import PROCESS, apply
@@ -292,6 +293,52 @@ def test_a_refusal_shows_its_reason_and_its_numbers() -> None:
         "(equity_im 5, initial_margin 6)"
     )
     assert str(REFUSALS["amount/zero"]()) == "amount/zero: The amount is zero."
+
+
+def facts_of(state: State, surroundings: Env, action: Any) -> dict[str, int]:
+    """The numbers of a refusal."""
+    with pytest.raises(Refusal) as refusal:
+        apply(state, surroundings, action)
+    return refusal.value.facts
+
+
+def test_refusals_carry_the_numbers_that_decided_them() -> None:
+    """S1: each number is the one of the check, with its sign."""
+    state = busy()
+    assert facts_of(state, env(), Trade(ACCOUNT, 9, W, ANY_PRICE)) == {"market": 9}
+    assert facts_of(state, env(), Trade(ACCOUNT, BTC, W + 1, ANY_PRICE)) == {"lot": W // 1_000}
+    assert facts_of(state, env(), Trade(ACCOUNT, BTC, W, 5)) == {"price": BTC_PRICE, "acceptable": 5}
+    assert facts_of(state, env(), Trade(ACCOUNT, BTC, -W + W // 1_000, 0)) == {"notional": 8 * W}
+    assert facts_of(state, env(), Deposit(ACCOUNT, 9, 1)) == {"token": 9}
+    assert facts_of(state, env(), Deposit(ACCOUNT, 0, 2**96)) == {"value": 2**96}
+    assert facts_of(state, env(), Withdraw(ACCOUNT, 0, 10**12)) == {"cash": 1_000 * W}
+    assert facts_of(state, env(), Withdraw(ACCOUNT, WETH, 2 * 10**18)) == {"held": 10**18}
+    assert facts_of(state, env(LIQUIDATOR), Liquidate(ACCOUNT)) == {
+        "equity_mm": 1_180 * W,
+        "maintenance_margin": 210 * W,
+    }
+    # 1,000 less a fee of 16, 85 % of 200; 5 BTC at 5 % and the reserve of 10.
+    assert facts_of(state, env(), Trade(ACCOUNT, BTC, 4 * W, ANY_PRICE)) == {
+        "equity_im": 1_154 * W,
+        "initial_margin": 2_010 * W,
+    }
+    owing = state_with({ACCOUNT: holding(-7 * W, {WETH: 10**21})}, deficit=5)
+    poor = replace(owing, risk=with_risk(debt_cap=0))
+    assert facts_of(poor, env(), Trade(ACCOUNT, BTC, W, ANY_PRICE)) == {"debt": 11 * W}
+    assert facts_of(owing, env(), DepositToPool(1)) == {"deficit": 5}
+    empty = state_with({ACCOUNT: holding(10**12)}, deficit=10**12)
+    assert facts_of(empty, env(), Withdraw(ACCOUNT, 0, 1)) == {"held": 0}
+
+
+def test_a_refused_reduction_says_how_far_health_fell() -> None:
+    """MRG-7, S1: the change of equity_mm less maintenance margin, and the account value where that decided."""
+    risk = with_risk(fixed_reward=0, reward_ratio=0, penalty_ratio=0, keeper_reserve=0)
+    dear = replace(MARKETS[BTC], fee_rate=W // 100, brackets=(MarginBracket(0, W // 200, W // 100),))
+    positions = {BTC: opened(W, BTC_PRICE)}
+    state = state_with({ACCOUNT: holding(79 * W, {}, positions)}, risk=risk, markets=(dear, MARKETS[ETH]))
+    # Half frees 20 of margin for a fee of 40; all of it 40 for 80, and leaves a dollar too little.
+    assert facts_of(state, env(), Trade(ACCOUNT, BTC, -W // 2, 0)) == {"change": -20 * W}
+    assert facts_of(state, env(), Trade(ACCOUNT, BTC, -W, 0)) == {"change": -40 * W, "equity_raw": -W}
 
 
 @pytest.mark.parametrize("code", ["no-area", "x/" + "y" * 30, "amount/zero"])

@@ -244,6 +244,12 @@ def test_a_withdrawal_takes_no_more_units_than_the_account_holds(held: int, code
     assert outcome == code
 
 
+def test_an_account_without_the_token_withdraws_not_even_a_unit() -> None:
+    """WDR-4, B34: the vault holds units of others, and the account has none."""
+    state = state_with({ACCOUNT: holding(W), KEEPER: holding(0, {WETH: 100})})
+    assert refused(state, env(), Withdraw(ACCOUNT, WETH, 1)) == "vault/insufficient-units"
+
+
 def test_a_withdrawal_of_all_units_removes_the_collateral() -> None:
     """WDR-4, R1: worked events; nothing is left of the entry."""
     state = state_with({ACCOUNT: holding(W, {WETH: 5})})

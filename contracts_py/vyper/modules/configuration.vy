@@ -45,7 +45,7 @@ def check_risk(risk: types.RiskParams):
         and risk.redemption_window <= LONGEST_DURATION
     ), "config/risk"
     count: uint256 = len(risk.equity_tiers)
-    assert count != 0, "config/brackets"
+    assert count != 0 and count <= types.MAX_BRACKETS, "config/brackets"
     for k: uint256 in range(count, bound=types.MAX_BRACKETS):
         self._check_lower_bound(k, risk.equity_tiers[k].lower, risk.equity_tiers[max(k, 1) - 1].lower)
     above: uint256 = LEVERAGE_LIMIT - 1
@@ -89,7 +89,7 @@ def check_market(risk: types.RiskParams, market: types.MarketParams):
         and market.dead_band <= calc.BPS
     ), "config/funding"
     count: uint256 = len(market.brackets)
-    assert count != 0, "config/brackets"
+    assert count != 0 and count <= types.MAX_BRACKETS, "config/brackets"
     for k: uint256 in range(count, bound=types.MAX_BRACKETS):
         self._check_lower_bound(k, market.brackets[k].lower, market.brackets[max(k, 1) - 1].lower)
     self._check_rates(risk, market)
@@ -128,7 +128,7 @@ def check_collateral(risk: types.RiskParams, collateral: types.CollateralParams)
         and collateral.global_cap < calc.UNITS_LIMIT
     ), "config/haircuts"
     count: uint256 = len(collateral.brackets)
-    assert count != 0, "config/brackets"
+    assert count != 0 and count <= types.MAX_BRACKETS, "config/brackets"
     for k: uint256 in range(count, bound=types.MAX_BRACKETS):
         self._check_lower_bound(k, collateral.brackets[k].lower, collateral.brackets[max(k, 1) - 1].lower)
     mm_above: uint256 = calc.W

@@ -19,7 +19,7 @@ def load_risk() -> types.RiskParams:
     ratio_word: uint256 = parameters.ratio_word
     limit_word: uint256 = parameters.limit_word
     redemption_word: uint256 = parameters.redemption_word
-    tiers_of_equity: DynArray[types.EquityTier, types.MAX_BRACKETS] = []
+    tiers_of_equity: DynArray[types.EquityTier, types.SENT_BRACKETS] = []
     lower: uint256 = 0
     for k: uint256 in range(margin_word & 255, bound=types.MAX_BRACKETS):
         row: uint256 = parameters.equity_tiers[k]
@@ -99,7 +99,7 @@ def load_market(market: uint256) -> types.MarketParams:
     caps: uint256 = parameters.cap_words[market]
     dollars: uint256 = parameters.dollar_words[market]
     interest: uint256 = parameters.interest_words[market]
-    brackets: DynArray[types.MarginBracket, types.MAX_BRACKETS] = []
+    brackets: DynArray[types.MarginBracket, types.SENT_BRACKETS] = []
     lower: uint256 = 0
     for k: uint256 in range(word & tiers.MARKET_COUNT_MASK, bound=types.MAX_BRACKETS):
         row: uint256 = parameters.margin_brackets[market][k]
@@ -174,7 +174,7 @@ def store_market(market: uint256, params: types.MarketParams, phase_until: uint2
 
 @internal
 @pure
-def margin_row(brackets: DynArray[types.MarginBracket, types.MAX_BRACKETS], k: uint256) -> uint256:
+def margin_row(brackets: DynArray[types.MarginBracket, types.SENT_BRACKETS], k: uint256) -> uint256:
     """A bracket's row; 0 beyond the last."""
     count: uint256 = len(brackets)
     if k >= count:
@@ -191,7 +191,7 @@ def load_collateral(token: uint256) -> types.CollateralParams:
     """A collateral's parameters in force."""
     word: uint256 = parameters.collateral_words[token]
     caps: uint256 = parameters.unit_caps[token]
-    brackets: DynArray[types.HaircutBracket, types.MAX_BRACKETS] = []
+    brackets: DynArray[types.HaircutBracket, types.SENT_BRACKETS] = []
     lower: uint256 = 0
     for k: uint256 in range(word & 255, bound=types.MAX_BRACKETS):
         row: uint256 = parameters.haircut_brackets[token][k]

@@ -2,15 +2,10 @@
 # @notice Twin of protocol/env.py.
 
 from interfaces import IFeedHub
+from modules import price_status
 from modules import roles
 
 uses: roles
-
-# Status bits (ORC-2).
-NON_POSITIVE: constant(uint256) = 1
-STALE_HARD: constant(uint256) = 4
-OUT_OF_BOUNDS: constant(uint256) = 64
-UNAVAILABLE: constant(uint256) = 8192
 
 
 @internal
@@ -26,7 +21,7 @@ def check_usable(status: uint256):
     """Refuse a price that an action needs and that is not OK, worst status first (ORC-3)."""
     if status == 0:
         return
-    assert status & UNAVAILABLE == 0, "oracle/unavailable"
-    assert status & NON_POSITIVE == 0, "oracle/non-positive"
-    assert status & OUT_OF_BOUNDS == 0, "oracle/out-of-bounds"
+    assert status & price_status.UNAVAILABLE == 0, "oracle/unavailable"
+    assert status & price_status.NON_POSITIVE == 0, "oracle/non-positive"
+    assert status & price_status.OUT_OF_BOUNDS == 0, "oracle/out-of-bounds"
     raise "oracle/stale"

@@ -5,7 +5,9 @@ MAX_MARKETS: constant(uint256) = 32
 MAX_POSITIONS: constant(uint256) = 16
 MAX_TOKENS: constant(uint256) = 9  # USDC and eight collaterals
 MAX_BRACKETS: constant(uint256) = 8
+SENT_BRACKETS: constant(uint256) = MAX_BRACKETS + 1  # room for one too many, so that it is refused and not undecodable
 MAX_BATCH: constant(uint256) = 32  # accounts of one call
+SENT_BATCH: constant(uint256) = MAX_BATCH + 1
 RING: constant(uint256) = 32  # buckets of a liquidation window
 USDC: constant(uint256) = 0
 
@@ -36,7 +38,7 @@ struct RiskParams:
     lock_ratio: uint256
     redemption_delay: uint256
     redemption_window: uint256
-    equity_tiers: DynArray[EquityTier, MAX_BRACKETS]
+    equity_tiers: DynArray[EquityTier, SENT_BRACKETS]
 
 struct MarginBracket:
     lower: uint256
@@ -63,7 +65,7 @@ struct MarketParams:
     oi_upper: uint256
     window: uint256
     window_notional: uint256
-    brackets: DynArray[MarginBracket, MAX_BRACKETS]
+    brackets: DynArray[MarginBracket, SENT_BRACKETS]
 
 struct HaircutBracket:
     lower: uint256
@@ -75,7 +77,7 @@ struct CollateralParams:
     decimals: uint256
     account_cap: uint256
     global_cap: uint256
-    brackets: DynArray[HaircutBracket, MAX_BRACKETS]
+    brackets: DynArray[HaircutBracket, SENT_BRACKETS]
 
 struct Health:
     equity_raw: int256

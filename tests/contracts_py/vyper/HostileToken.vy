@@ -1,9 +1,10 @@
 # pragma version 0.4.3
-# A token that misbehaves on command: it can keep a fee, fail, answer false, answer nothing, or call back.
+# A token that misbehaves on command: it can keep a fee, fail with or without a reason, answer false, answer nothing, or call back.
 
 balances: HashMap[address, uint256]
 fee: uint256
 fails: bool
+fails_without_data: bool
 answers_false: bool
 target: address
 payload: Bytes[1024]
@@ -17,6 +18,11 @@ def misbehave(fee: uint256, fails: bool, answers_false: bool):
     self.fee = fee
     self.fails = fails
     self.answers_false = answers_false
+
+
+@external
+def fail_without_data(fails: bool):
+    self.fails_without_data = fails
 
 
 @external
@@ -57,6 +63,8 @@ def transferFrom(owner: address, receiver: address, amount: uint256) -> bool:
 @internal
 def _move(owner: address, receiver: address, amount: uint256) -> bool:
     assert not self.fails, "hostile"
+    if self.fails_without_data:
+        raw_revert(b"")
     self.balances[owner] -= amount
     self.balances[receiver] += amount - self.fee
     if self.target != empty(address):

@@ -1,0 +1,120 @@
+"""What the actions of a run add up to, kept while it goes on: prices, liquidations, who paid and who was paid."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from crossmargin.replay.run import Done
+from oracle.feeds import RoundPushed
+from protocol.actions import Deposit, DepositToPool, FundInsurance, Trade, Withdraw
+from protocol.collateral import compute_token_value
+from protocol.events import AccountLiquidated, CollateralUpdated, PositionUpdated
+from protocol.margin import compute_health
+from protocol.state import USDC
+from protocol.units import USDC_TO_W, Units, Usd
+
+
+@dataclass(frozen=True, slots=True)
+class Liquidation:
+    """One liquidation: its report, what it closed and sold, and the account value it left."""
+
+    time: int
+    report: AccountLiquidated
+    fills: tuple[PositionUpdated, ...]
+    sold: tuple[tuple[int, Units], ...]  # token, units
+    left: Usd
+
+
+@dataclass
+class Flow:
+    """What went into an account and out of it, in dollars at the prices of the moment."""
+
+    paid_in: Usd = 0
+    taken_out: Usd = 0
+
+
+@dataclass
+class Fund:
+    """Where the insurance fund's dollars came from and went."""
+
+    start: Usd = 0
+    fees: Usd = 0
+    gifts: Usd = 0
+    liquidations: Usd = 0  # penalties less rewards it had to pay
+    bad_debt: Usd = 0
+
+
+class Story:
+    """A run so far. Refused actions count, and change nothing else."""
+
+    def __init__(self) -> None:
+        self.prices: dict[int, tuple[RoundPushed, RoundPushed, RoundPushed]] = {}  # by feed: first, lowest, last
+        self.liquidations: list[Liquidation] = []
+        self.flows: dict[int, Flow] = {}
+        self.refusals: Counter[str] = Counter()
+        self.fund = Fund()
+        self.pool_paid_in: Usd = 0
+
+    @property
+    def liquidated(self) -> set[int]:
+        """Accounts that were liquidated at least once."""
+        return {found.report.account for found in self.liquidations}
+
+    def take(self, done: Done) -> None:
+        """Enter one action."""
+        if done.code != "ok":
+            self.refusals[done.code] += 1
+            return
+        for event in done.events:
+            if isinstance(event, RoundPushed):
+                first, lowest, _ = self.prices.get(event.feed, (event, event, event))
+                self.prices[event.feed] = (first, min(lowest, event, key=lambda e: e.answer), event)
+            elif isinstance(event, AccountLiquidated):
+                self.liquidations.append(collect_liquidation(done, event))
+        self._take_flow(done)
+        self._take_fund(done)
+
+    def _take_flow(self, done: Done) -> None:
+        match done.planned.action:
+            case DepositToPool(units):
+                self.pool_paid_in += units * USDC_TO_W
+            case Deposit(account, token, units):
+                self.flows.setdefault(account, Flow()).paid_in += compute_worth(done, token, units)
+            case Withdraw(account, token, units):
+                self.flows.setdefault(account, Flow()).taken_out += compute_worth(done, token, units)
+
+    def _take_fund(self, done: Done) -> None:
+        fund = self.fund
+        change = done.world.protocol.ledger.insurance - done.before.protocol.ledger.insurance
+        if done.planned.kind == "setup":
+            fund.start += change
+        elif isinstance(done.planned.action, FundInsurance):
+            fund.gifts += change
+        elif isinstance(done.planned.action, Trade):
+            fund.fees += change
+        else:
+            covered = sum(event.bad_debt_insurance for event in done.events if isinstance(event, AccountLiquidated))
+            fund.bad_debt += covered
+            fund.liquidations += change + covered
+
+
+def collect_liquidation(done: Done, report: AccountLiquidated) -> Liquidation:
+    """A liquidation from its action's events and the states around it."""
+    held = done.before.protocol.accounts[report.account].collateral
+    state = done.world.protocol
+    return Liquidation(
+        time=done.time,
+        report=report,
+        fills=tuple(event for event in done.events if isinstance(event, PositionUpdated)),
+        sold=tuple((e.token, held[e.token] - e.units) for e in done.events if isinstance(e, CollateralUpdated)),
+        left=compute_health(state, state.accounts[report.account], done.world.env(done.time)).equity_raw,
+    )
+
+
+def compute_worth(done: Done, token: int, units: Units) -> Usd:
+    """Market value of token units at the prices of an action."""
+    if token == USDC:
+        return units * USDC_TO_W
+    params = done.world.protocol.collateral_params[token - 1]
+    return compute_token_value(units, done.world.env(done.time).quote(params.feed).price, params.decimals)
