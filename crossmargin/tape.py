@@ -177,6 +177,8 @@ def write_tape(tape: Tape, path: Path) -> None:
     try:
         if path.is_dir():
             raise InputError(path, "is a folder", remedy="name a file to write")
+        if path.exists() and not path.is_file():
+            raise InputError(path, "is a device or a pipe", remedy="name a file to write")
         draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         try:
             with draft.open("x", encoding="utf-8", newline="\n") as file:

@@ -251,6 +251,14 @@ def test_a_missing_folder_and_a_folder_as_target_are_refused(tmp_path: Path) -> 
         write_tape(TAPE, tmp_path)
 
 
+def test_a_pipe_or_device_as_target_is_refused_and_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(InputError, match="a device or a pipe"):
+        write_tape(TAPE, pipe)
+    assert pipe.is_fifo()
+
+
 def rounds_of(tape: Tape, feed: str) -> list[TapeRound]:
     return [entry for entry in tape.rounds if entry.feed == feed]
 
