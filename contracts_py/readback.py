@@ -13,7 +13,7 @@ from eth_utils import keccak
 from contracts_py.compile import Artifact
 from contracts_py.deploy import Deployment
 from contracts_py.node import Chain
-from oracle.feeds import Feed, FeedHub, Round
+from oracle.feeds import Feed, FeedHub, RateFeed, Round
 from protocol.params import CollateralParams, EquityTier, HaircutBracket, MarginBracket, MarketParams, RiskParams
 from protocol.records import Table
 from protocol.state import (
@@ -102,9 +102,12 @@ def read_hub(node: Chain, deployment: Deployment, artifacts: Mapping[str, Artifa
     """The feed hub's state as its storage has it, with every round."""
     layout = artifacts["FeedHub"].layout["storage_layout"]
     storage = Storage(node.storage(deployment.hub), layout)
-    feeds = []
+    feeds: list[Feed | RateFeed] = []
     for feed in range(storage.word("feed_count")):
         word = storage.word("feeds", feed)
+        if word & 255:
+            feeds.append(RateFeed(word >> 8 & MASK_16, word >> 24 & MASK_16))
+            continue
         rounds = {}
         for number in range(1, (word >> 48 & MASK_40) + 1):
             stored = storage.entry("rounds", feed, number)

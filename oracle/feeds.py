@@ -1,4 +1,7 @@
-"""Push feeds: contiguous rounds written by a poster, read with AggregatorV3 semantics (ORC-1, ORC-4, ORC-5)."""
+"""Push feeds: contiguous rounds written by a poster, read with AggregatorV3 semantics; and feeds made of two others.
+
+Rules ORC-1, ORC-4, ORC-5 and ORC-7.
+"""
 
 from __future__ import annotations
 
@@ -37,12 +40,20 @@ class Feed:
 
 
 @record
+class RateFeed:
+    """The price of a token that is worth a rising amount of another: rate times underlying, both push feeds (ORC-7)."""
+
+    rate: int
+    underlying: int
+
+
+@record
 class FeedHub:
-    """All push feeds and who may change them."""
+    """All feeds and who may change them."""
 
     admin: int
     poster: int
-    feeds: tuple[Feed, ...]
+    feeds: tuple[Feed | RateFeed, ...]
 
 
 @record
@@ -52,6 +63,15 @@ class SetFeed:
     feed: int
     decimals: int
     max_age: Seconds
+
+
+@record
+class SetRateFeed:
+    """Create the next feed as the product of two push feeds (specs/actions/feeds.md)."""
+
+    feed: int
+    rate: int
+    underlying: int
 
 
 @record
@@ -69,6 +89,15 @@ class FeedSet:
     feed: int
     decimals: int
     max_age: Seconds
+
+
+@record
+class RateFeedSet:
+    """A feed that is the product of two others."""
+
+    feed: int
+    rate: int
+    underlying: int
 
 
 @record
@@ -92,8 +121,8 @@ class RoundData:
     answered_in_round: int
 
 
-OracleAction = SetFeed | Push
-OracleEvent = FeedSet | RoundPushed
+OracleAction = SetFeed | SetRateFeed | Push
+OracleEvent = FeedSet | RateFeedSet | RoundPushed
 
 
 def process_set_feed(hub: FeedHub, now: Seconds, sender: int, action: SetFeed) -> tuple[FeedHub, tuple[FeedSet]]:
@@ -108,12 +137,34 @@ def process_set_feed(hub: FeedHub, now: Seconds, sender: int, action: SetFeed) -
         raise errors.UnknownFeed(feed=action.feed)
     if action.decimals > MAX_FEED_DECIMALS or not SHORTEST_MAX_AGE <= action.max_age <= LONGEST_MAX_AGE:
         raise errors.BadFeedConfig
-    if action.feed < count and hub.feeds[action.feed].decimals != action.decimals:
-        raise errors.BadFeedConfig
-    rounds = hub.feeds[action.feed].rounds if action.feed < count else Table[int, Round]()
+    rounds = Table[int, Round]()
+    if action.feed < count:
+        old = hub.feeds[action.feed]
+        if not isinstance(old, Feed) or old.decimals != action.decimals:
+            raise errors.BadFeedConfig
+        rounds = old.rounds
     changed = Feed(action.decimals, action.max_age, rounds)
     feeds = (*hub.feeds[: action.feed], changed, *hub.feeds[action.feed + 1 :])
     return replace(hub, feeds=feeds), (FeedSet(action.feed, action.decimals, action.max_age),)
+
+
+def process_set_rate_feed(
+    hub: FeedHub, now: Seconds, sender: int, action: SetRateFeed
+) -> tuple[FeedHub, tuple[RateFeedSet]]:
+    """Create a feed that is the product of two push feeds; it never changes (ORC-7).
+
+    Refuses: role/not-admin, oracle/unknown-feed, oracle/config.
+    """
+    if sender != hub.admin:
+        raise errors.NotAdmin
+    count = len(hub.feeds)
+    if action.feed != count or count >= MAX_FEEDS:
+        raise errors.UnknownFeed(feed=action.feed)
+    for leg in (action.rate, action.underlying):
+        if leg >= count or not isinstance(hub.feeds[leg], Feed):
+            raise errors.BadFeedConfig
+    feeds = (*hub.feeds, RateFeed(action.rate, action.underlying))
+    return replace(hub, feeds=feeds), (RateFeedSet(action.feed, action.rate, action.underlying),)
 
 
 def process_push(hub: FeedHub, now: Seconds, sender: int, action: Push) -> tuple[FeedHub, tuple[RoundPushed, ...]]:
@@ -135,9 +186,11 @@ def process_push(hub: FeedHub, now: Seconds, sender: int, action: Push) -> tuple
             raise errors.MalformedPush
         if feed_id >= len(feeds):
             raise errors.UnknownFeed(feed=feed_id)
+        feed = feeds[feed_id]
+        if not isinstance(feed, Feed):
+            raise errors.UnknownFeed(feed=feed_id)
         if not -SIGNED_LIMIT <= answer < SIGNED_LIMIT:
             raise errors.OutOfDomain(value=answer)
-        feed = feeds[feed_id]
         number = feed.latest_round + 1
         feeds[feed_id] = replace(feed, rounds=feed.rounds.put(number, Round(answer, now)))
         events.append(RoundPushed(feed_id, number, answer, now))
@@ -151,6 +204,8 @@ def apply_oracle(
     """The hub after an action, and its events. Raises a ``Refusal`` when it is not allowed."""
     if isinstance(action, Push):
         return process_push(hub, now, sender, action)
+    if isinstance(action, SetRateFeed):
+        return process_set_rate_feed(hub, now, sender, action)
     return process_set_feed(hub, now, sender, action)
 
 

@@ -1,10 +1,10 @@
-"""From a feed to one guarded price at scale W (ORC-2, ORC-6)."""
+"""From a feed to one guarded price at scale W (ORC-2, ORC-6, ORC-7)."""
 
 from __future__ import annotations
 
-from oracle.feeds import Feed, FeedHub
+from oracle.feeds import Feed, FeedHub, RateFeed
 from protocol.env import NO_QUOTE, Quote, Status
-from protocol.units import PRICE_LIMIT, Seconds
+from protocol.units import PRICE_LIMIT, Seconds, W, fdiv
 
 
 def is_stale(updated_at: Seconds, max_age: Seconds, now: Seconds) -> bool:
@@ -30,6 +30,26 @@ def get_quote(feed: Feed, now: Seconds) -> Quote:
     return Quote(price, int(status))
 
 
+def multiply_quotes(rate: Quote, underlying: Quote) -> Quote:
+    """Rate times underlying, rounded down in favour of the protocol that lends on it (ORC-7).
+
+    Carries whatever is wrong with either. A product of 0 is not positive; one too large counts as 0.
+    """
+    status = rate.status | underlying.status
+    price = fdiv(rate.price * underlying.price, W)
+    if price == 0:
+        return Quote(0, int(status | Status.NON_POSITIVE))
+    if price >= PRICE_LIMIT:
+        return Quote(0, int(status | Status.OUT_OF_BOUNDS))
+    return Quote(price, status)
+
+
 def get_quotes(hub: FeedHub, now: Seconds) -> tuple[Quote, ...]:
     """The quotes of all feeds, by id, as ``Env`` wants them."""
-    return tuple(get_quote(feed, now) for feed in hub.feeds)
+    quotes: list[Quote] = []
+    for feed in hub.feeds:
+        if isinstance(feed, RateFeed):
+            quotes.append(multiply_quotes(quotes[feed.rate], quotes[feed.underlying]))
+        else:
+            quotes.append(get_quote(feed, now))
+    return tuple(quotes)

@@ -14,6 +14,11 @@ event FeedSet:
     decimals: uint256
     max_age: uint256
 
+event RateFeedSet:
+    feed: indexed(uint256)
+    rate: uint256
+    underlying: uint256
+
 event RoundPushed:
     feed: indexed(uint256)
     round: uint256
@@ -25,13 +30,17 @@ SENT_FEEDS: constant(uint256) = MAX_FEEDS + 1  # room for one too many, so that 
 MAX_FEED_DECIMALS: constant(uint256) = 18
 SHORTEST_MAX_AGE: constant(uint256) = 60
 LONGEST_MAX_AGE: constant(uint256) = 3 * 86_400
+RATE_FEED: constant(uint256) = 1
+W: constant(uint256) = 10**18
 ANSWER_LIMIT: constant(int256) = 2**127
 PRICE_LIMIT: constant(int256) = 2**96
 
 admin: address
 poster: address
 feed_count: uint256
-feeds: uint256[MAX_FEEDS]  # answer 128, signed | updated_at 40 | latest round 40 | max_age 32 | decimals 8 | unused 8
+# A push feed: answer 128, signed | updated_at 40 | latest round 40 | max_age 32 | decimals 8 | 0.
+# A rate feed: unused 216 | underlying 16 | rate 16 | RATE_FEED.
+feeds: uint256[MAX_FEEDS]
 rounds: HashMap[uint256, HashMap[uint256, uint256]]  # feed, round -> answer 128 | unused 88 | updated_at 40
 
 
@@ -56,9 +65,24 @@ def set_feed(feed: uint256, decimals: uint256, max_age: uint256):
     if feed == count:
         self.feed_count = count + 1
     else:
-        assert (word >> 8) & 255 == decimals, "oracle/config"
+        assert word & 255 != RATE_FEED and (word >> 8) & 255 == decimals, "oracle/config"
     self.feeds[feed] = ((word >> 48) << 48) | (max_age << 16) | (decimals << 8)
     log FeedSet(feed=feed, decimals=decimals, max_age=max_age)
+
+
+@external
+def set_rate_feed(feed: uint256, rate: uint256, underlying: uint256):
+    """
+    @notice Create the next feed as the product of two push feeds; it never changes (ORC-7).
+    """
+    assert msg.sender == self.admin, "role/not-admin"
+    count: uint256 = self.feed_count
+    assert feed == count and count < MAX_FEEDS, "oracle/unknown-feed"
+    assert rate < count and self.feeds[rate] & 255 != RATE_FEED, "oracle/config"
+    assert underlying < count and self.feeds[underlying] & 255 != RATE_FEED, "oracle/config"
+    self.feed_count = count + 1
+    self.feeds[feed] = (underlying << 24) | (rate << 8) | RATE_FEED
+    log RateFeedSet(feed=feed, rate=rate, underlying=underlying)
 
 
 @external
@@ -74,8 +98,9 @@ def push(feeds: DynArray[uint256, SENT_FEEDS], answers: DynArray[int256, SENT_FE
         answer: int256 = answers[i]
         assert feed >= next_allowed, "oracle/malformed-push"
         assert feed < self.feed_count, "oracle/unknown-feed"
-        assert answer >= -ANSWER_LIMIT and answer < ANSWER_LIMIT, "sys/domain"
         word: uint256 = self.feeds[feed]
+        assert word & 255 != RATE_FEED, "oracle/unknown-feed"
+        assert answer >= -ANSWER_LIMIT and answer < ANSWER_LIMIT, "sys/domain"
         round: uint256 = ((word >> 48) & (2**40 - 1)) + 1
         signed_half: uint256 = convert(convert(answer, bytes32), uint256) << 128
         self.feeds[feed] = signed_half | (block.timestamp << 88) | (round << 48) | (word & (2**48 - 1))
@@ -89,12 +114,34 @@ def push(feeds: DynArray[uint256, SENT_FEEDS], answers: DynArray[int256, SENT_FE
 @reentrant
 def read(feed: uint256) -> (uint256, uint256):
     """
-    @notice A feed's newest answer at scale 1e18, 0 where there is none, and its status bits (ORC-6).
+    @notice A feed's price at scale 1e18, 0 where there is none, and its status bits (ORC-6, ORC-7).
     @dev Reentrant, so that the protocol can read while it is called from a token callback: it makes no calls.
     """
     if feed >= self.feed_count:
         return 0, price_status.UNAVAILABLE
     word: uint256 = self.feeds[feed]
+    if word & 255 != RATE_FEED:
+        return self._guard(word)
+    rate: uint256 = 0
+    underlying: uint256 = 0
+    status: uint256 = 0
+    status_below: uint256 = 0
+    rate, status = self._guard(self.feeds[(word >> 8) & 65535])
+    underlying, status_below = self._guard(self.feeds[(word >> 24) & 65535])
+    status |= status_below
+    # Both are below 2**96.
+    price: uint256 = rate * underlying // W
+    if price == 0:
+        return 0, status | price_status.NON_POSITIVE
+    if price >= convert(PRICE_LIMIT, uint256):
+        return 0, status | price_status.OUT_OF_BOUNDS
+    return price, status
+
+
+@internal
+@view
+def _guard(word: uint256) -> (uint256, uint256):
+    """The newest answer of a push feed at scale 1e18, and its status (ORC-6)."""
     if (word >> 48) & (2**40 - 1) == 0:
         return 0, price_status.UNAVAILABLE
     status: uint256 = 0
