@@ -22,9 +22,9 @@ from contracts_py.keys import to_hex
 from contracts_py.node import Chain, Log, Receipt
 from oracle import feeds
 from protocol import events as protocol_events
-from protocol.errors import REFUSALS, Refusal
 from protocol.account_state import AccountState
 from protocol.actions import Trade
+from protocol.errors import REFUSALS, Refusal
 from protocol.margin import Health
 from protocol.views import LiquidationQuote, Solvency, TradePreview
 

@@ -14,10 +14,10 @@ import protocol
 
 if TYPE_CHECKING:
     from protocol import actions, events
+    from protocol.account_state import AccountState, compute_account_state
     from protocol.draft import Outcome
     from protocol.env import Env, Quote, Status
     from protocol.errors import REFUSALS, InvariantBroken, Refusal
-    from protocol.account_state import AccountState, compute_account_state
     from protocol.margin import Health, compute_health
     from protocol.state import Account, Position, State, account_id, genesis, owner_of
     from protocol.transition import apply

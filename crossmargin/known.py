@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +14,18 @@ from crossmargin.yamltext import Loc
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What names stand for: the parameter set's feeds, tokens and markets, and the scenario's accounts by id.
+    """What names stand for: the parameter set's feeds, tokens and markets, the scenario's accounts by id, and actors.
 
     Of a token or feed that the set does not have, decimals are unknown and numbers are taken in its smallest unit.
     """
 
     params: ParameterSet
     accounts: Mapping[str, int]
+    address_of: Callable[[str], int]
+
+    def actor(self, text: str, loc: Loc) -> int:
+        """An actor's address; any name is an actor, and a number is an address."""
+        return _raw(text, loc) if text[0].isdigit() else self.address_of(text)
 
     def account(self, text: str, loc: Loc) -> int:
         """An account's id."""

@@ -13,6 +13,7 @@ from crossmargin.fields import (
     FEED_NAME,
     MARKET_NAME,
     TOKEN_NAME,
+    DecimalText,
     Duration,
     Fault,
     FileModel,
@@ -22,70 +23,101 @@ from crossmargin.fields import (
     Quantity,
     Reference,
     faults_of,
+    refuse,
+    texts_at,
     validate,
 )
 from crossmargin.messages import listed, near, shown
-from crossmargin.quantities import write_decimal
+from crossmargin.quantities import read_decimal, write_decimal
 from crossmargin.yamltext import Document, Loc, read_yaml
-from oracle.feeds import MAX_FEEDS, FeedHub, SetFeed, process_set_feed
+from oracle.feeds import MAX_FEEDS, RATE_FEED_DECIMALS, FeedHub, SetFeed, SetRateFeed, apply_oracle
 from protocol.actions import SetCollateral, SetMarket, SetRisk
+from protocol.configuration import check_collateral, check_market, check_risk
 from protocol.errors import Refusal
 from protocol.params import (
     MAX_BRACKETS,
     MAX_MARKETS,
     MAX_TOKENS,
     CollateralParams,
+    EquityTier,
     HaircutBracket,
     MarginBracket,
     MarketParams,
     RiskParams,
-    check_collateral,
-    check_market,
-    check_risk,
 )
 
 ADMIN = "admin"
 SETTLEMENT = "USDC"
 SETTLEMENT_DECIMALS = 6
+COLLATERAL_KEYS = ("feed", "account_cap", "global_cap", "haircuts")
 
-GenesisAction = SetFeed | SetRisk | SetMarket | SetCollateral
+GenesisAction = SetFeed | SetRateFeed | SetRisk | SetMarket | SetCollateral
 T = TypeVar("T")
 
 UsdField = Annotated[int, Quantity(18)]
 SizeField = Annotated[int, Quantity(18)]
 RatioField = Annotated[int, Quantity(18)]
 BpsField = Annotated[int, Quantity(4)]
+DurationField = Annotated[int, Duration()]
+UnitsField = Annotated[str, DecimalText()]
 SET_NAME = Name("a parameter set's name", "[a-z][a-z0-9_]{0,40}", "use lower-case letters, digits and _")
 
 # What each rule asks for, in the words of the file; the refusal's own sentence comes before it.
 RULES = {
     "config/risk": (
-        "dollars stay below 2^96 at 18 decimals, shares and ratios between 0 and 1, fixed_reward at most "
-        "max_reward, sale_discount below 1"
+        "dollars stay below 2^96 at 18 decimals, shares and ratios between 0 and 1, durations at most a year, "
+        "fixed_reward at most max_reward, reward_ratio at most reward_ratio_max, sale_discount below 1"
     ),
+    "config/equity-tiers": "leverage is above 0 and never rises from one entry to the next",
     "config/market": (
-        "lot and min_notional are above 0 and below 2^96 at 18 decimals, fee is at most 0.01, and "
-        "min_notional * reward_cap is at least fixed_reward"
+        "lot and min_notional are above 0, skew_scale at least 1, and they and the caps below 2^96 at 18 decimals; "
+        "maker_fee is at most taker_fee, taker_fee at most 0.01; max_premium and rebate_ratio are at most 1; oi_lower "
+        "is below oi_upper, or both are 0; window is at most 30d; min_notional * reward_cap is at least fixed_reward"
     ),
+    "config/funding": "funding_cap and dead_band are at most 1, funding_velocity and funding_decay at most 10",
     "config/brackets": "`from` is 0 in the first entry and rises after it; there are one to eight entries",
     "config/margin-rates": (
-        "mm rises and begins above reward_ratio + penalty_ratio; im rises to at most 1, is at least "
-        "mm + reward_ratio + penalty_ratio and at least mm * (1 + margin_call_buffer); in the first tier the room "
-        "im - mm - reward_ratio - penalty_ratio, times min_notional, pays fixed_reward"
+        "the closing cost is reward_ratio_max + penalty_ratio + impact_cap_ratio; mm rises and begins above it; im "
+        "rises to at most 1, is at least mm + closing cost and at least mm * (1 + margin_call_buffer); in the first "
+        "tier the room im - mm - closing cost, times min_notional, pays fixed_reward"
     ),
     "config/haircuts": (
-        "mm and im never rise from one entry to the next, im is at most mm, mm at most 1 - sale_discount, and "
-        "decimals at most 24"
+        "mm and im never rise from one entry to the next, im is at most mm, mm at most 1 - sale_discount, "
+        "decimals at most 24, and caps below 2^96 units"
     ),
 }
 
 
 class FeedModel(FileModel):
-    """One price feed."""
+    """One price feed: pushed by the poster, or, with `rate` and `underlying`, the product of two pushed feeds."""
 
     description: Annotated[str, Prose()] = Field(description="What the feed says of itself, as `BTC / USD`.")
-    decimals: Annotated[int, Integer()] = Field(description="Decimals of its answers, at most 18.")
-    max_age: Annotated[int, Duration()] = Field(description="A price older than this is stale: 1m to 3d.")
+    decimals: Annotated[int, Integer()] | None = Field(default=None, description="Decimals of its answers, at most 18.")
+    max_age: DurationField | None = Field(default=None, description="A price older than this is stale: 1m to 3d.")
+    rate: Annotated[str, Reference()] | None = Field(
+        default=None, description="The feed of how much of the underlying one token is worth."
+    )
+    underlying: Annotated[str, Reference()] | None = Field(default=None, description="The feed of the underlying.")
+
+    @classmethod
+    def check_keys(cls, data: dict[str, Any]) -> None:
+        """One kind or the other."""
+        wanted, other = ("rate", "underlying"), ("decimals", "max_age")
+        if not any(key in data for key in wanted):
+            wanted, other = other, wanted
+        for key in wanted:
+            if key not in data:
+                refuse(f"the key `{key}` is missing", "a feed has decimals and max_age, or rate and underlying")
+        for key in other:
+            if key in data:
+                refuse(f"a feed with a rate has no {key}", "remove the key", key)
+
+
+class EquityTierModel(FileModel):
+    """Leverage for the part of an account's equity from here to the next tier."""
+
+    lower: UsdField = Field(alias="from", description="Equity in USD where the tier begins.")
+    leverage: RatioField = Field(description="Notional that one dollar of it carries.")
 
 
 class RiskModel(FileModel):
@@ -93,20 +125,39 @@ class RiskModel(FileModel):
 
     keeper_reserve: UsdField = Field(description="USD added to both margins of an account with a position.")
     margin_call_buffer: RatioField = Field(description="Part of maintenance margin above it that is a margin call.")
+    liquidation_buffer: RatioField = Field(
+        description="Part of maintenance margin above it at which a partial liquidation ends."
+    )
     backstop_ratio: BpsField = Field(description="Below this part of maintenance margin an account is BACKSTOP.")
     fixed_reward: UsdField = Field(description="USD a keeper gets for a liquidation.")
-    reward_ratio: RatioField = Field(description="Part of the notional closed that a keeper gets on top.")
+    reward_ratio: RatioField = Field(description="Part of the notional closed that a keeper gets on top, at first.")
+    reward_ratio_max: RatioField = Field(description="Part of the notional closed that a keeper gets at last.")
+    reward_ramp: RatioField = Field(description="By how much the part grows each second after the grace time.")
+    reward_grace: DurationField = Field(description="Time after the flag in which the part does not grow.")
     max_reward: UsdField = Field(description="USD a keeper gets at most.")
     reward_cap: BpsField = Field(description="Part of the notional closed that the whole reward may reach.")
     penalty_ratio: RatioField = Field(description="Part of the notional closed that the account pays as a penalty.")
+    impact_cap_ratio: RatioField = Field(
+        description="Part of the notional closed that a liquidation charges for price impact at most."
+    )
     debt_cap: UsdField = Field(description="USD an account may owe and still add risk.")
     insurance_fee_share: BpsField = Field(description="Part of trading fees that goes to insurance.")
     insurance_penalty_share: BpsField = Field(description="Part of penalties that goes to insurance.")
     sale_discount: BpsField = Field(description="Discount at which a debtor's collateral goes to the pool.")
+    margin_call_fee: UsdField = Field(description="USD an account pays for a margin call.")
+    phase_in: DurationField = Field(description="How long the milder maintenance parameters hold after a change.")
+    lock_ratio: BpsField = Field(description="Part of the larger side's notional that the pool must keep.")
+    redemption_delay: DurationField = Field(description="Time from a redemption's request to its claim.")
+    redemption_window: DurationField = Field(description="Time in which it must then be claimed.")
+    equity_tiers: Annotated[tuple[EquityTierModel, ...], Field(max_length=MAX_BRACKETS)] = Field(
+        description="Leverage by account equity."
+    )
 
     def to_record(self) -> RiskParams:
         """The protocol's record; its fields have the same names."""
-        return RiskParams(**{name: getattr(self, name) for name in type(self).model_fields})
+        values = {name: getattr(self, name) for name in RiskModel.model_fields}
+        values["equity_tiers"] = tuple(EquityTier(tier.lower, tier.leverage) for tier in self.equity_tiers)
+        return RiskParams(**values)
 
 
 class TierModel(FileModel):
@@ -123,15 +174,31 @@ class MarketModel(FileModel):
     feed: Annotated[str, Reference()] = Field(description="The feed that prices it.")
     lot: SizeField = Field(description="Sizes are multiples of this, in base units.")
     min_notional: UsdField = Field(description="USD of the smallest position.")
-    fee: RatioField = Field(description="Trading fee, part of the notional.")
+    maker_fee: RatioField = Field(description="Fee of a trade that shrinks the skew, part of the notional.")
+    taker_fee: RatioField = Field(description="Fee of a trade that grows the skew, part of the notional.")
+    skew_scale: SizeField = Field(description="Skew in base units at which the premium would be 1.")
+    max_premium: BpsField = Field(description="The premium's bound, part of the price.")
+    rebate_ratio: BpsField = Field(description="Part of the impact given back to a trade that shrinks the skew.")
+    oi_cap: SizeField = Field(description="Open interest of one side, in base units, at most.")
+    oi_cap_usd: UsdField = Field(description="Open interest of one side, in USD, at most.")
+    skew_cap: SizeField = Field(description="Skew, in base units, at most.")
+    funding_cap: RatioField = Field(description="Funding rate per day at most.")
+    funding_velocity: RatioField = Field(description="Change of the rate per day when the skew is the whole scale.")
+    funding_decay: RatioField = Field(description="Change of the rate per day toward 0 inside the dead band.")
+    dead_band: BpsField = Field(description="Part of the skew scale within which the rate decays.")
+    oi_lower: UsdField = Field(description="Open interest in USD from which initial margin rises; 0 for never.")
+    oi_upper: UsdField = Field(description="Open interest in USD at which it is the whole notional; 0 for never.")
+    window: DurationField = Field(description="Length of the liquidation window; 0s for no limit.")
+    window_notional: UsdField = Field(description="USD that partial liquidations may close within it.")
     tiers: Annotated[tuple[TierModel, ...], Field(max_length=MAX_BRACKETS)] = Field(
         description="Margin rates by notional."
     )
 
     def to_record(self, feed: int) -> MarketParams:
-        """The protocol's record."""
+        """The protocol's record; its fields have the same names, but the tiers."""
+        values = {name: getattr(self, name) for name in MarketModel.model_fields if name not in {"feed", "tiers"}}
         brackets = tuple(MarginBracket(tier.lower, tier.mm, tier.im) for tier in self.tiers)
-        return MarketParams(feed, self.lot, self.min_notional, self.fee, brackets)
+        return MarketParams(feed=feed, brackets=brackets, **values)
 
 
 class HaircutModel(FileModel):
@@ -150,6 +217,8 @@ class TokenModel(FileModel):
 
     decimals: Annotated[int, Integer()] = Field(description="Decimals of the token's units.")
     feed: Annotated[str, Reference()] | None = Field(default=None, description="The feed that prices it.")
+    account_cap: UnitsField | None = Field(default=None, description="Most that one account may hold, whole tokens.")
+    global_cap: UnitsField | None = Field(default=None, description="Most that all may hold, whole tokens.")
     haircuts: Haircuts | None = Field(default=None, description="Weights by value.")
 
 
@@ -166,12 +235,16 @@ class ParametersModel(FileModel):
 
 @dataclass(frozen=True, slots=True)
 class FeedSpec:
-    """A feed to create."""
+    """A feed to create, and the action that creates it."""
 
     name: str
     description: str
-    decimals: int
-    max_age: int  # seconds
+    action: SetFeed | SetRateFeed
+
+    @property
+    def decimals(self) -> int:
+        """Of its answers."""
+        return self.action.decimals if isinstance(self.action, SetFeed) else RATE_FEED_DECIMALS
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +291,7 @@ def parse_parameters(document: Document) -> ParameterSet:
 
 def genesis_actions(params: ParameterSet) -> list[tuple[str, GenesisAction]]:
     """The actions that put a set in force on both twins, in order, each with the role that sends it."""
-    feeds = [SetFeed(index, feed.decimals, feed.max_age) for index, feed in enumerate(params.feeds)]
+    feeds = [feed.action for feed in params.feeds]
     markets = [SetMarket(index, market.params) for index, market in enumerate(params.markets)]
     collateral = [
         SetCollateral(index, token.params) for index, token in enumerate(params.tokens) if token.params is not None
@@ -244,7 +317,7 @@ def _build(model: ParametersModel) -> ParameterSet:
     feeds = _build_feeds(model)
     feed_names = [feed.name for feed in feeds]
     risk = model.risk.to_record()
-    _check(("risk",), check_risk, risk)
+    _check(("risk",), check_risk, risk, rows="equity_tiers")
     _check_count(model.tokens, "tokens", MAX_TOKENS)
     tokens = tuple(_build_token(name, token, risk, feed_names) for name, token in model.tokens.items())
     if not tokens or tokens[0].name != SETTLEMENT:
@@ -261,12 +334,21 @@ def _build(model: ParametersModel) -> ParameterSet:
 
 def _build_feeds(model: ParametersModel) -> tuple[FeedSpec, ...]:
     _check_count(model.feeds, "feeds", MAX_FEEDS)
+    names = list(model.feeds)
     hub = FeedHub(admin=0, poster=0, feeds=())
     feeds = []
     for index, (name, feed) in enumerate(model.feeds.items()):
-        action = SetFeed(index, feed.decimals, feed.max_age)
-        hub, _ = _check(("feeds", name), process_set_feed, hub, 0, hub.admin, action)
-        feeds.append(FeedSpec(name, feed.description, feed.decimals, feed.max_age))
+        loc = ("feeds", name)
+        action: SetFeed | SetRateFeed
+        if feed.rate is not None and feed.underlying is not None:
+            rate = resolve(feed.rate, names, (*loc, "rate"), "feed")
+            action = SetRateFeed(index, rate, resolve(feed.underlying, names, (*loc, "underlying"), "feed"))
+        else:
+            assert feed.decimals is not None  # check_keys
+            assert feed.max_age is not None
+            action = SetFeed(index, feed.decimals, feed.max_age)
+        hub, _ = _check(loc, apply_oracle, hub, 0, hub.admin, action)
+        feeds.append(FeedSpec(name, feed.description, action))
     return tuple(feeds)
 
 
@@ -275,17 +357,27 @@ def _build_token(name: str, token: TokenModel, risk: RiskParams, feed_names: Seq
     if name == SETTLEMENT:
         if token.decimals != SETTLEMENT_DECIMALS:
             raise Fault((*loc, "decimals"), f"{SETTLEMENT} has {SETTLEMENT_DECIMALS} decimals")
-        for key in ("feed", "haircuts"):
+        for key in COLLATERAL_KEYS:
             if getattr(token, key) is not None:
                 raise Fault((*loc, key), f"{SETTLEMENT} counts 1 and has no {key}", "remove the key", key=True)
         return TokenSpec(name, token.decimals, None)
-    if token.feed is None or token.haircuts is None:
-        missing = "feed" if token.feed is None else "haircuts"
+    if token.feed is None or token.account_cap is None or token.global_cap is None or token.haircuts is None:
+        missing = next(key for key in COLLATERAL_KEYS if getattr(token, key) is None)
         raise Fault(loc, f"the key `{missing}` is missing", f"every token but {SETTLEMENT} is collateral", key=True)
-    feed = resolve(token.feed, feed_names, (*loc, "feed"), "feed")
-    params = CollateralParams(feed, token.decimals, to_haircuts(token.haircuts))
+    params = CollateralParams(
+        feed=resolve(token.feed, feed_names, (*loc, "feed"), "feed"),
+        decimals=token.decimals,
+        account_cap=_read_units(token.account_cap, name, token, (*loc, "account_cap")),
+        global_cap=_read_units(token.global_cap, name, token, (*loc, "global_cap")),
+        brackets=to_haircuts(token.haircuts),
+    )
     _check(loc, check_collateral, risk, params, rows="haircuts")
     return TokenSpec(name, token.decimals, params)
+
+
+def _read_units(text: str, name: str, token: TokenModel, loc: Loc) -> int:
+    with texts_at(loc):
+        return read_decimal(text, token.decimals, holder=name)
 
 
 def to_haircuts(rows: Sequence[HaircutModel]) -> tuple[HaircutBracket, ...]:
@@ -306,7 +398,7 @@ def _check(loc: Loc, rule: Callable[..., T], *arguments: Any, rows: str = "") ->
         lower = refusal.facts.get("lower")
         if rows and lower is not None:
             # The last row of that bound: when two are equal, it is the second that does not rise.
-            brackets = arguments[-1].brackets
+            brackets = getattr(arguments[-1], "brackets", None) or arguments[-1].equity_tiers
             loc = (*loc, rows, max(index for index, row in enumerate(brackets) if row.lower == lower))
         where = f" (from {write_decimal(lower, 18)})" if lower is not None else ""
         sentence = (refusal.__doc__ or "").strip().splitlines()[0]

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from contracts_py.keys import address_of
 from crossmargin.fields import Prose, reader_of
 from crossmargin.known import Known
 from crossmargin.library import PARAMETERS
@@ -16,7 +17,8 @@ from crossmargin.parameters import ParameterSet, load_parameters
 from crossmargin.quantities import write_decimal, write_duration, write_time
 from crossmargin.scenario import AccountSpec, Step
 from crossmargin.scenario_file import AccountModel, StepExpectModel, StepModel
-from crossmargin.steps import ActionModel, push_from_action
+from crossmargin.steps.base import ActionModel
+from crossmargin.steps.feeds import push_from_action
 from oracle.feeds import Push
 
 MODELS: dict[str, type[ActionModel]] = {}  # by name of the record's class
@@ -46,7 +48,7 @@ def render_scenario(
     sender, action and expectations.
     """
     params = params or load_parameters(PARAMETERS.find(params_name))
-    known = Known(params, {name: account.id for name, account in accounts.items()})
+    known = Known(params, {name: account.id for name, account in accounts.items()}, address_of)
     lines = [f"title: {quote(title)}"]
     lines += [f"about: {quote(about)}"] if about else []
     lines += [f"params: {quote(params_name)}", f"start: {write_time(start)}"]

@@ -18,7 +18,8 @@ from crossmargin.messages import near
 from crossmargin.parameters import ParameterSet, load_parameters, unknown
 from crossmargin.quantities import LATEST_TIME, BadText, write_time
 from crossmargin.scenario_file import AccountModel, EndModel, ScenarioModel, StepExpectModel, StepModel
-from crossmargin.steps import ActionModel, AnyAction, push_to_action
+from crossmargin.steps.base import ActionModel, AnyAction
+from crossmargin.steps.feeds import push_to_action
 from crossmargin.tape import ANSWER_DECIMALS, Tape, load_tape
 from crossmargin.text import decimal
 from crossmargin.yamltext import Loc, read_yaml
@@ -117,7 +118,7 @@ def load_scenario(path: Path, address_of: AddressOf, parameters: ParameterSet | 
         tape = _load_tape(model.tape, params, path) if model.tape is not None else None
         start = _find_start(model, tape)
         accounts = _build_accounts(model, address_of)
-        known = Known(params, {name: account.id for name, account in accounts.items()})
+        known = Known(params, {name: account.id for name, account in accounts.items()}, address_of)
         builder = _StepBuilder(known, accounts, start)
         steps = [
             builder.build(step, ("steps", index), document.place(("steps", index)).line)

@@ -25,24 +25,36 @@ from crossmargin.fields import (
 )
 from crossmargin.messages import shown
 from crossmargin.quantities import BadText
-from crossmargin.steps import (
-    ActionModel,
+from crossmargin.steps.accounts import (
+    CreateIsolatedModel,
     DepositModel,
-    DepositToPoolModel,
-    FundInsuranceModel,
-    LiquidateModel,
-    PauseOpeningModel,
-    PushModel,
-    RoundModel,
-    SetCollateralModel,
-    SetFeedModel,
-    SetMarketModel,
-    SetRiskModel,
-    TradeModel,
+    SetLeverageCapModel,
+    SetOperatorModel,
+    TransferModel,
     WithdrawModel,
 )
-from protocol.errors import REFUSALS
+from crossmargin.steps.base import ActionModel
+from crossmargin.steps.feeds import PushModel, RoundModel, SetFeedModel, SetRateFeedModel
+from crossmargin.steps.governance import (
+    AcceptAdminModel,
+    PauseOpeningModel,
+    ProposeAdminModel,
+    SetCollateralModel,
+    SetGuardianModel,
+    SetMarketModel,
+    SetRiskModel,
+)
+from crossmargin.steps.liquidation import FlagAccountModel, LiquidateManyModel, LiquidateModel, MarginCallModel
+from crossmargin.steps.pool import (
+    BuyInventoryModel,
+    ClaimRedemptionModel,
+    DepositToPoolModel,
+    FundInsuranceModel,
+    RequestRedemptionModel,
+)
+from crossmargin.steps.trading import CloseAllModel, TradeModel
 from protocol.account_state import AccountState
+from protocol.errors import REFUSALS
 from protocol.units import UNITS_LIMIT
 
 
@@ -134,15 +146,30 @@ class StepModel(FileModel):
     )
     deposit: DepositModel | None = None
     withdraw: WithdrawModel | None = None
+    transfer: TransferModel | None = None
+    create_isolated: CreateIsolatedModel | None = None
+    set_operator: SetOperatorModel | None = None
+    set_leverage_cap: SetLeverageCapModel | None = None
     trade: TradeModel | None = None
+    close_all: CloseAllModel | None = None
+    margin_call: MarginCallModel | None = None
+    flag_account: FlagAccountModel | None = None
     liquidate: LiquidateModel | None = None
+    liquidate_many: LiquidateManyModel | None = None
     deposit_to_pool: DepositToPoolModel | None = None
+    request_redemption: RequestRedemptionModel | None = None
+    claim_redemption: ClaimRedemptionModel | None = None
+    buy_inventory: BuyInventoryModel | None = None
     fund_insurance: FundInsuranceModel | None = None
     set_risk: SetRiskModel | None = None
     set_market: SetMarketModel | None = None
     set_collateral: SetCollateralModel | None = None
     pause_opening: PauseOpeningModel | None = None
+    propose_admin: ProposeAdminModel | None = None
+    accept_admin: AcceptAdminModel | None = None
+    set_guardian: SetGuardianModel | None = None
     set_feed: SetFeedModel | None = None
+    set_rate_feed: SetRateFeedModel | None = None
     push: PushModel | None = Field(
         default=None, description="New prices by feed; or a list of rounds, pushed exactly as it stands."
     )

@@ -12,6 +12,7 @@ from protocol.records import Table, record
 from protocol.units import SIGNED_LIMIT, Seconds
 
 MAX_FEED_DECIMALS = 18
+RATE_FEED_DECIMALS = 18  # of the product; a rate feed has no rounds of its own
 SHORTEST_MAX_AGE = 60
 LONGEST_MAX_AGE = 3 * 86_400
 MAX_FEEDS = 64

@@ -21,7 +21,6 @@ from protocol.state import State, account_id
 from protocol.units import Usd
 from protocol.window import add_closed
 
-
 MAX_BATCH = 32  # accounts of one call
 
 

@@ -26,7 +26,13 @@ class PoolValue:
     deposit: Usd  # what a new share pays for
     redemption: Usd  # what an old share is paid from
     reserved: Usd  # what the pool must keep at these prices
+    traders_pnl: Usd  # net unrealised profit of all traders, pending funding included
     price_status: int
+
+    @property
+    def market(self) -> Usd:
+        """Worth if everything were settled now: inventory at market, less what traders are ahead."""
+        return self.deposit - max(self.traders_pnl, 0)
 
 
 def compute_pool_value(state: State, env: Env) -> PoolValue:
@@ -60,6 +66,7 @@ def compute_pool_value(state: State, env: Env) -> PoolValue:
         deposit=pool - min(pnl, 0) + at_market,
         redemption=max(pool - max(pnl, 0) + at_haircut, 0),
         reserved=reserved,
+        traders_pnl=pnl,
         price_status=status,
     )
 

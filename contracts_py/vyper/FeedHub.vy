@@ -183,6 +183,7 @@ def latest_round(feed: uint256) -> uint256:
 @reentrant
 def feed_decimals(feed: uint256) -> uint256:
     """
-    @notice Decimals of a feed's answers.
+    @notice Decimals of a feed's answers; a rate feed has no rounds, and its price has 18 (ORC-7).
     """
-    return (self.feeds[feed] >> 8) & 255
+    word: uint256 = self.feeds[feed]
+    return 18 if word & 255 == RATE_FEED else (word >> 8) & 255

@@ -16,8 +16,8 @@ from contracts_py.deploy import TokenPlan, deploy
 from contracts_py.errors import NodeUnusable
 from contracts_py.keys import address_of, private_key, to_hex
 from contracts_py.node import Chain, Node
-from contracts_py.revm import RevmNode
 from contracts_py.readback import read_hub, read_state
+from contracts_py.revm import RevmNode
 from crossmargin.replay.books import Books
 from crossmargin.replay.world import World
 from protocol.errors import InvariantBroken
@@ -56,7 +56,7 @@ class ChainEngine:
         genesis = first_action - SETUP_TIME
         if backend == "eth-tester":
             return Node(eth_tester_provider(genesis))
-        if backend == "revm":
+        if backend == "pyrevm":
             return RevmNode(genesis)
         node = Node.connect(backend)
         if node.now > genesis:

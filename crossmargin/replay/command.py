@@ -29,6 +29,7 @@ from protocol.errors import InvariantBroken
 
 Report = Callable[[str, int], None]  # what is being done, and how many actions are done
 OUT = Path("out")
+BACKENDS = ("eth-tester", "pyrevm")  # a node's URL is one too
 
 
 @dataclass(frozen=True)
@@ -170,8 +171,8 @@ def check_options(engine: str, backend: str) -> str:
     """What is wrong with the options, or nothing."""
     if engine not in ENGINES:
         return f"there is no engine {engine!r}; choose from {', '.join(ENGINES)}"
-    if backend != "eth-tester" and "://" not in backend:
-        return f"there is no backend {backend!r}; use eth-tester or a URL"
+    if backend not in BACKENDS and "://" not in backend:
+        return f"there is no backend {backend!r}; use {', '.join(BACKENDS)}, or a URL"
     if backend != "eth-tester" and engine == "model":
         return "the model runs on no backend; choose --engine chain or lockstep"
     return ""

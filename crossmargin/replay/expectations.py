@@ -12,7 +12,7 @@ from crossmargin.scenario import Scenario, Step
 from crossmargin.text import decimal
 from protocol.account_state import compute_account_state
 from protocol.margin import compute_health
-from protocol.state import NO_POSITION
+from protocol.state import NO_POSITION, NO_STAKE
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def read_value(done: Done, step: Step, name: str) -> int | str | None:
     state = done.world.protocol
     action: Any = step.action
     if name == "shares":
-        return int(state.shares.get(address_of(step.sender), 0))
+        return int(state.stakes.get(address_of(step.sender), NO_STAKE).shares)
     account = state.accounts.get(action.account)
     if account is None:
         return None

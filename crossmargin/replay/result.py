@@ -5,17 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from crossmargin.replay.run import Replay
-from crossmargin.replay.world import World
 from crossmargin.text import decimal
 from protocol.codec import digest
-from protocol.pool import compute_inventory_value, compute_traders_pnl
-from protocol.units import Usd
-
-
-def compute_pool_value(world: World, now: int) -> Usd:
-    """The pool with the traders' net unrealised profit settled and its inventory at market."""
-    state, env = world.protocol, world.env(now)
-    return state.ledger.pool - compute_traders_pnl(state, env)[0] + compute_inventory_value(state, env)[0]
+from protocol.pool import compute_pool_value
 
 
 def build_result(replay: Replay, backend: str, divergences: int) -> dict[str, Any]:
@@ -34,7 +26,7 @@ def build_result(replay: Replay, backend: str, divergences: int) -> dict[str, An
         "divergences": divergences,
         "bad_debt": decimal(totals.bad_debt),
         "insurance_fund": decimal(ledger.insurance),
-        "pool_value": decimal(compute_pool_value(world, replay.now)),
+        "pool_value": decimal(compute_pool_value(world.protocol, world.env(replay.now)).market),
         "deficit": decimal(ledger.deficit),
         "min_price": {
             feeds[feed].name: decimal(answer, feeds[feed].decimals)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from crossmargin.replay.run import Done
 from oracle.feeds import RoundPushed
-from protocol.actions import Deposit, DepositToPool, FundInsurance, Trade, Withdraw
+from protocol.actions import ClaimRedemption, CloseAll, Deposit, DepositToPool, FundInsurance, Trade, Transfer, Withdraw
 from protocol.collateral import compute_token_value
 from protocol.events import AccountLiquidated, CollateralUpdated, PositionUpdated
 from protocol.margin import compute_health
@@ -55,6 +55,7 @@ class Story:
         self.refusals: Counter[str] = Counter()
         self.fund = Fund()
         self.pool_paid_in: Usd = 0
+        self.pool_paid_out: Usd = 0
 
     @property
     def liquidated(self) -> set[int]:
@@ -79,10 +80,17 @@ class Story:
         match done.planned.action:
             case DepositToPool(units):
                 self.pool_paid_in += units * USDC_TO_W
+            case ClaimRedemption():
+                held = (world.protocol.tokens[USDC].held for world in (done.before, done.world))
+                self.pool_paid_out += (next(held) - next(held)) * USDC_TO_W
             case Deposit(account, token, units):
                 self.flows.setdefault(account, Flow()).paid_in += compute_worth(done, token, units)
             case Withdraw(account, token, units):
                 self.flows.setdefault(account, Flow()).taken_out += compute_worth(done, token, units)
+            case Transfer(account, target, token, units):
+                worth = compute_worth(done, token, units)
+                self.flows.setdefault(account, Flow()).taken_out += worth
+                self.flows.setdefault(target, Flow()).paid_in += worth
 
     def _take_fund(self, done: Done) -> None:
         fund = self.fund
@@ -91,7 +99,7 @@ class Story:
             fund.start += change
         elif isinstance(done.planned.action, FundInsurance):
             fund.gifts += change
-        elif isinstance(done.planned.action, Trade):
+        elif isinstance(done.planned.action, Trade | CloseAll):
             fund.fees += change
         else:
             covered = sum(event.bad_debt_insurance for event in done.events if isinstance(event, AccountLiquidated))
@@ -103,11 +111,12 @@ def collect_liquidation(done: Done, report: AccountLiquidated) -> Liquidation:
     """A liquidation from its action's events and the states around it."""
     held = done.before.protocol.accounts[report.account].collateral
     state = done.world.protocol
+    own = [event for event in done.events if getattr(event, "account", None) == report.account]
     return Liquidation(
         time=done.time,
         report=report,
-        fills=tuple(event for event in done.events if isinstance(event, PositionUpdated)),
-        sold=tuple((e.token, held[e.token] - e.units) for e in done.events if isinstance(e, CollateralUpdated)),
+        fills=tuple(event for event in own if isinstance(event, PositionUpdated)),
+        sold=tuple((e.token, held[e.token] - e.units) for e in own if isinstance(e, CollateralUpdated)),
         left=compute_health(state, state.accounts[report.account], done.world.env(done.time)).equity_raw,
     )
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from contracts_py.keys import address_of
 from crossmargin.replay.expectations import Missed
-from crossmargin.replay.result import compute_pool_value
 from crossmargin.replay.run import Done
 from crossmargin.replay.story import Flow, Liquidation, Story
 from crossmargin.scenario import Scenario
 from crossmargin.text import day_and_time, decimal, dollars, moment
 from protocol.account_state import AccountState, compute_account_state
 from protocol.margin import compute_health
+from protocol.pool import compute_pool_value
 from protocol.state import owner_of
 
 WIDTH = 118
@@ -140,12 +140,14 @@ class Summary:
                 ("at the end", dollars(last.world.protocol.ledger.insurance)),
             ),
         )
-        worth = compute_pool_value(last.world, last.time)
+        worth = compute_pool_value(last.world.protocol, last.world.env(last.time)).market
+        kept = story.pool_paid_in - story.pool_paid_out
         yield from _table(
             "pool",
             (
                 ("paid in by providers", dollars(story.pool_paid_in)),
-                ("traders' losses, fees and penalties", dollars(worth - story.pool_paid_in, signed=True)),
+                ("redeemed by providers", dollars(-story.pool_paid_out, signed=True)),
+                ("traders' losses, fees and penalties", dollars(worth - kept, signed=True)),
                 ("worth at the end", dollars(worth)),
             ),
         )

@@ -12,8 +12,8 @@ from typing import Any
 
 from crossmargin.replay.run import Done
 from crossmargin.scenario import AccountSpec
-from protocol.codec import canonical
 from protocol.account_state import compute_account_state
+from protocol.codec import canonical
 from protocol.margin import compute_health
 
 SCHEMA = """

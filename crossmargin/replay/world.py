@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from oracle.feeds import FeedHub, Push, SetFeed, apply_oracle
+from oracle.feeds import FeedHub, Push, SetFeed, SetRateFeed, apply_oracle
 from oracle.guards import get_quotes
 from protocol.env import Env
 from protocol.state import State, genesis
@@ -25,7 +25,7 @@ class World:
 
     def apply(self, now: int, sender: int, action: Any) -> tuple[World, tuple[Any, ...]]:
         """The world after an action, and its events. Raises a ``Refusal``."""
-        if isinstance(action, Push | SetFeed):
+        if isinstance(action, Push | SetFeed | SetRateFeed):
             hub, oracle_events = apply_oracle(self.oracle, now, sender, action)
             return World(self.protocol, hub), oracle_events
         outcome = apply(self.protocol, self.env(now, sender), action)

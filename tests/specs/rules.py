@@ -13,7 +13,9 @@ from functools import cache
 
 from tests.specs.pages import ROOT, SPECS, Page, spec_pages
 
-FAMILIES = ("UNIT", "CFG", "MRG", "COL", "LED", "FIL", "TRD", "DEP", "WDR", "INS", "LPD", "LIQ", "WAT", "GOV", "ORC")
+FAMILIES = tuple(
+    "UNIT CFG MRG STA COL LED FIL FUN TRD ACC TRF DEP WDR INS LPD LPR INV MCL LIQ SIZ RWD WIN WAT GOV ORC VIEW".split()
+)
 ID = rf"(?:{'|'.join(FAMILIES)})-\d+"
 DEFINITION = re.compile(rf"^(?:\d+\. )?\*\*({ID})\*\* ")
 CITATION = re.compile(rf"\b({ID})(?: to ({ID}))?\b")

@@ -8,29 +8,46 @@ from __future__ import annotations
 
 from protocol.actions import DepositToPool, FundInsurance, SetCollateral, SetMarket, SetRisk
 from protocol.env import Env, Quote
-from protocol.params import CollateralParams, HaircutBracket, MarginBracket, MarketParams, RiskParams
+from protocol.params import CollateralParams, EquityTier, HaircutBracket, MarginBracket, MarketParams, RiskParams
 from protocol.state import State, genesis
 from protocol.transition import apply
 from protocol.units import W
 
 ADMIN, GUARDIAN, POSTER, LENDER, BORROWER, LIQUIDATOR, STRANGER = range(0xA1, 0xA8)  # addresses
 NOW = 1_600_000_000
+LATER = NOW + 86_400  # the phase-in of the keeper reserve that ``opened`` begins is over (MRG-5)
 USDC, WETH = 0, 1  # tokens
 BTC, ETH = 0, 1  # markets, and the feeds of the same numbers
 
+EQUITY_TIERS = (
+    EquityTier(lower=0, leverage=20 * W),
+    EquityTier(lower=1_000_000 * W, leverage=10 * W),
+    EquityTier(lower=10_000_000 * W, leverage=5 * W),
+)
 RISK = RiskParams(
     keeper_reserve=10 * W,
     margin_call_buffer=W // 4,
+    liquidation_buffer=W // 10,
     backstop_ratio=6_667,
     fixed_reward=5 * W,
-    reward_ratio=W // 400,
+    reward_ratio=W // 1_000,
+    reward_ratio_max=W // 400,
+    reward_ramp=W // 10**6,
+    reward_grace=60,
     max_reward=1_000 * W,
     reward_cap=100,
-    penalty_ratio=W // 100,
+    penalty_ratio=W // 200,
+    impact_cap_ratio=W // 200,
     debt_cap=100_000 * W,
     insurance_fee_share=1_000,
     insurance_penalty_share=5_000,
     sale_discount=500,
+    margin_call_fee=W,
+    phase_in=86_400,
+    lock_ratio=2_000,
+    redemption_delay=3_600,
+    redemption_window=86_400,
+    equity_tiers=EQUITY_TIERS,
 )
 TIERS = (
     MarginBracket(lower=0, mm_rate=W // 40, im_rate=W // 20),
@@ -43,9 +60,39 @@ HAIRCUTS = (
     HaircutBracket(lower=1_000_000 * W, mm_weight=W * 4 // 5, im_weight=W * 7 // 10),
     HaircutBracket(lower=5_000_000 * W, mm_weight=W // 2, im_weight=W * 2 // 5),
 )
-BTC_MARKET = MarketParams(feed=BTC, lot=W // 1_000, min_notional=1_000 * W, fee_rate=W // 2_000, brackets=TIERS)
-ETH_MARKET = MarketParams(feed=ETH, lot=W // 100, min_notional=1_000 * W, fee_rate=W // 2_000, brackets=TIERS)
-WETH_COLLATERAL = CollateralParams(feed=ETH, decimals=18, brackets=HAIRCUTS)
+
+
+def market_params(feed: int, lot: int, skew_scale: int) -> MarketParams:
+    """A market over a feed; sizes in base units at scale W."""
+    return MarketParams(
+        feed=feed,
+        lot=lot,
+        min_notional=1_000 * W,
+        maker_fee=W // 5_000,
+        taker_fee=W // 2_000,
+        skew_scale=skew_scale,
+        max_premium=500,
+        rebate_ratio=9_000,
+        oi_cap=skew_scale,
+        oi_cap_usd=500_000_000 * W,
+        skew_cap=skew_scale // 2,
+        funding_cap=W * 3 // 100,
+        funding_velocity=W * 9 // 100,
+        funding_decay=W * 9 // 100,
+        dead_band=100,
+        oi_lower=50_000_000 * W,
+        oi_upper=500_000_000 * W,
+        window=3_600,
+        window_notional=20_000_000 * W,
+        brackets=TIERS,
+    )
+
+
+BTC_MARKET = market_params(BTC, lot=W // 1_000, skew_scale=20_000 * W)
+ETH_MARKET = market_params(ETH, lot=W // 100, skew_scale=400_000 * W)
+WETH_COLLATERAL = CollateralParams(
+    feed=ETH, decimals=18, account_cap=50_000 * W, global_cap=200_000 * W, brackets=HAIRCUTS
+)
 
 
 def env(
