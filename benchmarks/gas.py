@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,28 @@ from crossmargin.parameters import load_parameters
 from crossmargin.replay.chain import ChainEngine
 from oracle.feeds import Push, SetFeed
 from protocol.actions import (
+    BuyInventory,
+    ClaimRedemption,
+    CloseAll,
+    CreateIsolated,
     Deposit,
     DepositToPool,
+    FlagAccount,
     FundInsurance,
     Liquidate,
+    LiquidateMany,
+    MarginCall,
     PauseOpening,
+    RequestRedemption,
     SetCollateral,
+    SetLeverageCap,
     SetMarket,
+    SetOperator,
     SetRisk,
     Trade,
+    Transfer,
     Withdraw,
 )
-from protocol.params import CollateralParams, MarketParams
 from protocol.state import account_id
 from protocol.units import W
 
@@ -44,8 +55,9 @@ CASES = ((1, 1), (4, 1), (8, 1), (16, 1), (16, 8))
 NO_LIMIT = 2**256 - 1
 
 REFERENCE = load_parameters(PARAMETERS.find("reference"))
-TIERS = REFERENCE.markets[0].params.brackets
-HAIRCUTS = next(token.params.brackets for token in REFERENCE.tokens if token.params)
+MARKET = REFERENCE.markets[0].params
+COLLATERAL = next(token.params for token in REFERENCE.tokens if token.params)
+ANY_CASH = -(2**255)
 
 
 class Bench:
@@ -62,9 +74,9 @@ class Bench:
             self.do("admin", SetFeed(feed, 8, 86_400))
         self.do("admin", SetRisk(REFERENCE.risk))
         for market in range(MARKETS):
-            self.do("admin", SetMarket(market, MarketParams(market, W // 100, 1_000 * W, W // 2_000, TIERS)))
+            self.do("admin", SetMarket(market, replace(MARKET, feed=market, lot=W // 100)))
         for token in range(1, COLLATERALS + 1):
-            self.do("admin", SetCollateral(token, CollateralParams(token, 18, HAIRCUTS)))
+            self.do("admin", SetCollateral(token, replace(COLLATERAL, feed=token)))
         self.push(PRICE)
 
     def do(self, sender: str, action: Any) -> int:

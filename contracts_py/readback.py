@@ -161,8 +161,10 @@ def _read_market(storage: Storage, market: int) -> Market:
 
 def _read_window(storage: Storage, market: int) -> Window:
     head = storage.word("markets.window_heads", market)
-    entries = (storage.word("markets.window_rings", market * RING + slot) for slot in range(RING))
-    return Window(head >> 128, head & MASK_128, tuple(_halves(entry) for entry in entries))
+    newest, entries = head >> 160 & MASK_64, head >> 128 & MASK_32
+    numbers = [newest - age for age in reversed(range(RING)) if entries >> age & 1]
+    ring = (storage.word("markets.window_rings", market * RING + number % RING) for number in numbers)
+    return Window(head & MASK_128, tuple(zip(numbers, (word & MASK_128 for word in ring), strict=True)))
 
 
 def _read_risk(storage: Storage) -> RiskParams:

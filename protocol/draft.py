@@ -21,7 +21,7 @@ from protocol.events import (
     WindowUpdated,
 )
 from protocol.records import record
-from protocol.state import NO_STAKE, RING, Account, Ledger, Market, Position, Stake, State, Token, Window
+from protocol.state import NO_STAKE, Account, Ledger, Market, Position, Stake, State, Token, Window
 from protocol.units import (
     INDEX_LIMIT,
     RESERVED_LIMIT,
@@ -32,6 +32,7 @@ from protocol.units import (
     Seconds,
     Units,
 )
+from protocol.window import compute_used
 
 R = TypeVar("R")
 
@@ -236,11 +237,11 @@ class Draft:
         return stake
 
     def put_window(self, market: int, window: Window) -> None:
-        """Propose a market's liquidation window and report its newest bucket."""
-        check_range(window.used, 0, UNSIGNED_LIMIT)
+        """Propose a market's liquidation window and report it."""
+        check_range(window.closed, 0, UNSIGNED_LIMIT)
         self._windows[market] = window
-        newest = window.ring[window.bucket % RING][1]
-        self.events.append(WindowUpdated(market, window.bucket, newest, window.used))
+        bucket = window.entries[-1][0]
+        self.events.append(WindowUpdated(market, bucket, window.closed, compute_used(window, bucket)))
 
     def put_token(self, token: int, totals: Token) -> None:
         """Propose a token's record and report it."""

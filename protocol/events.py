@@ -112,11 +112,11 @@ class MarketUpdated:
 
 @record
 class WindowUpdated:
-    """A market's liquidation window: its newest bucket, and what counts in all."""
+    """A market's liquidation window: its newest bucket, all it ever closed, and what counts now."""
 
     market: int
     bucket: int
-    notional: Usd
+    closed: Usd
     used: Usd
 
 

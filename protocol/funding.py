@@ -16,8 +16,8 @@ INDEX_SCALE = 2 * DAY * DAY * W
 def project_funding(market: Market | DraftMarket, price: Price, now: Seconds) -> tuple[Price, int]:
     """The funding index and rate of a market ``now``, if nothing changed its skew since the last accrual (FUN-1).
 
-    The index is the exact integral of the rate times the price, rounded down once: it never favours a payer. The
-    price is the present one for the whole time.
+    The index is the exact integral of the rate times the price, rounded down once: by less than a wei per base unit,
+    in favour of longs. The price is the present one for the whole time.
     """
     elapsed = now - market.accrued_at
     rate, velocity, limit = market.funding_rate, market.funding_velocity, market.funding_limit

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from protocol.errors import InvariantBroken
 from protocol.params import MAX_POSITIONS
 from protocol.state import RING, USDC, State
@@ -93,10 +95,13 @@ def check_records(state: State) -> None:
 
 
 def check_windows(state: State) -> None:
-    """W1: what counts in a window is the sum of its buckets that are not yet too old, exactly."""
+    """W1: the entries of a window rise in number and amount, end below what was closed, and span 32 buckets at most."""
     for market, window in enumerate(state.windows):
-        counted = sum(notional for bucket, notional in window.ring if bucket > window.bucket - RING)
-        _hold("W1", counted == window.used, f"market {market}: buckets sum to {counted}, used is {window.used}")
+        numbers = [number for number, _ in window.entries]
+        amounts = [before for _, before in window.entries] + [window.closed]
+        rising = all(low < high for low, high in pairwise(numbers)) and all(a < b for a, b in pairwise(amounts))
+        recent = not numbers or numbers[0] > numbers[-1] - RING
+        _hold("W1", rising and recent, f"market {market}: entries {window.entries}, closed {window.closed}")
 
 
 def _hold(rule: str, holds: bool, detail: str) -> None:

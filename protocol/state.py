@@ -61,11 +61,13 @@ class Market:
 
 @record
 class Window:
-    """What partial liquidations closed in one market lately: a ring of 32 buckets over the market's window."""
+    """What partial liquidations closed in one market, and which buckets of its window did.
 
-    bucket: int  # number of the newest bucket
-    used: Usd  # total of the buckets that still count
-    ring: tuple[tuple[int, Usd], ...]  # bucket number and notional, at number modulo 32
+    ``entries`` has a bucket's number and what had been closed before it, in order; none is 32 older than the newest.
+    """
+
+    closed: Usd  # all of it, ever
+    entries: tuple[tuple[int, Usd], ...]
 
 
 @record
@@ -155,7 +157,7 @@ NO_POSITION = Position(0, 0, 0)
 NO_STAKE = Stake(0, 0, 0)
 RING = 32  # buckets of a liquidation window
 EMPTY_MARKET = Market(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-EMPTY_WINDOW = Window(0, 0, ((0, 0),) * RING)
+EMPTY_WINDOW = Window(0, ())
 
 
 def genesis(admin: int, guardian: int, tokens: int) -> State:

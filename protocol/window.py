@@ -1,7 +1,7 @@
 """The liquidation window: what partial liquidations may close in one market over a rolling time (WIN-1 to WIN-3).
 
-A ring of 32 buckets; a bucket counts until 32 newer ones have begun. Entries are never cleared, they are told by
-their bucket number, so that a liquidation reads only the buckets that have begun since the last one.
+Time is cut into buckets, and a bucket counts until 32 newer ones have begun. Each bucket that closes anything notes
+what had been closed before it, so what counts is one subtraction, however many buckets have passed.
 """
 
 from __future__ import annotations
@@ -17,15 +17,11 @@ def current_bucket(params: MarketParams, now: Seconds) -> int:
 
 
 def compute_used(window: Window, bucket: int) -> Usd:
-    """What the buckets that still count at ``bucket`` hold (WIN-2)."""
-    if bucket - window.bucket >= RING:
-        return 0
-    used = window.used
-    for number in range(window.bucket - RING + 1, bucket - RING + 1):
-        entry, notional = window.ring[number % RING]
-        if entry == number:
-            used -= notional
-    return used
+    """What the buckets that still count at ``bucket`` have closed (WIN-2)."""
+    for number, before in window.entries:
+        if number > bucket - RING:
+            return window.closed - before
+    return 0
 
 
 def compute_left(params: MarketParams, window: Window, now: Seconds) -> Usd:
@@ -36,8 +32,7 @@ def compute_left(params: MarketParams, window: Window, now: Seconds) -> Usd:
 def add_closed(params: MarketParams, window: Window, now: Seconds, notional: Usd) -> Window:
     """The window after a partial liquidation closed ``notional`` (WIN-2)."""
     bucket = current_bucket(params, now)
-    slot = bucket % RING
-    entry, before = window.ring[slot]
-    newest = (bucket, notional + (before if entry == bucket else 0))
-    ring = (*window.ring[:slot], newest, *window.ring[slot + 1 :])
-    return Window(bucket, compute_used(window, bucket) + notional, ring)
+    entries = tuple(entry for entry in window.entries if entry[0] > bucket - RING)
+    if not entries or entries[-1][0] != bucket:
+        entries = (*entries, (bucket, window.closed))
+    return Window(window.closed + notional, entries)

@@ -21,11 +21,13 @@ from modules import roles
 from modules import tiers
 from modules import treasury
 from modules import types
+from modules import windows
 
 uses: (markets, parameters, roles, treasury)
 initializes: prices[roles := roles]
 initializes: tiers[parameters := parameters]
 initializes: funding[parameters := parameters]
+initializes: windows[markets := markets, parameters := parameters]
 initializes: packing[parameters := parameters]
 initializes: records[accounts := accounts, treasury := treasury]
 
@@ -66,6 +68,7 @@ def set_market(market: uint256, params: types.MarketParams):
     if market == listed:
         parameters.market_count = listed + 1
         markets.indices[market] = block.timestamp
+        windows.prepare(market)
         packing.store_market(market, params, 0, 0)
     else:
         word: uint256 = parameters.market_words[market]
@@ -73,9 +76,7 @@ def set_market(market: uint256, params: types.MarketParams):
         until, phase_count = self._phase_market(market, word, params)
         self._accrue(market, params.feed)
         if (parameters.funding_words[market] >> 32) & calc.MASK_32 != params.window:
-            markets.window_heads[market] = 0
-            for i: uint256 in range(types.RING):
-                markets.window_rings[market][i] = 0
+            markets.window_heads[market] = windows.PREPARED
         packing.store_market(market, params, until, phase_count)
         self._steer(market)
     log events.MarketSet(market=market, params=params, phase_until=until)

@@ -67,7 +67,7 @@ event MarketUpdated:
 event WindowUpdated:
     market: indexed(uint256)
     bucket: uint256
-    notional: uint256
+    closed: uint256
     used: uint256
 
 event TokenUpdated:

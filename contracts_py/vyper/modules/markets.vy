@@ -9,8 +9,9 @@ costs: uint256[types.MAX_MARKETS]  # cost 128, signed | impact 128
 indices: uint256[types.MAX_MARKETS]  # funding index 128, signed | funding limit 88, signed | accrued at 40
 rates: uint256[types.MAX_MARKETS]  # reserved 96 | funding rate 88, signed | funding velocity 72, signed
 index_costs: int256[types.MAX_MARKETS]
-window_heads: uint256[types.MAX_MARKETS]  # unused 64 | newest bucket 64 | used 128
-window_rings: uint256[types.RING][types.MAX_MARKETS]  # unused 64 | bucket 64 | notional 128
+# Prepared 1 | unused 31 | newest bucket 64 | entries 32 | closed 128. Bit i of the entries: bucket newest - i has one.
+window_heads: uint256[types.MAX_MARKETS]
+window_rings: uint256[types.RING][types.MAX_MARKETS]  # prepared 1 | unused 127 | closed before the bucket 128
 
 
 @internal

@@ -10,24 +10,16 @@ from modules import types
 uses: (markets, parameters)
 
 
+PREPARED: constant(uint256) = 1 << 255  # keeps a word from ever being zero
+MASK_ENTRIES: constant(uint256) = 2**types.RING - 1
+
+
 @internal
-@view
-def compute_used(market: uint256, bucket: uint256) -> uint256:
-    """What the buckets that still count at a bucket hold (WIN-2)."""
-    head: uint256 = markets.window_heads[market]
-    newest: uint256 = (head >> 128) & calc.MASK_64
-    if bucket >= newest + types.RING:
-        return 0
-    used: uint256 = head & calc.MASK_128
-    for i: uint256 in range(bucket - newest, bound=types.RING):
-        # The bucket that has just become too old, i + 1 after the newest.
-        number: uint256 = newest + i + 1
-        if number < types.RING:
-            continue
-        entry: uint256 = markets.window_rings[market][number % types.RING]
-        if (entry >> 128) & calc.MASK_64 == number - types.RING:
-            used -= entry & calc.MASK_128
-    return used
+def prepare(market: uint256):
+    """Write every word of a market's window once, so that no liquidation pays for a fresh one."""
+    markets.window_heads[market] = PREPARED
+    for i: uint256 in range(types.RING):
+        markets.window_rings[market][i] = PREPARED
 
 
 @internal
@@ -42,7 +34,9 @@ def current_bucket(market: uint256) -> uint256:
 @view
 def compute_left(market: uint256) -> uint256:
     """What may still be closed now; never below 0 (WIN-3)."""
-    used: uint256 = self.compute_used(market, self.current_bucket(market))
+    head: uint256 = markets.window_heads[market]
+    bucket: uint256 = self.current_bucket(market)
+    used: uint256 = self._used(market, bucket, self._live_entries(head, bucket), head & calc.MASK_128)
     allowed: uint256 = (parameters.dollar_words[market] >> 64) & calc.MASK_96
     return allowed - min(used, allowed)
 
@@ -50,13 +44,42 @@ def compute_left(market: uint256) -> uint256:
 @internal
 def add_closed(market: uint256, notional: uint256):
     """Enter what a partial liquidation closed, and report the window (WIN-2)."""
+    head: uint256 = markets.window_heads[market]
     bucket: uint256 = self.current_bucket(market)
-    used: uint256 = self.compute_used(market, bucket) + notional
-    slot: uint256 = bucket % types.RING
-    entry: uint256 = markets.window_rings[market][slot]
-    newest: uint256 = notional
-    if (entry >> 128) & calc.MASK_64 == bucket:
-        newest += entry & calc.MASK_128
-    markets.window_rings[market][slot] = calc.pack(bucket, newest)
-    markets.window_heads[market] = calc.pack(bucket, used)
-    log events.WindowUpdated(market=market, bucket=bucket, notional=newest, used=used)
+    entries: uint256 = self._live_entries(head, bucket)
+    closed: uint256 = head & calc.MASK_128
+    if entries & 1 == 0:
+        entries |= 1
+        markets.window_rings[market][bucket % types.RING] = PREPARED | closed
+    closed += notional
+    assert closed <= calc.MASK_128, "sys/domain"
+    markets.window_heads[market] = PREPARED | (bucket << 160) | (entries << 128) | closed
+    log events.WindowUpdated(
+        market=market, bucket=bucket, closed=closed, used=self._used(market, bucket, entries, closed)
+    )
+
+
+@internal
+@pure
+def _live_entries(head: uint256, bucket: uint256) -> uint256:
+    """The entries that still count at a bucket: bit i is of the bucket i before it (WIN-2)."""
+    elapsed: uint256 = bucket - ((head >> 160) & calc.MASK_64)
+    if elapsed >= types.RING:
+        return 0
+    return ((head >> 128) << elapsed) & MASK_ENTRIES
+
+
+@internal
+@view
+def _used(market: uint256, bucket: uint256, entries: uint256, closed: uint256) -> uint256:
+    """What was closed since before the oldest entry (WIN-2)."""
+    if entries == 0:
+        return 0
+    oldest: uint256 = 0
+    left: uint256 = entries
+    for step: uint256 in [16, 8, 4, 2, 1]:
+        if left >> step != 0:
+            left = left >> step
+            oldest += step
+    before: uint256 = markets.window_rings[market][(bucket - oldest) % types.RING] & calc.MASK_128
+    return closed - before
