@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from protocol import errors
 from protocol.params import MAX_BRACKETS, MAX_DECIMALS, CollateralParams, MarketParams, RiskParams
-from protocol.units import BPS, DAY, PRICE_LIMIT, SIZE_LIMIT, UNITS_LIMIT, YEAR, Usd, W
+from protocol.units import BPS, DAY, PRICE_LIMIT, SIZE_LIMIT, UNITS_LIMIT, YEAR, Ratio, Usd, W
 
 USD_LIMIT = 2**96  # dollar amounts in parameters
 LEVERAGE_LIMIT = 2**80
@@ -129,8 +129,13 @@ def check_collateral(risk: RiskParams, collateral: CollateralParams) -> None:
         if not (0 <= bracket.im_weight <= bracket.mm_weight <= mm_above and bracket.im_weight <= im_above):
             raise errors.BadHaircuts(lower=bracket.lower)
         mm_above, im_above = bracket.mm_weight, bracket.im_weight
-    if (BPS - risk.sale_discount) * W < collateral.brackets[0].mm_weight * BPS:
+    if exceeds_sale(risk, collateral.brackets[0].mm_weight):
         raise errors.BadHaircuts(lower=0)
+
+
+def exceeds_sale(risk: RiskParams, mm_weight: Ratio) -> bool:
+    """Whether a collateral counts for more than its sale at the discount brings (CFG-5)."""
+    return (BPS - risk.sale_discount) * W < mm_weight * BPS
 
 
 def check_lower_bounds(lowers: Sequence[Usd]) -> None:

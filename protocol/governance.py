@@ -15,13 +15,13 @@ from protocol.actions import (
     SetMarket,
     SetRisk,
 )
-from protocol.configuration import check_collateral, check_market, check_risk
+from protocol.configuration import check_collateral, check_market, check_risk, exceeds_sale
 from protocol.draft import Draft, Outcome
 from protocol.env import Env, check_usable
 from protocol.events import CollateralSet, MarketSet, OpeningPaused, RiskSet, RolesSet
 from protocol.funding import accrue, steer
 from protocol.margin import compute_reserve
-from protocol.params import MAX_MARKETS, MarketParams
+from protocol.params import MAX_MARKETS, MarketParams, RiskParams
 from protocol.state import EMPTY_MARKET, EMPTY_WINDOW, CollateralPhase, MarketPhase, ReservePhase, Roles, State
 from protocol.units import Seconds
 
@@ -29,7 +29,7 @@ R = TypeVar("R")
 
 
 def process_set_risk(state: State, env: Env, action: SetRisk) -> Outcome:
-    """Replace the risk parameters, if every market and collateral still fits them (GOV-1).
+    """Replace the risk parameters, if every market and collateral still fits them, former rates in force too (GOV-1).
 
     A raised keeper reserve waits for the phase-in. Refuses: role/not-admin, config/*.
     """
@@ -39,11 +39,26 @@ def process_set_risk(state: State, env: Env, action: SetRisk) -> Outcome:
         check_market(action.params, market)
     for collateral in state.collateral_params:
         check_collateral(action.params, collateral)
+    check_phases(state, env.now, action.params)
     phase = ReservePhase(env.now + action.params.phase_in, compute_reserve(state, env.now))
     if action.params.keeper_reserve <= phase.keeper_reserve:
         phase = ReservePhase(0, 0)
     changed = replace(state, risk=action.params, reserve_phase=phase)
     return Outcome(changed, (RiskSet(action.params, phase.until, phase.keeper_reserve),))
+
+
+def check_phases(state: State, now: Seconds, risk: RiskParams) -> None:
+    """What former rates and weights still hold must fit new risk parameters as well (GOV-1, CFG-3, CFG-5).
+
+    The first former rate is the lowest, the first former weight the highest. Refuses: config/margin-rates,
+    config/haircuts.
+    """
+    for index, market in enumerate(state.market_phases):
+        if now < market.until and market.brackets[0].mm_rate <= risk.closing_cost_ratio:
+            raise errors.BadMarginRates(market=index, lower=0)
+    for index, collateral in enumerate(state.collateral_phases):
+        if now < collateral.until and exceeds_sale(risk, collateral.brackets[0].mm_weight):
+            raise errors.BadHaircuts(token=index + 1, lower=0)
 
 
 def process_set_market(state: State, env: Env, action: SetMarket) -> Outcome:

@@ -35,7 +35,8 @@ def plan_closes(
     """What to close, in order: all of it unless the account is LIQUIDATABLE, else enough to reach the target (SIZ-1).
 
     Markets come by falling relief at the position's own bracket, then larger maintenance margin, then lower id; each
-    is closed as far as needed, or in full, before the next. The window limits what one market may lose.
+    is closed as far as needed, or in full, before the next. The window limits what one market may lose; what it holds
+    back is sought in the next.
     """
     state = draft.base
     exposures = rank([measure(state, env, market, position.size) for market, position in account.positions.items()])
@@ -48,11 +49,16 @@ def plan_closes(
             break
         params = state.market_params[exposure.market]
         brackets = brackets_in_force(params, state.market_phases[exposure.market], env.now, exposure.notional)
-        needed, shortage = walk_down(state.risk, brackets, exposure.notional, shortage)
+        needed, missing = walk_down(state.risk, brackets, exposure.notional, shortage)
         size = round_close(params, exposure, needed)
         if params.window:
             left = compute_left(params, draft.window(exposure.market), env.now)
-            size = limit_close(params, exposure, size, left)
+            limited = limit_close(params, exposure, size, left)
+            if limited < size:
+                closed = compute_notional(limited, exposure.price)
+                missing = shortage - compute_freed(state.risk, brackets, exposure.notional, closed)
+            size = limited
+        shortage = missing
         if size:
             plan.append((exposure, size))
     return plan
@@ -108,6 +114,18 @@ def walk_down(risk: RiskParams, brackets: Sequence[MarginBracket], notional: Usd
         shortage -= fdiv(width * relief, W)
         top = bracket.lower
     return closed, shortage
+
+
+def compute_freed(risk: RiskParams, brackets: Sequence[MarginBracket], notional: Usd, closed: Usd) -> Usd:
+    """What closing ``closed`` of a notional frees, from its highest bracket down, rounded down (SIZ-4)."""
+    freed, left, top = 0, closed, notional
+    for bracket in reversed(brackets):
+        if bracket.lower < top and left:
+            part = min(left, top - bracket.lower)
+            freed += fdiv(part * compute_relief(risk, bracket.mm_rate), W)
+            left -= part
+            top = bracket.lower
+    return freed
 
 
 def round_close(params: MarketParams, exposure: Exposure, needed: Usd) -> Size:

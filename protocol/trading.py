@@ -30,8 +30,8 @@ def process_trade(state: State, env: Env, action: Trade) -> Outcome:
 
     A flip is a close and an open in one action, with one acceptable price on the whole. A reduction needs only its
     own market's price. Refuses: account/unknown, account/not-trader, market/unknown, account/isolated, amount/zero,
-    sys/domain, market/lot, oracle/*, market/opening-paused, trade/price, market/premium, market/oi-cap,
-    market/skew-cap, market/min-notional, account/positions, pool/reserved, margin/debt-cap, margin/initial,
+    sys/domain, market/lot, oracle/*, market/opening-paused, trade/price, market/min-notional,
+    market/premium, market/skew-cap, market/oi-cap, account/positions, pool/reserved, margin/debt-cap, margin/initial,
     margin/equity-tier, margin/reduce.
     """
     before = check_trader(state, env, action.account)
@@ -97,7 +97,7 @@ def process_close_all(state: State, env: Env, action: CloseAll) -> Outcome:
 
 
 def process_set_leverage_cap(state: State, env: Env, action: SetLeverageCap) -> Outcome:
-    """Set or lift the owner's own leverage limit in one market (TRD-14, MRG-7).
+    """Set or lift the owner's own leverage limit in one market (TRD-14).
 
     Refuses: account/unknown, account/not-owner, market/unknown, sys/domain, oracle/*, margin/initial,
     margin/equity-tier.
@@ -148,7 +148,7 @@ def check_acceptable(action: Trade, price: Price, impact: Usd) -> None:
 def check_growth(draft: Draft, account: DraftAccount, market: int, skew: int, size_delta: Size, price: Price) -> None:
     """Refuse growth beyond the market's, the pool's or the account's limits (TRD-8 to TRD-11).
 
-    ``skew`` is the one before the part that opens. Refuses: market/premium, market/oi-cap, market/skew-cap,
+    ``skew`` is the one before the part that opens. Refuses: market/premium, market/skew-cap, market/oi-cap,
     account/positions, pool/reserved, margin/debt-cap.
     """
     params = draft.base.market_params[market]

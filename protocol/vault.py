@@ -119,7 +119,7 @@ def check_account_cap(draft: Draft, account: DraftAccount, token: int) -> None:
 
 
 def credit(draft: Draft, account: DraftAccount, token: int, units: Units) -> None:
-    """Add tokens to an account and report it; a USDC credit may repay its debt."""
+    """Add tokens to an account and report it; a USDC credit may repay its debt (DEP-4)."""
     if token == USDC:
         owed = account.cash < 0
         add_cash(draft, account, units * USDC_TO_W)

@@ -144,7 +144,7 @@ def bisect_units(state: State, env: Env, account: Account, token: int, most: Uni
 
 
 def compute_counted_im(state: State, env: Env, token: int, units: Units) -> Usd:
-    """What units of a collateral count for in equity_im now (COL-2)."""
+    """What units of a collateral count for in equity_im now (VIEW-3)."""
     params = state.collateral_params[token - 1]
     value = compute_token_value(units, env.quote(params.feed).price, params.decimals)
     return compute_haircuts_in_force(params, state.collateral_phases[token - 1], env.now, value)[1]

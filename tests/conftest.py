@@ -33,27 +33,33 @@ def model() -> Model:
 
 
 @pytest.fixture(scope="session")
-def deployed(artifacts: dict[str, Artifact]) -> tuple[Twins, Checkpoint, Checkpoint]:
-    """Twins deployed once, and two moments to go back to: just deployed, and configured and funded."""
+def funded_twins(artifacts: dict[str, Artifact]) -> tuple[Twins, Checkpoint]:
+    """Twins configured and funded once, and that moment to go back to."""
     twins = Twins(artifacts)
-    bare = twins.save()
     twins.configure()
     twins.fund()
-    return twins, bare, twins.save()
+    return twins, twins.save()
 
 
 @pytest.fixture
-def twins(deployed: tuple[Twins, Checkpoint, Checkpoint]) -> Twins:
+def twins(funded_twins: tuple[Twins, Checkpoint]) -> Twins:
     """Configured and funded twins, as if deployed for this test."""
-    twins, _, funded = deployed
+    twins, funded = funded_twins
     twins.restore(funded)
     return twins
 
 
+@pytest.fixture(scope="session")
+def unset_twins(artifacts: dict[str, Artifact]) -> tuple[Twins, Checkpoint]:
+    """Twins deployed once, and that moment to go back to."""
+    twins = Twins(artifacts)
+    return twins, twins.save()
+
+
 @pytest.fixture
-def bare_twins(deployed: tuple[Twins, Checkpoint, Checkpoint]) -> Twins:
+def bare_twins(unset_twins: tuple[Twins, Checkpoint]) -> Twins:
     """Twins just deployed: no feeds, no parameters, no money."""
-    twins, bare, _ = deployed
+    twins, bare = unset_twins
     twins.restore(bare)
     return twins
 

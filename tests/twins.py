@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -10,25 +10,35 @@ from typing import Any
 from contracts_py.compile import Artifact
 from contracts_py.deploy import TokenPlan
 from contracts_py.errors import UnknownRevert
-from contracts_py.keys import address_of
+from contracts_py.keys import address_of, to_hex
+from contracts_py.node import Node
+from contracts_py.revm import RevmNode
 from crossmargin.replay.books import Books
 from crossmargin.replay.chain import ChainEngine
 from crossmargin.replay.lockstep import compare_results, compare_worlds
 from crossmargin.replay.world import World, new_world
-from oracle.feeds import Push, SetFeed
-from protocol.actions import Deposit, DepositToPool, FundInsurance, SetCollateral, SetMarket, SetRisk
+from oracle.feeds import Push, SetFeed, SetRateFeed
+from protocol import views
+from protocol.account_state import compute_account_state
+from protocol.actions import Deposit, DepositToPool, FundInsurance, Liquidate, SetCollateral, SetMarket, SetRisk, Trade
 from protocol.errors import Refusal
 from protocol.invariants import check_all
+from protocol.margin import compute_health
 from protocol.params import CollateralParams, EquityTier, HaircutBracket, MarginBracket, MarketParams, RiskParams
-from protocol.state import account_id
+from protocol.state import Account, account_id
+from protocol.trading import NO_LIMIT
 from protocol.units import USDC_TO_W, W
 
 START = 1_600_000_000
-TOKENS = (TokenPlan("USDC", 6), TokenPlan("WETH", 18))
-FEEDS = ("BTC / USD", "ETH / USD")
-BTC, ETH = 0, 1
-USDC, WETH = 0, 1
+TOKENS = (TokenPlan("USDC", 6), TokenPlan("WETH", 18), TokenPlan("WBTC", 8), TokenPlan("WSTETH", 18))
+FEEDS = ("BTC / USD", "ETH / USD", "wstETH / ETH", "wstETH / USD")
+BTC, ETH = 0, 1  # markets, and the feeds of the same numbers
+RATE_FEED, WSTETH_FEED = 2, 3
+USDC, WETH, WBTC, WSTETH = range(4)
+RATE = W * 105 // 100  # ETH for one wstETH
 ACTORS = ("admin", "guardian", "poster", "treasury", "lender", "borrower", "trader", "liquidator", "stranger")
+NO_ACCOUNT = Account(0, {}, {}, {}, 0, 0, 0, 0)
+PAGE = 24  # accounts that one call of health_batch answers for
 
 RISK = RiskParams(
     keeper_reserve=10 * W,
@@ -87,11 +97,28 @@ def market_params(feed: int, lot: int = W // 1_000, scale: int = 10_000) -> Mark
 def weth_params() -> CollateralParams:
     """The reference haircuts over the ETH feed."""
     rows = ((0, 90, 85), (10**6, 80, 70), (5 * 10**6, 50, 40))
+    return collateral_params(ETH, 18, 10**5, rows)
+
+
+def wbtc_params() -> CollateralParams:
+    """The reference haircuts over the BTC feed; a token of 8 decimals."""
+    rows = ((0, 90, 85), (10**6, 80, 70), (5 * 10**6, 50, 40))
+    return collateral_params(BTC, 8, 10**3, rows)
+
+
+def wsteth_params() -> CollateralParams:
+    """The reference haircuts over a rate feed: rate times ETH."""
+    rows = ((0, 85, 75), (10**6, 70, 60), (5 * 10**6, 40, 30))
+    return collateral_params(WSTETH_FEED, 18, 10**4, rows)
+
+
+def collateral_params(feed: int, decimals: int, cap: int, rows: Sequence[tuple[int, int, int]]) -> CollateralParams:
+    """A collateral of which one account may hold ``cap`` whole tokens; rows in dollars and per cent."""
     return CollateralParams(
-        feed=ETH,
-        decimals=18,
-        account_cap=10**5 * 10**18,
-        global_cap=10**6 * 10**18,
+        feed=feed,
+        decimals=decimals,
+        account_cap=cap * 10**decimals,
+        global_cap=10 * cap * 10**decimals,
         brackets=tuple(HaircutBracket(low * W, mm * W // 100, im * W // 100) for low, mm, im in rows),
     )
 
@@ -111,11 +138,10 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class ChainCheckpoint(Checkpoint):
-    """A moment of both twins. The node remembers nonces, which a snapshot does not."""
+    """A moment of both twins."""
 
     chain_books: Books
-    snapshot: int
-    nonces: dict[bytes, int]
+    chain: Any  # what the node needs to go back
 
 
 class Model:
@@ -161,20 +187,26 @@ class Model:
         return "ok"
 
     def configure(self) -> None:
-        """Feeds, risk, two markets and WETH collateral; BTC at 8,000 and ETH at 200 dollars."""
+        """Feeds, risk, two markets and three collaterals; BTC at 8,000 and ETH at 200 dollars, wstETH at 1.05 ETH."""
         self.do("admin", SetFeed(BTC, 8, 7_200))
         self.do("admin", SetFeed(ETH, 8, 7_200))
+        self.do("admin", SetFeed(RATE_FEED, 18, 259_200))
+        self.do("admin", SetRateFeed(WSTETH_FEED, RATE_FEED, ETH))
         self.do("admin", SetRisk(RISK))
         self.do("admin", SetMarket(BTC, market_params(BTC)))
         self.do("admin", SetMarket(ETH, market_params(ETH, W // 100, 1_000_000)))
         self.do("admin", SetCollateral(WETH, weth_params()))
-        self.price(BTC=8_000, ETH=200)
+        self.do("admin", SetCollateral(WBTC, wbtc_params()))
+        self.do("admin", SetCollateral(WSTETH, wsteth_params()))
+        self.price(BTC=8_000, ETH=200, rate=RATE)
 
-    def price(self, after: int = 1, **prices: int) -> None:
-        """Push whole-dollar prices."""
-        feeds = tuple(sorted({"BTC": BTC, "ETH": ETH}[name] for name in prices))
-        answers = tuple(prices[("BTC", "ETH")[feed]] * 10**8 for feed in feeds)
-        self.do("poster", Push(feeds, answers), after=after)
+    def price(self, after: int = 1, rate: int = 0, **prices: int) -> None:
+        """Push whole-dollar prices of BTC and ETH, and what one wstETH is worth in ETH at scale W."""
+        answers = {{"BTC": BTC, "ETH": ETH}[name]: price * 10**8 for name, price in prices.items()}
+        if rate:
+            answers[RATE_FEED] = rate
+        feeds = tuple(sorted(answers))
+        self.do("poster", Push(feeds, tuple(answers[feed] for feed in feeds)), after=after)
 
     def fund(self, pool: int = 1_000_000, insurance: int = 10_000) -> None:
         """Whole dollars for the pool and the insurance fund."""
@@ -183,13 +215,12 @@ class Model:
         if insurance:
             self.do("treasury", FundInsurance(insurance * 10**6))
 
-    def deposit(self, owner: str, usd: int = 0, weth: int = 0, sub: int = 0) -> int:
-        """Whole dollars and whole WETH into an account; its id."""
+    def deposit(self, owner: str, usd: int = 0, weth: int = 0, wbtc: int = 0, wsteth: int = 0, sub: int = 0) -> int:
+        """Whole dollars and whole tokens into an account; its id."""
         account = account_id(address_of(owner), sub)
-        if usd:
-            self.do(owner, Deposit(account, USDC, usd * 10**6))
-        if weth:
-            self.do(owner, Deposit(account, WETH, weth * 10**18))
+        for token, whole in enumerate((usd, weth, wbtc, wsteth)):
+            if whole:
+                self.do(owner, Deposit(account, token, whole * 10 ** TOKENS[token].decimals))
         return account
 
     def cash(self, account: int) -> int:
@@ -203,36 +234,90 @@ class Model:
         return found
 
 
+class BlockMoments:
+    """Moments of eth-tester. The node remembers nonces, which a snapshot does not."""
+
+    def __init__(self, node: Any) -> None:
+        assert isinstance(node, Node)
+        self._node = node
+        self._tester: Any = node.web3.provider.ethereum_tester  # type: ignore[attr-defined]
+
+    def save(self) -> tuple[Any, dict[bytes, int]]:
+        """The present moment."""
+        return self._tester.take_snapshot(), dict(self._node._nonces)
+
+    def restore(self, moment: tuple[Any, dict[bytes, int]]) -> None:
+        """Go back."""
+        snapshot, nonces = moment
+        self._tester.revert_to_snapshot(snapshot)
+        self._node._nonces = dict(nonces)
+
+
+class RevmMoments:
+    """Moments of pyrevm, a stack of open checkpoints.
+
+    A checkpoint can be used once and only while everything opened after it is closed: going back closes the later
+    ones, then this one, and opens it again at once. So as many are open as there are moments, which matters because
+    each counts as a call in the EVM's depth limit of 1,024.
+    """
+
+    def __init__(self, node: RevmNode) -> None:
+        self._node = node
+        self._open: list[tuple[object, Any]] = []
+
+    def save(self) -> tuple[object, int, int]:
+        """The present moment."""
+        key = object()
+        self._open.append((key, self._node._evm.snapshot()))
+        return key, self._node.now, self._node._block
+
+    def restore(self, moment: tuple[object, int, int]) -> None:
+        """Go back."""
+        key, now, block = moment
+        assert any(key is known for known, _ in self._open), "going back to an earlier moment ended this one"
+        while True:
+            newest, checkpoint = self._open.pop()
+            self._node._evm.revert(checkpoint)
+            if newest is key:
+                break
+        self._open.append((key, self._node._evm.snapshot()))
+        self._node._block = block - 1
+        self._node._set_time(now)
+
+
 class Twins(Model):
-    """Model and contracts: ``do`` compares outcome, code and events, ``check_states`` everything."""
+    """Model and contracts: ``do`` compares outcome, code and events, the checks everything.
+
+    ``backend`` is ``pyrevm``, which is fast, or ``eth-tester``, which has blocks, signatures and gas.
+    """
 
     def __init__(
         self,
         artifacts: dict[str, Artifact],
+        backend: str = "pyrevm",
         actors: Sequence[str] = ACTORS,
         tokens: Sequence[TokenPlan] = TOKENS,
     ) -> None:
         super().__init__(tokens)
-        self.chain = ChainEngine("eth-tester", START, tokens, FEEDS, actors, artifacts)
+        self.chain = ChainEngine(backend, START, tokens, FEEDS, actors, artifacts)
         self.gas = 0
+        node = self.chain.contracts.node
+        self._moments = RevmMoments(node) if isinstance(node, RevmNode) else BlockMoments(node)
 
     def save(self) -> ChainCheckpoint:
-        """This moment of both, to go back to with ``restore``: much faster than deploying again."""
-        node = self.chain.contracts.node
+        """This moment of both, to go back to with ``restore``, any number of times.
+
+        On pyrevm, going back to an earlier moment ends the later ones.
+        """
         return ChainCheckpoint(
-            **vars(super().save()),
-            chain_books=deepcopy(self.chain.books),
-            snapshot=node.web3.provider.ethereum_tester.take_snapshot(),  # type: ignore[attr-defined]
-            nonces=dict(node._nonces),
+            **vars(super().save()), chain_books=deepcopy(self.chain.books), chain=self._moments.save()
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back with both."""
         assert isinstance(checkpoint, ChainCheckpoint)
         super().restore(checkpoint)
-        node = self.chain.contracts.node
-        node.web3.provider.ethereum_tester.revert_to_snapshot(checkpoint.snapshot)  # type: ignore[attr-defined]
-        node._nonces = dict(checkpoint.nonces)
+        self._moments.restore(checkpoint.chain)
         self.chain.books = deepcopy(checkpoint.chain_books)
 
     def _apply(self, sender: str, action: Any) -> str:
@@ -255,6 +340,70 @@ class Twins(Model):
         difference = compare_worlds(self.world, self.chain.read())
         if difference:
             raise Disagreement(str(difference))
+
+    def check_views(self, accounts: Iterable[int] | None = None, sizes: Iterable[int] | None = None) -> None:
+        """S5, S6: what every view answers of all accounts, or of these, is what the model measures.
+
+        ``max_size`` and the preview of that trade are asked of ``sizes`` if it is given: they search, so they take
+        more time than all the others together.
+        """
+        contracts, state, env = self.chain.contracts, self.world.protocol, self.world.env(self.now)
+        known = tuple(state.accounts)
+        chosen = known if accounts is None else tuple(accounts)
+        self._same("solvency", contracts.solvency(), views.compute_solvency(state, env))
+        for start in range(0, len(known) + 1, PAGE):
+            self._same("list_accounts", contracts.list_accounts(start, PAGE), known[start : start + PAGE])
+        for start in range(0, len(chosen), PAGE):
+            page = [key for key in chosen[start : start + PAGE] if key in state.accounts]
+            measured = tuple(compute_health(state, state.accounts[key], env) for key in page)
+            self._same("health_batch", contracts.health_batch(page), measured)
+        for key in chosen:
+            self._check_account_views(key)
+        for key in chosen if sizes is None else sizes:
+            self._check_sizes(key)
+
+    def _check_account_views(self, key: int) -> None:
+        contracts, state, env = self.chain.contracts, self.world.protocol, self.world.env(self.now)
+        keeper = address_of("liquidator")
+        quote = views.quote_liquidation(state, self.world.env(self.now, keeper), Liquidate(key))
+        self._same("quote_liquidation", contracts.quote_liquidation(key, keeper), quote)
+        account = state.accounts.get(key, NO_ACCOUNT)
+        for token in range(len(state.tokens)):
+            answer = contracts.withdrawable(key, token)
+            self._same("withdrawable", answer, views.compute_withdrawable(state, env, key, token))
+            if token != USDC:
+                self._same(
+                    "collateral_of", contracts.view("collateral_of", key, token), account.collateral.get(token, 0)
+                )
+        for market in range(len(state.markets)):
+            price = views.compute_liquidation_price(state, env, key, market)
+            self._same("liquidation_price", contracts.liquidation_price(key, market), price)
+        info = (account.cash, account.flagged_at, account.margin_called_at, account.isolated, to_hex(account.operator))
+        self._same("account_info", contracts.view("account_info", key), info)
+        positions = tuple(
+            (market, held.size, held.cost, held.entry_index, account.leverage_caps.get(market, 0))
+            for market, held in account.positions.items()
+        )
+        self._same("positions_of", tuple(contracts.view("positions_of", key)), positions)
+        if key in state.accounts:
+            health = compute_health(state, account, env)
+            self._same("health", contracts.health(key), health)
+            self._same("account_state", contracts.account_state(key), compute_account_state(state.risk, health))
+
+    def _check_sizes(self, key: int) -> None:
+        contracts, state, env = self.chain.contracts, self.world.protocol, self.world.env(self.now)
+        for market, params in enumerate(state.market_params):
+            for is_long in (True, False):
+                size = views.compute_max_size(state, env, key, market, is_long)
+                self._same("max_size", contracts.max_size(key, market, is_long), size)
+                delta = (size or params.lot) * (1 if is_long else -1)
+                action = Trade(key, market, delta, NO_LIMIT if is_long else 0)
+                preview = views.preview_trade(state, env, action)
+                self._same("preview_trade", contracts.preview_trade(action), preview)
+
+    def _same(self, view: str, answer: Any, measured: Any) -> None:
+        if answer != measured:
+            raise Disagreement(f"view {view}: model {measured}, chain {answer}")
 
 
 def wei(dollars: int) -> int:

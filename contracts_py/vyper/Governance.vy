@@ -44,6 +44,7 @@ def set_risk(params: types.RiskParams):
         configuration.check_market(params, packing.load_market(market))
     for token: uint256 in range(1, parameters.collateral_count + 1, bound=types.MAX_TOKENS):
         configuration.check_collateral(params, packing.load_collateral(token))
+    self._check_phases(params)
     until: uint256 = block.timestamp + params.phase_in
     reserve: uint256 = tiers.compute_reserve()
     if params.keeper_reserve <= reserve:
@@ -142,6 +143,21 @@ def set_guardian(guardian: address):
     self._check_admin()
     roles.guardian = guardian
     self._report_roles()
+
+
+@internal
+@view
+def _check_phases(params: types.RiskParams):
+    """What former rates and weights still hold must fit new risk parameters as well (GOV-1, CFG-3, CFG-5)."""
+    closing_cost: uint256 = params.reward_ratio_max + params.penalty_ratio + params.impact_cap_ratio
+    for market: uint256 in range(parameters.market_count, bound=types.MAX_MARKETS):
+        if tiers.is_phasing(parameters.market_words[market]):
+            rate: uint256 = (parameters.phase_brackets[market][0] >> 96) & calc.MASK_64
+            assert rate > closing_cost, "config/margin-rates"
+    for token: uint256 in range(1, parameters.collateral_count + 1, bound=types.MAX_TOKENS):
+        if block.timestamp < (parameters.collateral_words[token] >> 192) & calc.MASK_40:
+            weight: uint256 = (parameters.haircut_phases[token][0] >> 96) & calc.MASK_64
+            assert not configuration.exceeds_sale(params, weight), "config/haircuts"
 
 
 @internal

@@ -396,7 +396,7 @@ def _bisect_units(token: uint256, held: uint256, most: uint256, spare: uint256) 
 @internal
 @view
 def _counted_im(token: uint256, units: uint256) -> uint256:
-    """What units of a collateral count for in equity_im now (COL-2)."""
+    """What units of a collateral count for in equity_im now (VIEW-3)."""
     word: uint256 = parameters.collateral_words[token]
     price: uint256 = 0
     status: uint256 = 0

@@ -228,10 +228,16 @@ def _close_planned(account: uint256, listed: uint256, health: types.Health, stan
         size: uint256 = calc.magnitude(exposures[best].size)
         if partial:
             needed: uint256 = 0
-            needed, shortage = sizing.walk_down(exposures[best], shortage)
+            missing: uint256 = 0
+            needed, missing = sizing.walk_down(exposures[best], shortage)
             size = sizing.round_close(exposures[best], needed)
             if sizing.has_window(exposures[best].market):
-                size = sizing.limit_close(exposures[best], size)
+                limited: uint256 = sizing.limit_close(exposures[best], size)
+                if limited < size:
+                    part: uint256 = calc.ucdiv(limited * exposures[best].price, calc.W)
+                    missing = shortage - sizing.compute_freed(exposures[best], part)
+                size = limited
+            shortage = missing
         if size != 0:
             closed += self._close(account, exposures[best], size, partial)
     return closed

@@ -152,7 +152,7 @@ def _check_account_cap(account: uint256, token: uint256):
 
 @internal
 def _credit(account: uint256, token: uint256, units: uint256):
-    """Add tokens to an account and report it; a USDC credit may repay its debt."""
+    """Add tokens to an account and report it; a USDC credit may repay its debt (DEP-4)."""
     is_new: bool = records.register(account)
     if token == types.USDC:
         owed: bool = calc.signed_high(accounts.headers[account]) < 0

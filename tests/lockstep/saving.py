@@ -11,7 +11,7 @@ from crossmargin.parameters import load_parameters
 from crossmargin.render import render_scenario
 from crossmargin.scenario import SUCCESS, AccountSpec, Step
 from protocol.state import account_id
-from tests.lockstep.sequences import OWNERS, Timed
+from tests.lockstep.cast import OWNERS, SUBS, Timed
 from tests.twins import START
 
 FOLDER = Path(__file__).parents[2] / "out" / "failing"
@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parents[2] / "out" / "failing"
 
 def save_failing(sequence: Sequence[Timed], name: str = "sequence", folder: Path | None = None) -> Path:
     """Write a story, everything after the configuration, as ``name``.yaml; replay it with ``crossmargin replay``."""
-    names = {f"{owner}_{sub}" if sub else owner: (owner, sub) for owner in OWNERS for sub in (0, 1)}
+    names = {f"{owner}_{sub}" if sub else owner: (owner, sub) for owner in OWNERS for sub in SUBS}
     accounts = {
         name: AccountSpec(name, owner, sub, "", account_id(address_of(owner), sub))
         for name, (owner, sub) in names.items()

@@ -15,11 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol.account_state import AccountState
 from protocol.codec import canonical, differences, digest, encode
 from protocol.env import Status
-from protocol.margin import AccountState
 from protocol.records import Table, record
 from protocol.state import Position, genesis
+from tests.protocol.build import MARKETS
+from tests.twins import RISK, weth_params
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,7 +49,7 @@ class Sample:
         ((), []),
         ({2: 5, 1: 6}, {"2": "5", "1": "6"}),
         (Table({2: 5, 1: 6}), [["2", "5"], ["1", "6"]]),
-        (Table({"k": Position(1, -2)}), [["k", {"size": "1", "cost": "-2"}]]),
+        (Table({"k": Position(1, -2, 3)}), [["k", {"size": "1", "cost": "-2", "entry_index": "3"}]]),
         (Sample(1, (True,)), {"z": "1", "a": [True]}),
     ],
 )
@@ -96,8 +98,9 @@ def test_a_digest_tells_values_apart() -> None:
         genesis(2, 1, 3),
         Table({1: 1, 2: 2}),
         Table({2: 2, 1: 1}),
-        Position(1, 2),
-        Position(2, 1),
+        Position(1, 2, 3),
+        Position(2, 1, 3),
+        Position(1, 2, 4),
         (1, 2),
         (12,),
         True,
@@ -149,24 +152,24 @@ def test_differences_are_empty_exactly_for_equal_values(ours: Any, theirs: Any) 
     assert [path for path, _, _ in found] == [path for path, _, _ in differences(theirs, ours)]
 
 
-STORY = """
+# The repr of a record is the Python that makes it; importing the tests' own builders would take seconds.
+STORY = f"""
 from protocol import actions
 from protocol.codec import digest
 from protocol.env import Env, Quote
 from protocol.errors import Refusal
+from protocol.params import *
 from protocol.state import genesis, account_id
 from protocol.transition import apply
-from protocol.params import CollateralParams, HaircutBracket, MarginBracket, MarketParams, RiskParams
-W = 10**18
-RISK = RiskParams(10 * W, W // 4, 6_667, 5 * W, W // 400, 1_000 * W, 100, W // 100, 10**5 * W, 1_000, 5_000, 500)
-TIERS = (MarginBracket(0, W // 40, W // 20), MarginBracket(10**6 * W, W // 25, W * 2 // 25))
-BTC, ETH = (MarketParams(feed, W // 1_000, 1_000 * W, W // 2_000, TIERS) for feed in (0, 1))
-WETH = CollateralParams(1, 18, (HaircutBracket(0, W * 9 // 10, W * 85 // 100),))
+from protocol.units import W
+RISK, MARKETS, WETH = {RISK!r}, {MARKETS!r}, {weth_params()!r}
 state = genesis(1, 2, 2)
+now = 1_600_000_000
 digests = []
 def step(sender, action, btc=8000, eth=200):
-    global state
-    env = Env(1_600_000_000, sender, (Quote(btc * W, 0), Quote(eth * W, 0)))
+    global state, now
+    now += 10
+    env = Env(now, sender, (Quote(btc * W, 0), Quote(eth * W, 0)))
     try:
         outcome = apply(state, env, action)
     except Refusal as refusal:
@@ -175,8 +178,8 @@ def step(sender, action, btc=8000, eth=200):
     state = outcome.state
     digests.append(digest(state) + digest(outcome.events))
 step(1, actions.SetRisk(RISK))
-step(1, actions.SetMarket(0, BTC))
-step(1, actions.SetMarket(1, ETH))
+step(1, actions.SetMarket(0, MARKETS[0]))
+step(1, actions.SetMarket(1, MARKETS[1]))
 step(1, actions.SetCollateral(1, WETH))
 step(3, actions.DepositToPool(10**12))
 step(3, actions.FundInsurance(10**8))
@@ -187,8 +190,12 @@ for owner in (7, 5, 6):
     step(owner, actions.Trade(account, 0, W, 10**30))
     step(owner, actions.Trade(account, 1, -W * 10, 0))
     step(owner, actions.Withdraw(account, 1, 10**30))
+    step(owner, actions.Transfer(account, account + 1, 0, 10**6))
+    step(owner, actions.SetLeverageCap(account, 0, 20 * W))
 for owner in (5, 6, 7):
     step(9, actions.Liquidate(account_id(owner)), btc=7600, eth=230)
+step(3, actions.RequestRedemption(10**18))
+step(1, actions.SetMarket(0, MARKETS[0]))
 print("\\n".join(digests))
 """
 
@@ -204,6 +211,7 @@ def test_the_same_story_gives_the_same_digests_under_every_hash_seed() -> None:
         printed.add(done.stdout)
     (only,) = printed
     lines = only.splitlines()
-    assert len(lines) == 24
-    assert sum(line.startswith("sha256:") for line in lines) == 21
+    assert len(lines) == 32
+    assert sum(line.startswith("sha256:") for line in lines) == 29
+    assert lines.count("sys/domain") == 3
     assert json.dumps(lines).isascii()

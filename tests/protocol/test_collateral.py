@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.collateral import compute_haircut_values, compute_token_value
-from protocol.params import CollateralParams, HaircutBracket, check_collateral
+from protocol.collateral import compute_haircut_values, compute_haircuts_in_force, compute_token_value
+from protocol.configuration import check_collateral
+from protocol.params import HaircutBracket
+from protocol.state import CollateralPhase
 from protocol.units import PRICE_LIMIT, UNITS_LIMIT, W
 from tests.twins import RISK, weth_params
 
@@ -28,7 +31,7 @@ def haircut_rows(draw: st.DrawFn) -> tuple[HaircutBracket, ...]:
     mm = sorted(draw(st.lists(st.integers(0, W * 95 // 100), min_size=count, max_size=count)), reverse=True)
     im = sorted(draw(st.lists(st.integers(0, W * 95 // 100), min_size=count, max_size=count)), reverse=True)
     rows = tuple(HaircutBracket(low, a, min(a, b)) for low, a, b in zip(lowers, mm, im, strict=True))
-    check_collateral(RISK, CollateralParams(0, 18, rows))
+    check_collateral(RISK, replace(weth_params(), brackets=rows))
     return rows
 
 
@@ -130,3 +133,48 @@ def test_haircuts_are_concave(rows: tuple[HaircutBracket, ...], one: int, other:
         middle = compute_haircut_values(rows, (one + other) // 2)[index]
         ends = compute_haircut_values(rows, one)[index] + compute_haircut_values(rows, other)[index]
         assert 2 * (middle + 1) + 1 >= ends
+
+
+# --- COL-3: weights being phased in ---------------------------------------------------------------------------------
+
+UNTIL = 1_600_000_000
+LOW = (HaircutBracket(0, W // 2, W // 4),)
+HIGH = (HaircutBracket(0, W * 9 // 10, W * 8 // 10),)
+
+
+@pytest.mark.parametrize(
+    ("now", "old", "new", "mm", "im"),
+    [
+        # Stricter weights wait for maintenance, to the second, and hold for opening at once.
+        (UNTIL - 1, HIGH, LOW, 90, 25),
+        (UNTIL, HIGH, LOW, 50, 25),
+        (UNTIL + 1, HIGH, LOW, 50, 25),
+        # Laxer ones hold at once for both.
+        (UNTIL - 1, LOW, HIGH, 90, 80),
+        (UNTIL, LOW, HIGH, 90, 80),
+    ],
+)
+def test_the_higher_of_old_and_new_weights_counts_until_the_phase_ends(
+    now: int, old: tuple[HaircutBracket, ...], new: tuple[HaircutBracket, ...], mm: int, im: int
+) -> None:
+    """COL-3: 100 dollars of a collateral whose weights change."""
+    params = replace(weth_params(), brackets=new)
+    assert compute_haircuts_in_force(params, CollateralPhase(UNTIL, old), now, 100 * W) == (mm * W, im * W)
+
+
+def test_without_a_phase_only_the_weights_in_force_count() -> None:
+    """COL-3: at any time, the first second included."""
+    for now in (0, 1, UNTIL):
+        assert compute_haircuts_in_force(weth_params(), CollateralPhase(0, ()), now, 100 * W) == (90 * W, 85 * W)
+
+
+@given(haircut_rows(), haircut_rows(), VALUES)
+def test_a_phase_never_counts_less_than_either_set_for_maintenance(
+    old: tuple[HaircutBracket, ...], new: tuple[HaircutBracket, ...], value: int
+) -> None:
+    """COL-3, M8: the better of the two whole values, not of each bracket; initial never above maintenance."""
+    params = replace(weth_params(), brackets=new)
+    mm, im = compute_haircuts_in_force(params, CollateralPhase(UNTIL, old), UNTIL - 1, value)
+    assert mm == max(compute_haircut_values(old, value)[0], compute_haircut_values(new, value)[0])
+    assert im == compute_haircut_values(new, value)[1]
+    assert im <= mm <= value

@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 
 from protocol.draft import Draft
 from protocol.events import CollateralUpdated, TokenUpdated
-from protocol.losses import compute_collateral_value, compute_sale, cover_bad_debt, sell_collateral
-from protocol.params import CollateralParams, HaircutBracket
+from protocol.losses import compute_sale, cover_bad_debt, sell_collateral
 from protocol.state import Token
 from protocol.units import BPS, W, cdiv
-from tests.protocol.build import ACCOUNT, COLLATERAL, WETH, env, holding, state_with, with_risk
+from tests.protocol.build import ACCOUNT, BTC, COLLATERAL, WETH, env, holding, state_with, with_risk
 
-WHOLE = CollateralParams(1, 0, COLLATERAL[0].brackets)  # a token whose units are whole tokens
+WHOLE = replace(COLLATERAL[0], decimals=0)  # a token whose units are whole tokens
 
 
 @pytest.mark.parametrize(
@@ -48,7 +47,7 @@ def test_just_enough_units_are_sold(
     debt: int, held: int, price: int, decimals: int, discount: int, units: int, proceeds: int
 ) -> None:
     """WAT-1: units up to whole ones, at most what is held; proceeds down, at the oracle price less the discount."""
-    params = CollateralParams(1, decimals, COLLATERAL[0].brackets)
+    params = replace(COLLATERAL[0], decimals=decimals)
     assert compute_sale(debt, held, price, params, discount) == (units, proceeds)
 
 
@@ -66,7 +65,7 @@ def test_a_sale_pays_the_debt_or_sells_everything(
 
     The pool never pays more than the discounted value.
     """
-    params = CollateralParams(1, decimals, COLLATERAL[0].brackets)
+    params = replace(COLLATERAL[0], decimals=decimals)
     units, proceeds = compute_sale(debt, held, price, params, discount)
     assert 1 <= units <= held
     assert proceeds * 10**decimals * BPS <= units * price * (BPS - discount)
@@ -80,14 +79,13 @@ def test_a_sale_pays_the_debt_or_sells_everything(
 
 def sold(cash: int, collateral: dict[int, int], pool: int = 0, discount: int = 500) -> tuple[Draft, dict[int, int]]:
     """A draft after the sale, and the units the account has left. Tokens 1 and 2 are whole tokens at 200 and 8,000."""
-    rows = (HaircutBracket(0, W // 2, W // 2),)
-    tokens = (CollateralParams(1, 0, rows), CollateralParams(0, 0, rows))
+    tokens = (WHOLE, replace(WHOLE, feed=BTC))
     state = state_with(
         {ACCOUNT: holding(cash, collateral)}, pool=pool, collateral=tokens, risk=with_risk(sale_discount=discount)
     )
     draft = Draft(state)
     account = draft.account(ACCOUNT)
-    sell_collateral(draft, account, state, env())
+    sell_collateral(draft, account, env())
     return draft, dict(account.collateral)
 
 
@@ -129,7 +127,7 @@ def test_a_sale_adds_to_inventory_bought_before() -> None:
     """WAT-2: inventory accumulates."""
     state = state_with({ACCOUNT: holding(-190 * W, {WETH: 3})}, collateral=(WHOLE,), inventory={WETH: 4})
     draft = Draft(state)
-    sell_collateral(draft, draft.account(ACCOUNT), state, env())
+    sell_collateral(draft, draft.account(ACCOUNT), env())
     assert draft.token(WETH) == Token(7, 5)
 
 
@@ -154,7 +152,7 @@ def test_bad_debt_is_covered_by_insurance_then_pool_then_deficit(
     """WAT-3, L9: in this order, each to its balance, and what neither has is deficit."""
     draft = Draft(state_with({ACCOUNT: holding(-debt)}, insurance=insurance, pool=pool))
     loss = cover_bad_debt(draft, draft.account(ACCOUNT))
-    assert (loss.total, loss.insurance, loss.pool) == (debt, *paid)
+    assert loss == (debt, *paid)
     assert (draft.insurance, draft.pool, draft.deficit) == left
     assert draft.account(ACCOUNT).cash == 0
     assert draft.trader_debt == 0
@@ -165,7 +163,7 @@ def test_an_account_that_owes_nothing_has_no_bad_debt(cash: int) -> None:
     """WAT-3: cash stays as it is."""
     draft = Draft(state_with({ACCOUNT: holding(cash)}, insurance=5, pool=5))
     loss = cover_bad_debt(draft, draft.account(ACCOUNT))
-    assert (loss.total, loss.insurance, loss.pool) == (0, 0, 0)
+    assert loss == (0, 0, 0)
     assert draft.account(ACCOUNT).cash == cash
     assert (draft.insurance, draft.pool, draft.deficit) == (5, 5, 0)
 
@@ -174,18 +172,47 @@ def test_bad_debt_on_top_of_a_deficit_adds_to_it() -> None:
     """WAT-3, LED-2: a deficit is drawn on once for each loss."""
     draft = Draft(state_with({ACCOUNT: holding(-7)}, insurance=2, deficit=10))
     loss = cover_bad_debt(draft, draft.account(ACCOUNT))
-    assert (loss.total, loss.insurance, loss.pool) == (7, 2, 0)
+    assert loss == (7, 2, 0)
     assert (draft.insurance, draft.pool, draft.deficit) == (0, 0, 15)
 
 
-def test_collateral_counts_at_market_value() -> None:
-    """WAT-4: without haircut, each token rounded down by itself."""
-    rows = (HaircutBracket(0, W // 2, W // 2),)
-    tokens = (CollateralParams(1, 18, rows), CollateralParams(0, 18, rows))
-    state = state_with({ACCOUNT: holding(-5, {1: 3, 2: 5})}, collateral=tokens)
-    account = Draft(state).account(ACCOUNT)
-    assert compute_collateral_value(state, account, env(eth=W // 2, btc=W // 2)) == 1 + 2
-    assert compute_collateral_value(state, account, env(eth=200 * W, btc=8_000 * W)) == 600 + 40_000
-    assert compute_collateral_value(state, account, replace(env(), quotes=())) == 0
-    empty = Draft(state_with({ACCOUNT: holding(5)})).account(ACCOUNT)
-    assert compute_collateral_value(state, empty, env()) == 0
+@pytest.mark.parametrize(("discount", "proceeds"), [(0, 200), (500, 190), (2_500, 150), (9_999, 0)])
+def test_a_larger_discount_never_brings_more(discount: int, proceeds: int) -> None:
+    """WAT-1, WAT-2, N5: the discount is the risk parameter, of every token."""
+    draft, left = sold(-(10**4) * W, {1: 1}, pool=10**6 * W, discount=discount)
+    assert left == {}
+    brought = draft.account(ACCOUNT).cash + 10**4 * W
+    assert brought == (proceeds * W if proceeds else 200 * W // 10**4)
+
+
+@given(
+    cash=st.integers(-(10**24), 10**24) | st.integers(-100, 100),
+    units=st.tuples(st.integers(0, 5), st.integers(0, 5)),
+    insurance=st.integers(0, 10**24) | st.integers(0, 100),
+    pool=st.integers(0, 10**24) | st.integers(0, 100),
+)
+def test_the_waterfall_ends_without_debt_and_creates_nothing(
+    cash: int, units: tuple[int, int], insurance: int, pool: int
+) -> None:
+    """WAT-1 to WAT-3, C1, L9: collateral, insurance, pool, deficit; each to its balance, the next only after it."""
+    collateral = {token: held for token, held in enumerate(units, 1) if held}
+    tokens = (WHOLE, replace(WHOLE, feed=BTC))
+    draft = Draft(
+        state_with({ACCOUNT: holding(cash, collateral)}, insurance=insurance, pool=pool, collateral=tokens)
+    )
+    account = draft.account(ACCOUNT)
+    sell_collateral(draft, account, env())
+    after_sale = account.cash
+    debt, from_insurance, from_pool = cover_bad_debt(draft, account)
+    assert account.cash == max(after_sale, 0)
+    assert debt == max(-after_sale, 0)
+    assert not debt or not account.collateral
+    assert account.cash + draft.pool + draft.insurance - draft.deficit == cash + pool + insurance
+    assert 0 <= from_insurance <= insurance
+    assert from_insurance + from_pool <= debt
+    assert from_insurance == debt or draft.insurance == 0
+    assert from_insurance + from_pool == debt or draft.pool == 0
+    assert draft.deficit == 0 or draft.pool == 0
+    assert draft.trader_debt == 0
+    for token, held in collateral.items():
+        assert account.collateral.get(token, 0) + draft.token(token).inventory == held

@@ -389,11 +389,11 @@ def test_a_position_in_a_higher_bracket_goes_first() -> None:
     assert plan_of(holder(32_970, btc=150_000)) == [(BTC, 15_779)]
     # 990,000 of ETH need 24,750 more. 5,840 lack: 5,300 from the 200,000 in the bracket of 4 %, 54,000 below it.
     assert plan_of(holder(57_700, btc=150_000, eth=495_000)) == [(BTC, 31_751)]
-    # The larger margin does not go first: 1,600,000 of BTC in the bracket of 2.5 %, were there no other.
+    # A larger margin in a lower bracket waits: 1,600,000 of BTC at 2.5 % alone, 1,010,000 of ETH up to 4 %.
     one = tuple(replace(market, brackets=TIERS[: 1 if market.feed == BTC else 2], window=0) for market in MARKETS)
-    state = replace(holder(73_000, btc=200_000, eth=505_000), market_params=one)
+    state = replace(holder(65_000, btc=200_000, eth=505_000), market_params=one)
     assert compute_margins(one[BTC].brackets, 1_600_000 * W)[0] > compute_margins(one[ETH].brackets, 1_010_000 * W)[0]
-    assert [market for market, _ in plan_of(state)][0] == ETH
+    assert plan_of(state) == [(ETH, 339_501)]
 
 
 def test_the_window_holds_back_and_nothing_else_is_closed_for_it() -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple, replace
+
 from protocol.params import RiskParams
 from protocol.records import Table
 from protocol.state import (
+    EMPTY_MARKET,
+    EMPTY_WINDOW,
     NO_POSITION,
     NO_RISK,
+    NO_STAKE,
     Ledger,
-    Market,
     Position,
+    ReservePhase,
     Roles,
+    Stake,
     State,
     Token,
+    Window,
     account_id,
     genesis,
     owner_of,
@@ -20,39 +27,39 @@ from protocol.state import (
 
 
 def test_a_vault_begins_with_nothing() -> None:
-    """GOV-1 to GOV-4: no parameters, no money, nothing paused; roles and the number of tokens are given."""
+    """GOV-1 to GOV-4: no parameters, no money, nothing paused or phased in; roles and the number of tokens are given."""
     assert genesis(admin=1, guardian=2, tokens=3) == State(
-        roles=Roles(1, 2),
+        roles=Roles(1, 0, 2),
         opening_paused=False,
-        risk=RiskParams(
-            keeper_reserve=0,
-            margin_call_buffer=0,
-            backstop_ratio=0,
-            fixed_reward=0,
-            reward_ratio=0,
-            max_reward=0,
-            reward_cap=0,
-            penalty_ratio=0,
-            debt_cap=0,
-            insurance_fee_share=0,
-            insurance_penalty_share=0,
-            sale_discount=0,
-        ),
+        risk=NO_RISK,
+        reserve_phase=ReservePhase(0, 0),
         market_params=(),
+        market_phases=(),
         collateral_params=(),
+        collateral_phases=(),
         accounts=Table(),
         markets=(),
+        windows=(),
         tokens=(Token(0, 0), Token(0, 0), Token(0, 0)),
-        ledger=Ledger(0, 0, 0, 0, 0),
-        shares=Table(),
+        ledger=Ledger(0, 0, 0, 0, 0, 0),
+        stakes=Table(),
     )
-    assert genesis(1, 2, 3).risk == NO_RISK
-    assert Position(0, 0) == NO_POSITION
+
+
+def test_what_is_empty_is_zero_in_every_field() -> None:
+    """What a record is before anything happened; a field added later begins at 0 as well."""
+    assert Position(0, 0, 0) == NO_POSITION
+    assert Stake(0, 0, 0) == NO_STAKE
+    assert Window(0, ()) == EMPTY_WINDOW
+    assert not any(astuple(EMPTY_MARKET))
+    assert isinstance(NO_RISK, RiskParams)
+    assert not any(astuple(NO_RISK)), "no ratios, and no equity tiers either"
 
 
 def test_the_skew_is_the_net_size_of_all_traders() -> None:
-    """FIL-3: positive when traders are long."""
-    assert [Market(*sides, 9).skew for sides in ((5, 3), (3, 5), (4, 4))] == [2, -2, 0]
+    """FIL-2, FIL-3: positive when traders are long."""
+    sides = ((5, 3), (3, 5), (4, 4))
+    assert [replace(EMPTY_MARKET, long_oi=long, short_oi=short).skew for long, short in sides] == [2, -2, 0]
 
 
 def test_an_account_id_names_its_owner_and_its_number() -> None:

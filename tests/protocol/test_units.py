@@ -11,12 +11,16 @@ from protocol.actions import Deposit, Withdraw
 from protocol.draft import check_range
 from protocol.units import (
     BPS,
+    DAY,
+    INDEX_LIMIT,
     PRICE_LIMIT,
+    RESERVED_LIMIT,
     SIGNED_LIMIT,
     SIZE_LIMIT,
     UNITS_LIMIT,
     UNSIGNED_LIMIT,
     USDC_TO_W,
+    YEAR,
     W,
     cdiv,
     fdiv,
@@ -78,6 +82,7 @@ def test_a_usdc_unit_is_a_whole_number_of_wei() -> None:
     assert USDC_TO_W * 10**6 == W
     assert W == 10**18
     assert BPS == 10**4
+    assert (DAY, YEAR) == (24 * 60 * 60, 365 * 24 * 60 * 60)
 
 
 def test_tokens_meet_the_scale_only_where_they_enter_and_leave() -> None:
@@ -106,6 +111,9 @@ def test_a_range_includes_its_low_end_and_excludes_its_high_end(low: int, high: 
 
 
 def test_the_widths_are_those_of_the_packed_words() -> None:
-    """UNIT-3: 96 bits for prices, sizes and units, 128 for the halves of a word."""
-    assert PRICE_LIMIT == SIZE_LIMIT == UNITS_LIMIT == 2**96
+    """UNIT-3: 96 bits for prices, sizes, units and reserves, 128 for the halves of a word, 112 and a sign for an index."""
+    assert PRICE_LIMIT == SIZE_LIMIT == UNITS_LIMIT == RESERVED_LIMIT == 2**96
+    assert INDEX_LIMIT == 2**112
+    # An index times the open interest of one side stays below 2^240, so the pool's funding fits a word.
+    assert INDEX_LIMIT * UNSIGNED_LIMIT == 2**240
     assert (SIGNED_LIMIT, UNSIGNED_LIMIT) == (2**127, 2**128)

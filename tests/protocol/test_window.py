@@ -1,4 +1,4 @@
-"""The liquidation window: a ring of 32 buckets, told by their numbers."""
+"""The liquidation window: 32 buckets of time, and what counts in them."""
 
 from __future__ import annotations
 
@@ -54,28 +54,28 @@ def after(*entries: tuple[int, int], params: MarketParams | None = None) -> Wind
     ],
 )
 def test_a_bucket_lasts_a_32nd_of_the_window_and_at_least_a_second(window: int, now: int, bucket: int) -> None:
-    """WIN-1: whole seconds, so that the ring covers at most the window it is for."""
+    """WIN-1: whole seconds, so that 32 of them cover at most the window, from 32 seconds on."""
     assert current_bucket(windowed(window), now) == bucket
 
 
 # --- WIN-2: what counts ---------------------------------------------------------------------------------------------
 
 
-def test_closes_of_one_bucket_add_up_in_its_slot() -> None:
-    """WIN-2: the bucket's number and total, at its number modulo 32; all other slots as they were."""
-    window = after((0, 5), (LENGTH - 1, 7), (LENGTH, 11))
-    bucket = START // LENGTH
-    assert (window.bucket, window.used) == (bucket + 1, 23)
-    assert window.ring == ((bucket, 12), (bucket + 1, 11), *((0, 0),) * (RING - 2))
+def test_each_bucket_that_closes_notes_what_was_closed_before_it() -> None:
+    """WIN-2: a first close begins an entry, later ones of the bucket only add to what was closed."""
+    first = START // LENGTH
+    assert after((0, 5)) == Window(5, ((first, 0),))
+    assert after((0, 5), (LENGTH - 1, 7)) == Window(12, ((first, 0),))
+    assert after((0, 5), (LENGTH - 1, 7), (LENGTH, 11)) == Window(23, ((first, 0), (first + 1, 12)))
+    assert after((0, 5), (9 * LENGTH, 11)) == Window(16, ((first, 0), (first + 9, 5)))
 
 
 @pytest.mark.parametrize(
     ("seconds", "used"),
     [
-        (0, 18),
-        (32 * LENGTH - 1, 18),  # the 31st bucket after it: still within
-        (32 * LENGTH, 13),  # 32 newer ones have begun, its own included
-        (33 * LENGTH - 1, 13),
+        (2 * LENGTH, 18),
+        (32 * LENGTH - 1, 18),  # the 31st bucket after the first: still within
+        (32 * LENGTH, 13),  # 32 newer ones have begun, the present one included
         (33 * LENGTH, 13),
         (34 * LENGTH - 1, 13),
         (34 * LENGTH, 0),
@@ -89,31 +89,24 @@ def test_a_bucket_counts_until_32_newer_ones_have_begun(seconds: int, used: int)
     assert compute_used(window, (START + seconds) // LENGTH) == used
 
 
-def test_the_newest_bucket_counts_for_31_more() -> None:
-    """WIN-2: the border of the shortcut for a window that is too old as a whole."""
-    window = after((0, 5))
-    assert compute_used(window, window.bucket) == 5
-    assert compute_used(window, window.bucket + RING - 1) == 5
-    assert compute_used(window, window.bucket + RING) == 0
+def test_nothing_counts_in_a_window_that_closed_nothing() -> None:
+    """WIN-2: the empty window, at any time."""
+    for bucket in (0, 31, 32, START // LENGTH):
+        assert compute_used(EMPTY_WINDOW, bucket) == 0
 
 
-def test_a_slot_is_taken_over_by_a_newer_bucket() -> None:
-    """WIN-2: 32 buckets later the slot is used again, and what it held no longer counts, once."""
+def test_entries_that_no_longer_count_are_dropped_by_the_next_close() -> None:
+    """WIN-2, W1: never more than 32 of them; what was closed stays in the sum of all."""
     first = START // LENGTH
-    window = after((0, 5), (LENGTH, 7), (RING * LENGTH, 11))
-    assert (window.bucket, window.used) == (first + RING, 18)
-    assert window.ring[:2] == ((first + RING, 11), (first + 1, 7))
-    # One bucket on, the second entry has left as well.
-    assert compute_used(window, first + RING + 1) == 11
-
-
-def test_stale_slots_are_told_by_their_number() -> None:
-    """WIN-2: an entry two rounds old is not taken off twice."""
-    window = after((0, 5), (40 * LENGTH, 7))
-    assert window.used == 7
-    # Bucket 32 shares the slot of bucket 0 and had no close; passing it takes nothing off.
-    assert compute_used(window, START // LENGTH + 40 + 30) == 7
-    assert add_closed(windowed(), window, START + 70 * LENGTH, 1).used == 8
+    window = after((0, 5), (LENGTH, 7), (RING * LENGTH - 1, 9))
+    assert window == Window(21, ((first, 0), (first + 1, 5), (first + RING - 1, 12)))
+    window = add_closed(windowed(), window, START + RING * LENGTH, 11)
+    assert window == Window(32, ((first + 1, 5), (first + RING - 1, 12), (first + RING, 21)))
+    window = add_closed(windowed(), window, START + 100 * LENGTH, 1)
+    assert window == Window(33, ((first + 100, 32),))
+    each = after(*((bucket * LENGTH, 1) for bucket in range(100)))
+    assert len(each.entries) == RING
+    assert compute_used(each, first + 99) == RING
 
 
 CLOSES = st.lists(
@@ -125,7 +118,7 @@ CLOSES = st.lists(
 
 
 @given(CLOSES, st.integers(0, 70 * LENGTH))
-def test_the_ring_counts_what_a_list_of_all_closes_would(closes: list[tuple[int, int]], wait: int) -> None:
+def test_the_window_counts_what_a_list_of_all_closes_would(closes: list[tuple[int, int]], wait: int) -> None:
     """WIN-2, W1: against the plain definition: the sum over the buckets of which 32 newer ones have not begun."""
     window, now, told = EMPTY_WINDOW, START, []
     params = windowed()
@@ -133,9 +126,10 @@ def test_the_ring_counts_what_a_list_of_all_closes_would(closes: list[tuple[int,
         now += gap
         window = add_closed(params, window, now, notional)
         told.append((now // LENGTH, notional))
-        assert window.bucket == now // LENGTH
-        assert window.used == sum(n for bucket, n in told if bucket > window.bucket - RING)
-        assert window.used == sum(n for bucket, n in window.ring if bucket > window.bucket - RING), "W1"
+        assert window.closed == sum(n for _, n in told)
+        assert window.entries[-1][0] == now // LENGTH
+        counted = sum(n for bucket, n in told if bucket > now // LENGTH - RING)
+        assert compute_used(window, now // LENGTH) == counted
     bucket = (now + wait) // LENGTH
     assert compute_used(window, bucket) == sum(n for number, n in told if number > bucket - RING)
 

@@ -31,7 +31,7 @@ MASK_16: constant(uint256) = 2**16 - 1
 @internal
 @pure
 def fdiv(numerator: int256, denominator: int256) -> int256:
-    """Quotient toward minus infinity, for what an account receives or owns; denominator > 0."""
+    """Quotient toward minus infinity, for what an account receives or owns; denominator > 0 (UNIT-1)."""
     quotient: int256 = unsafe_div(numerator, denominator)
     if unsafe_mul(quotient, denominator) > numerator:
         return unsafe_sub(quotient, 1)
@@ -41,7 +41,7 @@ def fdiv(numerator: int256, denominator: int256) -> int256:
 @internal
 @pure
 def cdiv(numerator: int256, denominator: int256) -> int256:
-    """Quotient toward plus infinity, for what an account pays or must hold; denominator > 0."""
+    """Quotient toward plus infinity, for what an account pays or must hold; denominator > 0 (UNIT-1)."""
     quotient: int256 = unsafe_div(numerator, denominator)
     if unsafe_mul(quotient, denominator) < numerator:
         return unsafe_add(quotient, 1)

@@ -141,9 +141,14 @@ def check_collateral(risk: types.RiskParams, collateral: types.CollateralParams)
         ), "config/haircuts"
         mm_above = bracket.mm_weight
         im_above = bracket.im_weight
-    assert (
-        (calc.BPS - risk.sale_discount) * calc.W >= collateral.brackets[0].mm_weight * calc.BPS
-    ), "config/haircuts"
+    assert not self.exceeds_sale(risk, collateral.brackets[0].mm_weight), "config/haircuts"
+
+
+@internal
+@pure
+def exceeds_sale(risk: types.RiskParams, mm_weight: uint256) -> bool:
+    """Whether a collateral counts for more than its sale at the discount brings (CFG-5)."""
+    return (calc.BPS - risk.sale_discount) * calc.W < mm_weight * calc.BPS
 
 
 @internal

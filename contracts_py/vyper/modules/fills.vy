@@ -50,7 +50,7 @@ def _settle(
     rebate: uint256,
     fee: uint256,
 ) -> int256:
-    """Book one fill and report position and market; the impact charged net of rebate (FIL-7)."""
+    """Book one fill and report position and market; the impact charged net of rebate (FIL-4, FIL-7)."""
     totals: types.Market = funding.accrue(before, price)
     position: uint256 = accounts.positions[account][market]
     size_before: int256 = calc.signed_high(position)

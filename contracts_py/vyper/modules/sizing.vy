@@ -135,6 +135,26 @@ def walk_down(exposure: Exposure, shortage: uint256) -> (uint256, uint256):
 
 @internal
 @view
+def compute_freed(exposure: Exposure, closed: uint256) -> uint256:
+    """What closing a part of a notional frees, from its highest bracket down, rounded down (SIZ-4)."""
+    freed: uint256 = 0
+    left: uint256 = closed
+    top: uint256 = exposure.notional
+    rate: uint256 = 0
+    lower: uint256 = 0
+    for k: uint256 in range(types.MAX_BRACKETS):
+        if left == 0 or top == 0:
+            break
+        rate, lower = self._bracket_of(exposure.market, exposure.phased, top)
+        part: uint256 = min(left, top - lower)
+        freed += part * self.compute_relief(rate) // calc.W
+        left -= part
+        top = lower
+    return freed
+
+
+@internal
+@view
 def round_close(exposure: Exposure, needed: uint256) -> uint256:
     """The size that closes at least what is needed, in whole lots; all of it if little would remain (SIZ-5)."""
     lot: uint256 = parameters.market_words[exposure.market] >> 160
