@@ -53,7 +53,11 @@ def replay(
         str, typer.Option(help="model, chain, or lockstep: both, compared after every action.")
     ] = "lockstep",
     backend: Annotated[
-        str, typer.Option(help="eth-tester (in process), or the JSON-RPC URL of a development chain.")
+        str,
+        typer.Option(
+            help="eth-tester or pyrevm (both in process; pyrevm is faster and counts no gas), or the JSON-RPC URL of "
+            "a development chain."
+        ),
     ] = "eth-tester",
     out: Annotated[
         Path | None,

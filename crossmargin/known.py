@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from crossmargin.fields import texts_at
+from crossmargin.fields import ACTOR_NAME, texts_at
 from crossmargin.parameters import ParameterSet, resolve, unknown
 from crossmargin.quantities import read_decimal, read_integer
 from crossmargin.yamltext import Loc
+
+ADDRESS_LIMIT = 2**160
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,11 @@ class Known:
     address_of: Callable[[str], int]
 
     def actor(self, text: str, loc: Loc) -> int:
-        """An actor's address; any name is an actor, and a number is an address."""
-        return _raw(text, loc) if text[0].isdigit() else self.address_of(text)
+        """An actor's address; any name of an actor's form is one, and a number is an address."""
+        with texts_at(loc):
+            if text[0].isdigit():
+                return read_integer(text, ADDRESS_LIMIT)
+            return self.address_of(ACTOR_NAME.read(text))
 
     def account(self, text: str, loc: Loc) -> int:
         """An account's id."""

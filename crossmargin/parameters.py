@@ -33,9 +33,10 @@ from crossmargin.yamltext import Document, Loc, read_yaml
 from oracle.feeds import MAX_FEEDS, RATE_FEED_DECIMALS, FeedHub, SetFeed, SetRateFeed, apply_oracle
 from protocol.actions import SetCollateral, SetMarket, SetRisk
 from protocol.configuration import check_collateral, check_market, check_risk
-from protocol.errors import Refusal
+from protocol.errors import BadBrackets, Refusal
 from protocol.params import (
     MAX_BRACKETS,
+    MAX_DECIMALS,
     MAX_MARKETS,
     MAX_TOKENS,
     CollateralParams,
@@ -68,9 +69,12 @@ RULES = {
         "dollars stay below 2^96 at 18 decimals, shares and ratios between 0 and 1, durations at most a year, "
         "fixed_reward at most max_reward, reward_ratio at most reward_ratio_max, sale_discount below 1"
     ),
-    "config/equity-tiers": "leverage is above 0 and never rises from one entry to the next",
+    "config/equity-tiers": (
+        "leverage is above 0, below 2^80 at 18 decimals, and never rises from one entry to the next"
+    ),
     "config/market": (
-        "lot and min_notional are above 0, skew_scale at least 1, and they and the caps below 2^96 at 18 decimals; "
+        "lot and min_notional are above 0, skew_scale at least 1, and they, the caps, oi_upper and window_notional "
+        "below 2^96 at 18 decimals; "
         "maker_fee is at most taker_fee, taker_fee at most 0.01; max_premium and rebate_ratio are at most 1; oi_lower "
         "is below oi_upper, or both are 0; window is at most 30d; min_notional * reward_cap is at least fixed_reward"
     ),
@@ -83,7 +87,11 @@ RULES = {
     ),
     "config/haircuts": (
         "mm and im never rise from one entry to the next, im is at most mm, mm at most 1 - sale_discount, "
-        "decimals at most 24, and caps below 2^96 units"
+        "and caps are below 2^96 units"
+    ),
+    "oracle/config": (
+        "decimals are at most 18 and max_age is 1m to 3d; rate and underlying name feeds above this one that have "
+        "decimals and max_age"
     ),
 }
 
@@ -215,7 +223,8 @@ Haircuts = Annotated[tuple[HaircutModel, ...], Field(max_length=MAX_BRACKETS)]
 class TokenModel(FileModel):
     """One token; all but USDC are collateral."""
 
-    decimals: Annotated[int, Integer()] = Field(description="Decimals of the token's units.")
+    # Bounded here, since the caps are read with them before the protocol sees them.
+    decimals: Annotated[int, Integer(MAX_DECIMALS + 1)] = Field(description="Decimals of the token's units.")
     feed: Annotated[str, Reference()] | None = Field(default=None, description="The feed that prices it.")
     account_cap: UnitsField | None = Field(default=None, description="Most that one account may hold, whole tokens.")
     global_cap: UnitsField | None = Field(default=None, description="Most that all may hold, whole tokens.")
@@ -391,7 +400,7 @@ def _check_count(entries: Mapping[str, Any], what: str, most: int) -> None:
 
 
 def _check(loc: Loc, rule: Callable[..., T], *arguments: Any, rows: str = "") -> T:
-    """Apply one of the protocol's rules; a refusal becomes a fault at ``loc``, or at the row that it names."""
+    """Apply one of the protocol's rules; a refusal becomes a fault at ``loc``, or at the rows or the row it is about."""
     try:
         return rule(*arguments)
     except Refusal as refusal:
@@ -400,6 +409,8 @@ def _check(loc: Loc, rule: Callable[..., T], *arguments: Any, rows: str = "") ->
             # The last row of that bound: when two are equal, it is the second that does not rise.
             brackets = getattr(arguments[-1], "brackets", None) or arguments[-1].equity_tiers
             loc = (*loc, rows, max(index for index, row in enumerate(brackets) if row.lower == lower))
+        elif rows and isinstance(refusal, BadBrackets):
+            loc = (*loc, rows)
         where = f" (from {write_decimal(lower, 18)})" if lower is not None else ""
         sentence = (refusal.__doc__ or "").strip().splitlines()[0]
         message = f"refused as {refusal.code}{where}: {sentence}"

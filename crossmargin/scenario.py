@@ -23,6 +23,7 @@ from crossmargin.steps.feeds import push_to_action
 from crossmargin.tape import ANSWER_DECIMALS, Tape, load_tape
 from crossmargin.text import decimal
 from crossmargin.yamltext import Loc, read_yaml
+from oracle.feeds import SetRateFeed
 from protocol.state import account_id
 
 ROLES = ("admin", "guardian", "poster", "treasury", "deployer")
@@ -184,13 +185,17 @@ def _find(find: Callable[[str, Path], Path], text: str, path: Path, loc: Loc) ->
 def _load_tape(text: str, params: ParameterSet, path: Path) -> Tape:
     """The tape, if the parameter set has its feeds with the decimals that tapes have."""
     tape = load_tape(_find(TAPES.find, text, path, ("tape",)))
-    decimals = {feed.name: feed.decimals for feed in params.feeds}
+    specs = {feed.name: feed for feed in params.feeds}
     for feed in tape.feeds:
-        if feed not in decimals:
+        if feed not in specs:
             message = f"the tape has rounds of `{feed}`, the parameter set `{params.name}` has no such feed"
-            raise Fault(("tape",), message + near(feed, decimals))
-        if decimals[feed] != ANSWER_DECIMALS:
-            message = f"feed `{feed}` has {decimals[feed]} decimals in `{params.name}`, a tape has {ANSWER_DECIMALS}"
+            raise Fault(("tape",), message + near(feed, specs))
+        if isinstance(specs[feed].action, SetRateFeed):
+            message = f"the tape has rounds of `{feed}`, which is a product of two feeds in `{params.name}`"
+            raise Fault(("tape",), message, "a tape has rounds of its rate and its underlying")
+        decimals = specs[feed].decimals
+        if decimals != ANSWER_DECIMALS:
+            message = f"feed `{feed}` has {decimals} decimals in `{params.name}`, a tape has {ANSWER_DECIMALS}"
             raise Fault(("tape",), message)
     return tape
 

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from protocol.margin import Health, compute_required_equity
 from protocol.params import RiskParams
-from protocol.units import BPS, W
+from protocol.units import BPS, Usd, W
 
 
 class AccountState(IntEnum):
@@ -48,7 +48,10 @@ def is_below_tiers(risk: RiskParams, health: Health) -> bool:
     return max(health.equity_im, 0) < compute_required_equity(risk.equity_tiers, health.gross_notional)
 
 
-def is_clear(risk: RiskParams, health: Health) -> bool:
-    """Whether equity_mm is at least the liquidation buffer above maintenance, where a flag is lifted (STA-2)."""
-    above_reserve = health.equity_mm - health.reserve
+def is_clear(risk: RiskParams, health: Health, charged: Usd = 0) -> bool:
+    """Whether equity_mm is at least the liquidation buffer above maintenance, where a flag is lifted (STA-2).
+
+    ``charged`` was taken from the balance since health was measured.
+    """
+    above_reserve = health.equity_mm - charged - health.reserve
     return above_reserve * W >= (health.maintenance_margin - health.reserve) * (W + risk.liquidation_buffer)

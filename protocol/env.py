@@ -48,7 +48,7 @@ def check_usable(status: int) -> None:
 
     Refuses: oracle/unavailable, oracle/non-positive, oracle/out-of-bounds, oracle/stale.
     """
-    if status == Status.OK:
+    if not status:
         return
     if status & Status.UNAVAILABLE:
         raise errors.PriceUnavailable

@@ -48,7 +48,7 @@ def process_set_risk(state: State, env: Env, action: SetRisk) -> Outcome:
 
 
 def check_phases(state: State, now: Seconds, risk: RiskParams) -> None:
-    """What former rates and weights still hold must fit new risk parameters as well (GOV-1, CFG-3, CFG-5).
+    """What former rates and weights still hold must fit new risk parameters as well (GOV-1).
 
     The first former rate is the lowest, the first former weight the highest. Refuses: config/margin-rates,
     config/haircuts.

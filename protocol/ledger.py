@@ -68,6 +68,8 @@ def draw_pool(draft: Draft, amount: Usd) -> Usd:
 
 def share_income(draft: Draft, amount: Usd, insurance_share: Bps) -> None:
     """Split a fee or penalty: the insurance share rounded down, the pool takes the remainder (LED-5)."""
+    if amount == 0:
+        return
     to_insurance = fdiv(amount * insurance_share, BPS)
     credit_insurance(draft, to_insurance)
     credit_pool(draft, amount - to_insurance)
@@ -75,6 +77,8 @@ def share_income(draft: Draft, amount: Usd, insurance_share: Bps) -> None:
 
 def settle_with_pool(draft: Draft, account: DraftAccount, pnl: Usd) -> None:
     """Pay a realised profit from the pool, or a realised loss to it (LED-2, LED-3)."""
+    if pnl == 0:
+        return
     add_cash(draft, account, pnl)
     if pnl > 0:
         debit_pool(draft, pnl)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from protocol import errors
 from protocol.account_state import AccountState, compute_account_state, is_clear
 from protocol.actions import FlagAccount, Liquidate, LiquidateMany
@@ -66,7 +64,7 @@ def process_liquidate(state: State, env: Env, action: Liquidate) -> Outcome:
     if not account.positions:
         sell_collateral(draft, account, env)
         loss = cover_bad_debt(draft, account)
-    settle_flag(draft, account, env, replace(left, equity_mm=left.equity_mm - reward_from_account - penalty))
+    settle_flag(draft, account, env, left, reward_from_account + penalty)
     draft.report_account(account)
     draft.report_account(keeper)
     draft.report_ledger()
@@ -104,9 +102,9 @@ def close(draft: Draft, account: DraftAccount, env: Env, market: int, size: int,
     return notional
 
 
-def settle_flag(draft: Draft, account: DraftAccount, env: Env, health: Health) -> None:
+def settle_flag(draft: Draft, account: DraftAccount, env: Env, health: Health, charged: Usd) -> None:
     """Lift the flag of an account that is well above maintenance or has nothing left to close; else set it (LIQ-8)."""
-    if not account.positions or is_clear(draft.base.risk, health):
+    if not account.positions or is_clear(draft.base.risk, health, charged):
         draft.put_flag(account, 0)
     elif account.flagged_at == 0:
         draft.put_flag(account, env.now)

@@ -148,7 +148,7 @@ def set_guardian(guardian: address):
 @internal
 @view
 def _check_phases(params: types.RiskParams):
-    """What former rates and weights still hold must fit new risk parameters as well (GOV-1, CFG-3, CFG-5)."""
+    """What former rates and weights still hold must fit new risk parameters as well (GOV-1)."""
     closing_cost: uint256 = params.reward_ratio_max + params.penalty_ratio + params.impact_cap_ratio
     for market: uint256 in range(parameters.market_count, bound=types.MAX_MARKETS):
         if tiers.is_phasing(parameters.market_words[market]):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from contracts_py.keys import address_of
+from crossmargin.known import Known
 from crossmargin.replay.run import Replay
 from crossmargin.text import decimal
 from protocol.codec import digest
@@ -14,7 +16,7 @@ def build_result(replay: Replay, backend: str, divergences: int) -> dict[str, An
     """The facts of a finished run. Money is decimal text; only ``seconds`` differs between two runs."""
     totals, world = replay.totals, replay.final
     ledger = world.protocol.ledger
-    feeds = replay.scenario.params.feeds
+    known = Known(replay.scenario.params, {}, address_of)
     return {
         "scenario": replay.scenario.name,
         "engine": replay.engine,
@@ -29,7 +31,7 @@ def build_result(replay: Replay, backend: str, divergences: int) -> dict[str, An
         "pool_value": decimal(compute_pool_value(world.protocol, world.env(replay.now)).market),
         "deficit": decimal(ledger.deficit),
         "min_price": {
-            feeds[feed].name: decimal(answer, feeds[feed].decimals)
+            known.feed_text(feed): decimal(answer, world.feed_decimals(feed))
             for feed, answer in sorted(totals.min_answer.items())
         },
         "state_digest": digest({"protocol": world.protocol, "oracle": world.oracle}),

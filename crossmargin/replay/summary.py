@@ -8,6 +8,7 @@ from textwrap import wrap
 from typing import Any
 
 from contracts_py.keys import address_of
+from crossmargin.known import Known
 from crossmargin.replay.expectations import Missed
 from crossmargin.replay.run import Done
 from crossmargin.replay.story import Flow, Liquidation, Story
@@ -27,6 +28,7 @@ class Summary:
 
     def __init__(self, scenario: Scenario, story: Story) -> None:
         self._scenario = scenario
+        self._known = Known(scenario.params, {}, address_of)  # names; a step may list more than the set has
         self._story = story
         self._accounts = {spec.id: name for name, spec in scenario.accounts.items()}
         self._keepers = {address_of(name): name for name in scenario.keepers}
@@ -43,7 +45,7 @@ class Summary:
             "",
             *wrap(scenario.about, WIDTH),
             *([""] if scenario.about else []),
-            *self._tell_prices(),
+            *self._tell_prices(last),
             "",
             *self._tell_liquidations(),
             "",
@@ -55,12 +57,13 @@ class Summary:
         ]
         return "\n".join(line.rstrip() for line in lines) + "\n"
 
-    def _tell_prices(self) -> Iterator[str]:
+    def _tell_prices(self, last: Done) -> Iterator[str]:
         yield f"{'Prices':<8}{'first':>14}{'lowest':>14}   {'at':<16}{'last':>14}"
         for feed, rounds in sorted(self._story.prices.items()):
-            spec = self._scenario.params.feeds[feed]
-            first, lowest, last = (decimal(e.answer, spec.decimals, grouped=True) for e in rounds)
-            yield f"  {spec.name:<6}{first:>14}{lowest:>14}   {moment(rounds[1].updated_at):<16}{last:>14}"
+            decimals = last.world.feed_decimals(feed)
+            first, lowest, newest = (decimal(e.answer, decimals, grouped=True) for e in rounds)
+            name = self._known.feed_text(feed)
+            yield f"  {name:<6}{first:>14}{lowest:>14}   {moment(rounds[1].updated_at):<16}{newest:>14}"
 
     def _tell_liquidations(self) -> Iterator[str]:
         story = self._story
@@ -88,7 +91,7 @@ class Summary:
         for fill in found.fills:
             side = "short" if fill.size_delta > 0 else "long"
             size = decimal(abs(fill.size_delta), places=0)
-            yield f"{side} {size} {params.markets[fill.market].name} at {decimal(fill.price, grouped=True)}"
+            yield f"{side} {size} {self._known.market_text(fill.market)} at {decimal(fill.price, grouped=True)}"
         for token, units in found.sold:
             spec = params.tokens[token]
             # Four decimals, cut: the event has every digit.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from oracle.feeds import FeedHub, Push, SetFeed, SetRateFeed, apply_oracle
+from oracle.feeds import Feed, FeedHub, Push, SetFeed, SetRateFeed, apply_oracle
 from oracle.guards import get_quotes
 from protocol.env import Env
 from protocol.state import State, genesis
@@ -22,6 +22,12 @@ class World:
     def env(self, now: int, sender: int = 0) -> Env:
         """The surroundings of an action by ``sender``, with the prices of this moment."""
         return Env(now, sender, get_quotes(self.oracle, now))
+
+    def feed_decimals(self, feed: int) -> int:
+        """Decimals of a pushed feed's answers."""
+        pushed = self.oracle.feeds[feed]
+        assert isinstance(pushed, Feed)
+        return pushed.decimals
 
     def apply(self, now: int, sender: int, action: Any) -> tuple[World, tuple[Any, ...]]:
         """The world after an action, and its events. Raises a ``Refusal``."""

@@ -6,10 +6,14 @@ from typing import Any
 
 from pydantic import Field
 
+from crossmargin.fields import Fault
 from crossmargin.known import Known
 from crossmargin.steps.base import ActionModel, AnyAction, ReferenceField
 from crossmargin.yamltext import Loc
 from protocol import actions
+from protocol.liquidation import MAX_BATCH
+
+LONGEST_BATCH = MAX_BATCH + 1  # one too many is refused by the protocol; more do not fit into the call
 
 
 class MarginCallModel(ActionModel):
@@ -50,6 +54,9 @@ class LiquidateManyModel(ActionModel):
 
     def to_action(self, known: Known, loc: Loc) -> AnyAction:
         """The sender is the keeper."""
+        if len(self.batch) > LONGEST_BATCH:
+            message = f"at most {LONGEST_BATCH} entries fit here, not {len(self.batch)}"
+            raise Fault((*loc, "batch"), message, f"a call liquidates at most {MAX_BATCH}: make it several steps")
         found = (known.account(text, (*loc, "batch", at)) for at, text in enumerate(self.batch))
         return actions.LiquidateMany(tuple(found))
 

@@ -35,7 +35,6 @@ from protocol.actions import (
 )
 from protocol.env import Env
 from protocol.params import CollateralParams, EquityTier, HaircutBracket, MarginBracket, MarketParams, RiskParams
-from protocol.state import State
 from protocol.units import W
 from tests.lockstep.cast import ACCOUNTS, NAMES, OWNERS, Resolver, Step, admin_of, pick
 from tests.lockstep.trading import resolve_trade
@@ -79,8 +78,8 @@ def resolve_price(world: World, env: Env, step: Step) -> tuple[str, Push]:
 
 def resolve_fall(world: World, env: Env, step: Step) -> tuple[str, Push]:
     """Mostly down a little, at times far, now and then all the way back."""
-    bps = -(step.how % 350) if step.much < 750 else -(step.how % 3_000)
-    if step.much % 7 == 0:
+    bps = -(step.how % pick((60, 60, 150, 150, 400, 400, 3_000), step.much))
+    if step.much % 8 == 0:
         bps = 500 + step.how % 8_000
     feeds = pick(((BTC, ETH), (BTC, ETH, RATE_FEED), (BTC,), (ETH,)), step.which)
     return "poster", push_moves(world.oracle, feeds, bps, step)
@@ -124,7 +123,11 @@ TIERS = (
 MARGINS = (
     (MarginBracket(0, W // 40, W // 20), MarginBracket(10**6 * W, W // 25, W * 2 // 25)),
     (MarginBracket(0, W // 25, W // 10), MarginBracket(50_000 * W, W // 10, W // 5)),
-    (MarginBracket(0, W // 30, W // 15), MarginBracket(9_000 * W, W // 20, W // 9), MarginBracket(10**5 * W, W // 8, W)),
+    (
+        MarginBracket(0, W // 30, W // 15),
+        MarginBracket(9_000 * W, W // 20, W // 9),
+        MarginBracket(10**5 * W, W // 8, W),
+    ),
     (MarginBracket(0, W // 100, W // 20),),
     (MarginBracket(1, W // 25, W // 10),),
     (),
@@ -167,6 +170,7 @@ def vary_market(market: MarketParams, step: Step) -> MarketParams:
     changes: tuple[dict[str, Any], ...] = (
         {"brackets": pick(MARGINS, step.much)},
         {"brackets": pick(MARGINS[:3], step.much)},
+        {"brackets": pick(MARGINS[:3], step.who)},
         {"maker_fee": 0, "taker_fee": W // 100},
         {"taker_fee": W // 50},
         {"lot": market.lot // 2 or 1},
@@ -279,7 +283,26 @@ def resolve_roles(world: World, env: Env, step: Step) -> tuple[str, Any]:
 
 # --- garbage --------------------------------------------------------------------------------------------------------
 
-ODD = (0, 1, 2, 3, 31, 32, 999, 10**6, 10**12, W - 1, W, W + 1, 10**24, 2**96 - 1, 2**96, 2**127, 2**128 - 1, 2**255 - 1)
+ODD = (
+    0,
+    1,
+    2,
+    3,
+    31,
+    32,
+    999,
+    10**6,
+    10**12,
+    W - 1,
+    W,
+    W + 1,
+    10**24,
+    2**96 - 1,
+    2**96,
+    2**127,
+    2**128 - 1,
+    2**255 - 1,
+)
 
 
 def resolve_garbage(world: World, env: Env, step: Step) -> tuple[str, Any]:

@@ -24,7 +24,7 @@ from protocol.liquidation import MAX_BATCH
 from protocol.margin import compute_health
 from protocol.pool import compute_inventory_cost
 from protocol.state import NO_STAKE, account_id
-from tests.lockstep.cast import ACCOUNTS, DOLLAR, OWNERS, Resolver, Step, find_standing, pick, pick_account
+from tests.lockstep.cast import ACCOUNTS, DOLLAR, NAMES, OWNERS, Resolver, Step, find_standing, pick, pick_account
 from tests.lockstep.trading import resolve_trade
 
 
@@ -90,10 +90,12 @@ def resolve_request(world: World, env: Env, step: Step) -> tuple[str, RequestRed
 
 
 def resolve_claim(world: World, env: Env, step: Step) -> tuple[str, Any]:
-    """Whoever asked; if nobody did, mostly a request."""
-    if step.how % 5 and not any(stake.requested for stake in world.protocol.stakes.values()):
+    """Whoever asked, mostly when it is time; if nobody did, mostly a request."""
+    stakes = world.protocol.stakes
+    if step.how % 5 and not any(stake.requested for stake in stakes.values()):
         return resolve_request(world, env, step)
-    return pick_provider(world, step, asked=True), ClaimRedemption()
+    due = [NAMES[owner] for owner, stake in stakes.items() if stake.requested and stake.claimable_at <= env.now]
+    return pick(due, step.who) if due and step.how % 7 else pick_provider(world, step, asked=True), ClaimRedemption()
 
 
 def pick_provider(world: World, step: Step, *, asked: bool) -> str:

@@ -87,7 +87,6 @@ def find_landmarks(model: Model, before: World, timed: Timed, code: str) -> Iter
 
 def of_event(model: Model, event: Any) -> Iterator[str]:
     """What one event tells by itself."""
-    state, now = model.world.protocol, model.now
     if isinstance(event, MarginCalled):
         yield "margin call"
     elif isinstance(event, AccountFlagged):
@@ -98,52 +97,69 @@ def of_event(model: Model, event: Any) -> Iterator[str]:
         if event.trader_debt:
             yield "trader debt"
     elif isinstance(event, MarketUpdated):
-        if event.funding_rate and abs(event.funding_rate) == state.market_params[event.market].funding_cap * DAY:
+        cap = model.world.protocol.market_params[event.market].funding_cap * DAY
+        if event.funding_rate and abs(event.funding_rate) == cap:
             yield "funding at its cap"
     elif isinstance(event, PositionUpdated):
-        if event.funding < 0:
-            yield "funding received"
-        if event.impact < 0:
-            yield "rebate"
-        if now < state.market_phases[event.market].until:
-            yield "market phase"
-        if now < state.reserve_phase.until:
-            yield "reserve phase"
-        if any(now < state.collateral_phases[token - 1].until for token in state.accounts[event.account].collateral):
-            yield "collateral phase"
+        yield from of_fill(model, event)
+
+
+def of_fill(model: Model, event: PositionUpdated) -> Iterator[str]:
+    """What one fill tells."""
+    state, now = model.world.protocol, model.now
+    if event.funding < 0:
+        yield "funding received"
+    if event.impact < 0:
+        yield "rebate"
+    if now < state.market_phases[event.market].until:
+        yield "market phase"
+    if now < state.reserve_phase.until:
+        yield "reserve phase"
+    if any(now < state.collateral_phases[token - 1].until for token in state.accounts[event.account].collateral):
+        yield "collateral phase"
 
 
 def of_liquidation(model: Model, before: World) -> Iterator[str]:
-    """What a liquidation, or one of a batch, did."""
-    state = model.world.protocol
+    """What a liquidation, or those of a batch, did."""
+    risk = model.world.protocol.risk
     done = [event for event in model.events if isinstance(event, AccountLiquidated)]
     if done and any(isinstance(event, LiquidationRefused) for event in model.events):
         yield "batch with a refused account"
     for event in done:
         yield f"liquidation of {AccountState(event.account_state).name}"
-        if state.accounts[event.account].positions:
-            yield "partial liquidation"
-        closed = [e for e in model.events if isinstance(e, PositionUpdated) and e.account == event.account]
-        sold = [e for e in model.events if isinstance(e, CollateralUpdated) and e.account == event.account]
-        if len(closed) > 1:
-            yield "liquidation of several positions"
-        if sold:
-            yield "collateral sold"
-        if len(sold) > 1:
-            yield "several collaterals sold"
+        yield from of_closes(model, event)
+        yield from of_loss(event)
         flagged_at = before.protocol.accounts[event.account].flagged_at
-        if compute_reward_ratio(state.risk, flagged_at, model.now) > state.risk.reward_ratio:
+        if compute_reward_ratio(risk, flagged_at, model.now) > risk.reward_ratio:
             yield "grown reward"
-        if event.reward > event.reward_from_account:
-            yield "reward from insurance or pool"
-        if event.bad_debt:
-            yield "bad debt"
-        if event.bad_debt_insurance:
-            yield "bad debt paid by insurance"
-        if event.bad_debt_pool:
-            yield "bad debt paid by the pool"
-        if event.bad_debt > event.bad_debt_insurance + event.bad_debt_pool:
-            yield "bad debt left to the deficit"
+
+
+def of_closes(model: Model, done: AccountLiquidated) -> Iterator[str]:
+    """What was closed and sold."""
+    if model.world.protocol.accounts[done.account].positions:
+        yield "partial liquidation"
+    mine = [event for event in model.events if getattr(event, "account", None) == done.account]
+    if sum(isinstance(event, PositionUpdated) for event in mine) > 1:
+        yield "liquidation of several positions"
+    sold = sum(isinstance(event, CollateralUpdated) for event in mine)
+    if sold:
+        yield "collateral sold"
+    if sold > 1:
+        yield "several collaterals sold"
+
+
+def of_loss(done: AccountLiquidated) -> Iterator[str]:
+    """Who paid what the account could not."""
+    if done.reward > done.reward_from_account:
+        yield "reward from insurance or pool"
+    if done.bad_debt:
+        yield "bad debt"
+    if done.bad_debt_insurance:
+        yield "bad debt paid by insurance"
+    if done.bad_debt_pool:
+        yield "bad debt paid by the pool"
+    if done.bad_debt > done.bad_debt_insurance + done.bad_debt_pool:
+        yield "bad debt left to the deficit"
 
 
 def of_trade(model: Model, before: World, timed: Timed) -> Iterator[str]:

@@ -21,17 +21,18 @@ from protocol.actions import (
     Deposit,
     DepositToPool,
     FundInsurance,
+    PauseOpening,
     SetLeverageCap,
     SetMarket,
     SetOperator,
     SetRisk,
 )
 from protocol.env import Status
-from protocol.params import MarketParams
+from protocol.params import EquityTier, MarketParams
 from protocol.state import account_id
 from protocol.units import W
 from tests.lockstep import governing, keeping, trading
-from tests.lockstep.cast import DOLLAR, OWNERS, SUBS, Resolver, Step, Timed, pick
+from tests.lockstep.cast import DOLLAR, OWNERS, SUBS, Resolver, Step, Timed, admin_of, pick
 from tests.lockstep.governing import START_ANSWERS, refresh
 from tests.lockstep.landmarks import find_landmarks
 from tests.twins import BTC, ETH, RATE_FEED, RISK, USDC, WBTC, WETH, WSTETH, Model, market_params
@@ -132,11 +133,14 @@ def draw_story(workload: str, story: int, length: int) -> list[Step]:
 def resolve(world: World, now: int, step: Step) -> Timed:
     """The action a step asks for in this world.
 
-    Mostly, prices that are not usable are pushed anew first: little can happen without them.
+    Mostly, prices that are not usable are pushed anew first, and a pause is ended before long: little can happen
+    otherwise.
     """
     env = world.env(now + step.wait)
     if any(quote.status != Status.OK for quote in env.quotes[: len(START_ANSWERS) + 1]) and step.much % 3:
         return Timed(step.wait, *refresh(world, step))
+    if world.protocol.opening_paused and step.much % 8 == 0:
+        return Timed(step.wait, admin_of(world.protocol, step), PauseOpening(paused=False))
     return Timed(step.wait, *RESOLVERS[step.kind](world, env, step))
 
 
@@ -181,10 +185,16 @@ LIVELY = {
     "oi_upper": 3_000_000 * W,
     "window_notional": 8_000 * W,
 }
-LIVELY_RISK = replace(RISK, phase_in=1_800, redemption_delay=60, redemption_window=1_200, sale_discount=500)
-LIVELY_BTC: MarketParams = replace(
-    market_params(BTC), skew_scale=400 * W, skew_cap=30 * W, oi_cap=60 * W, **LIVELY
+LIVELY_RISK = replace(
+    RISK,
+    phase_in=1_800,
+    redemption_delay=60,
+    redemption_window=4_000,
+    lock_ratio=500,
+    debt_cap=50 * W,
+    equity_tiers=(EquityTier(0, 20 * W), EquityTier(6_000 * W, 10 * W), EquityTier(20_000 * W, 4 * W)),
 )
+LIVELY_BTC: MarketParams = replace(market_params(BTC), skew_scale=400 * W, skew_cap=30 * W, oi_cap=60 * W, **LIVELY)
 LIVELY_ETH: MarketParams = replace(
     market_params(ETH, W // 100), skew_scale=16_000 * W, skew_cap=1_200 * W, oi_cap=2_400 * W, **LIVELY
 )

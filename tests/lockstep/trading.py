@@ -47,7 +47,9 @@ def resolve_deposit(world: World, env: Env, step: Step) -> tuple[str, Deposit]:
     token = pick((USDC, USDC, USDC, WETH, WBTC, WSTETH), step.which)
     if step.how % 97 == 0 and token != USDC:  # beyond one of the caps
         params = world.protocol.collateral_params[token - 1]
-        return sender_of(account, step), Deposit(account, token, pick((params.account_cap, params.global_cap), step.much))
+        return sender_of(account, step), Deposit(
+            account, token, pick((params.account_cap, params.global_cap), step.much)
+        )
     if token == USDC:
         return sender_of(account, step), Deposit(account, USDC, (50 + step.much * 20) * DOLLAR + step.how)
     return sender_of(account, step), Deposit(account, token, (1 + step.much) * DEPOSITS[token] + step.how)
@@ -156,16 +158,19 @@ def lots_within_room(state: State, env: Env, account: int, price: int, lot: int,
     return max(notional * W // price // lot, 1)
 
 
-def resolve_lever(world: World, env: Env, step: Step) -> tuple[str, Trade]:
-    """All that is accepted, or nearly, mostly long; at times a lot more."""
+def resolve_lever(world: World, env: Env, step: Step) -> tuple[str, Any]:
+    """All that is accepted, or nearly, mostly long; at times a lot more. If nothing is, mostly a deposit."""
     state = world.protocol
     account = pick_account(state, step)
     market = pick_market(state, account, step) % len(state.markets)
     lot = state.market_params[market].lot
     is_long = step.much % 4 != 0
     most = compute_max_size(state, env, account, market, is_long)
+    if most == 0 and step.how % 5:
+        return resolve_deposit(world, env, step)
     size = most if step.how % 3 == 0 else most * (70 + step.how % 30) // 100 // lot * lot
-    size = (most if step.how % 41 == 0 else size) + (lot if step.how % 41 == 0 else 0)
+    if step.how % 41 == 0:
+        size = most + lot
     delta = (size or lot) * (1 if is_long else -1)
     return trader_of(state, account, step), Trade(account, market, delta, NO_LIMIT if is_long else 0)
 

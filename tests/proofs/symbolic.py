@@ -23,8 +23,8 @@ MOST_PATHS = 1_000
 class Values(Protocol):
     """Where a claim takes its unknowns from: symbolic ones for a proof, plain ints for a sample."""
 
-    def integer(self, name: str, low: int, high: int) -> Any:
-        """An unknown with ``low <= value <= high``."""
+    def integer(self, name: str, low: Any, high: Any) -> Any:
+        """An unknown with ``low <= value <= high``; the bounds may depend on other unknowns."""
 
     def assume(self, condition: Any) -> None:
         """Leave out the values for which a condition does not hold."""
@@ -121,10 +121,11 @@ class Run:
         self.solver = z3.Solver()
         self.solver.set("rlimit", BRANCH_EFFORT)
 
-    def integer(self, name: str, low: int, high: int) -> Any:
+    def integer(self, name: str, low: Any, high: Any) -> Any:
         """A new unknown of the claim."""
+        assert name not in self.names
         unknown = self.names[name] = z3.Int(name)
-        self.solver.add(low <= unknown, unknown <= high)
+        self.solver.add(term_of(low) <= unknown, unknown <= term_of(high))
         return Integer(unknown)
 
     def assume(self, condition: Any) -> None:

@@ -27,7 +27,7 @@ from protocol.state import (
 
 
 def test_a_vault_begins_with_nothing() -> None:
-    """GOV-1 to GOV-4: no parameters, no money, nothing paused or phased in; roles and the number of tokens are given."""
+    """GOV-1 to GOV-4: no parameters, no money, nothing paused; roles and the number of tokens are given."""
     assert genesis(admin=1, guardian=2, tokens=3) == State(
         roles=Roles(1, 0, 2),
         opening_paused=False,

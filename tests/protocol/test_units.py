@@ -111,7 +111,7 @@ def test_a_range_includes_its_low_end_and_excludes_its_high_end(low: int, high: 
 
 
 def test_the_widths_are_those_of_the_packed_words() -> None:
-    """UNIT-3: 96 bits for prices, sizes, units and reserves, 128 for the halves of a word, 112 and a sign for an index."""
+    """UNIT-3: 96 bits for prices, sizes, units and reserves, 128 for halves of a word, 112 for an index."""
     assert PRICE_LIMIT == SIZE_LIMIT == UNITS_LIMIT == RESERVED_LIMIT == 2**96
     assert INDEX_LIMIT == 2**112
     # An index times the open interest of one side stays below 2^240, so the pool's funding fits a word.
