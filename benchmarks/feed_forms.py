@@ -1,7 +1,7 @@
-"""What keeping every round costs: ``python -m benchmarks.feed_forms`` (specs/decisions/0005-feeds.md).
+"""What remembering rounds costs: ``python -m benchmarks.feed_forms`` (specs/decisions/0005-feeds.md).
 
-Gas of a push to the hub as it is and to variants of it that keep fewer rounds, all compiled from the hub's own source.
-Rings are full before they are measured. Each figure is a whole transaction in a block of its own.
+Gas of a push to the hub as it is and to variants of it, all compiled from the hub's own source. Each figure is a whole
+transaction in a block of its own.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from contracts_py.keys import address_of, private_key, to_hex
 from contracts_py.node import Node
 
 START = 1_600_000_000
-RING = 8  # rounds; a longer ring costs the same once it is full
 FEEDS = 16
 COUNTS = (1, 4, 16)
-WRITE = "self.rounds[feed][round] = signed_half | block.timestamp"
+WRITE = "self.rounds[feed][round % HISTORY] = signed_half | PREPARED | block.timestamp"
+PREPARE = "self.rounds[feed][i] = PREPARED"
 VARIANTS = {
-    "every round kept (ours)": WRITE,
-    f"ring of {RING} rounds": WRITE.replace("[round]", f"[round % {RING}]"),
-    "newest round only": "pass",
+    "last 64 rounds, prepared (ours)": (WRITE, PREPARE),
+    "a fresh word for each round": (WRITE, "pass"),
+    "newest round only": ("pass", "pass"),
 }
 
 
-def deploy_hub(write: str) -> tuple[Node, int]:
-    """A chain with a hub of ``FEEDS`` feeds that stores rounds with the statement ``write``."""
+def deploy_hub(write: str, prepare: str) -> tuple[Node, int]:
+    """A chain with a hub of ``FEEDS`` feeds that stores rounds with ``write`` and creates feeds with ``prepare``."""
     source = (source_root() / "FeedHub.vy").read_text("utf-8")
-    assert source.count(WRITE) == 1, "the hub no longer stores rounds with the statement this benchmark replaces"
-    hub = compile_all({"FeedHub.vy": source.replace(WRITE, write)}, ("FeedHub",))["FeedHub"]
+    assert source.count(WRITE) == source.count(PREPARE) == 1, "the hub no longer has the statements replaced here"
+    hub = compile_all({"FeedHub.vy": source.replace(WRITE, write).replace(PREPARE, prepare)}, ("FeedHub",))["FeedHub"]
     node = Node(eth_tester_provider(START))
     for role in ("admin", "poster"):
         node.fund(address_of(role))
@@ -55,12 +55,11 @@ def push(node: Node, hub: int, count: int) -> int:
 
 def main() -> int:
     """Print the table."""
-    print(f"{'gas of a push':<26}" + "".join(f"{count:>10} feeds" for count in COUNTS))
-    for name, write in VARIANTS.items():
-        node, hub = deploy_hub(write)
-        for _ in range(RING + 1):
-            push(node, hub, FEEDS)
-        print(f"{name:<26}" + "".join(f"{push(node, hub, count):>16,}" for count in COUNTS))
+    print(f"{'gas of a push':<34}" + "".join(f"{count:>10} feeds" for count in COUNTS))
+    for name, (write, prepare) in VARIANTS.items():
+        node, hub = deploy_hub(write, prepare)
+        push(node, hub, FEEDS)
+        print(f"{name:<34}" + "".join(f"{push(node, hub, count):>16,}" for count in COUNTS))
     return 0
 
 

@@ -13,7 +13,7 @@ from eth_utils import keccak
 from contracts_py.compile import Artifact
 from contracts_py.deploy import Deployment
 from contracts_py.node import Chain
-from oracle.feeds import Feed, FeedHub, RateFeed, Round
+from oracle.feeds import HISTORY, Feed, FeedHub, RateFeed, Round
 from protocol.params import CollateralParams, EquityTier, HaircutBracket, MarginBracket, MarketParams, RiskParams
 from protocol.records import Table
 from protocol.state import (
@@ -24,7 +24,7 @@ from protocol.state import (
     Market,
     MarketPhase,
     Position,
-    ReservePhase,
+    RiskPhase,
     Roles,
     Stake,
     State,
@@ -77,7 +77,11 @@ def read_state(node: Chain, deployment: Deployment, artifacts: Mapping[str, Arti
         roles=Roles(*(storage.word(f"roles.{role}") for role in ("admin", "pending_admin", "guardian"))),
         opening_paused=storage.word("roles.opening_paused") == 1,
         risk=_read_risk(storage),
-        reserve_phase=ReservePhase(margin >> 24 & MASK_40, margin >> 64 & MASK_96),
+        risk_phase=RiskPhase(
+            margin >> 24 & MASK_40,
+            margin >> 64 & MASK_96,
+            storage.word("parameters.redemption_word") >> 64 & MASK_32,
+        ),
         market_params=tuple(_read_market_params(storage, market) for market in markets),
         market_phases=tuple(_read_market_phase(storage, market) for market in markets),
         collateral_params=tuple(_read_collateral(storage, token) for token in collaterals),
@@ -99,7 +103,7 @@ def read_state(node: Chain, deployment: Deployment, artifacts: Mapping[str, Arti
 
 
 def read_hub(node: Chain, deployment: Deployment, artifacts: Mapping[str, Artifact]) -> FeedHub:
-    """The feed hub's state as its storage has it, with every round."""
+    """The feed hub's state as its storage has it."""
     layout = artifacts["FeedHub"].layout["storage_layout"]
     storage = Storage(node.storage(deployment.hub), layout)
     feeds: list[Feed | RateFeed] = []
@@ -108,11 +112,11 @@ def read_hub(node: Chain, deployment: Deployment, artifacts: Mapping[str, Artifa
         if word & 255:
             feeds.append(RateFeed(word >> 8 & MASK_16, word >> 24 & MASK_16))
             continue
-        rounds = {}
-        for number in range(1, (word >> 48 & MASK_40) + 1):
-            stored = storage.entry("rounds", feed, number)
-            rounds[number] = Round(_signed(stored >> 128, 128), stored & MASK_40)
-        feeds.append(Feed(word >> 8 & 255, word >> 16 & MASK_32, Table(rounds)))
+        latest = word >> 48 & MASK_40
+        numbers = range(max(1, latest - HISTORY + 1), latest + 1)
+        stored = [storage.word("rounds", feed * HISTORY + number % HISTORY) for number in numbers]
+        rounds = tuple(Round(_signed(one >> 128, 128), one & MASK_40) for one in stored)
+        feeds.append(Feed(word >> 8 & 255, word >> 16 & MASK_32, latest, rounds))
     return FeedHub(storage.word("admin"), storage.word("poster"), tuple(feeds))
 
 

@@ -400,7 +400,7 @@ def _check_count(entries: Mapping[str, Any], what: str, most: int) -> None:
 
 
 def _check(loc: Loc, rule: Callable[..., T], *arguments: Any, rows: str = "") -> T:
-    """Apply one of the protocol's rules; a refusal becomes a fault at ``loc``, or at the rows or the row it is about."""
+    """Apply one of the protocol's rules; a refusal becomes a fault at ``loc``, or at the row or rows it is about."""
     try:
         return rule(*arguments)
     except Refusal as refusal:

@@ -1,5 +1,7 @@
 """Push feeds: contiguous rounds written by a poster, read with AggregatorV3 semantics; and feeds made of two others.
 
+A feed remembers its last 64 rounds; every round there ever was is an event.
+
 Rules ORC-1, ORC-4, ORC-5 and ORC-7.
 """
 
@@ -8,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from protocol import errors
-from protocol.records import Table, record
+from protocol.records import record
 from protocol.units import SIGNED_LIMIT, Seconds
 
 MAX_FEED_DECIMALS = 18
@@ -16,6 +18,7 @@ RATE_FEED_DECIMALS = 18  # of the product; a rate feed has no rounds of its own
 SHORTEST_MAX_AGE = 60
 LONGEST_MAX_AGE = 3 * 86_400
 MAX_FEEDS = 64
+HISTORY = 64  # rounds that a feed remembers
 
 
 @record
@@ -28,16 +31,12 @@ class Round:
 
 @record
 class Feed:
-    """One price feed. Rounds are numbered from 1 without gaps."""
+    """One price feed. Rounds are numbered from 1 without gaps; ``rounds`` are the last of them, newest at the end."""
 
     decimals: int
     max_age: Seconds
-    rounds: Table[int, Round]
-
-    @property
-    def latest_round(self) -> int:
-        """Number of the newest round; 0 before the first."""
-        return len(self.rounds)
+    latest_round: int  # 0 before the first
+    rounds: tuple[Round, ...]
 
 
 @record
@@ -138,13 +137,12 @@ def process_set_feed(hub: FeedHub, now: Seconds, sender: int, action: SetFeed) -
         raise errors.UnknownFeed(feed=action.feed)
     if action.decimals > MAX_FEED_DECIMALS or not SHORTEST_MAX_AGE <= action.max_age <= LONGEST_MAX_AGE:
         raise errors.BadFeedConfig
-    rounds = Table[int, Round]()
+    changed = Feed(action.decimals, action.max_age, 0, ())
     if action.feed < count:
         old = hub.feeds[action.feed]
         if not isinstance(old, Feed) or old.decimals != action.decimals:
             raise errors.BadFeedConfig
-        rounds = old.rounds
-    changed = Feed(action.decimals, action.max_age, rounds)
+        changed = replace(old, max_age=action.max_age)
     feeds = (*hub.feeds[: action.feed], changed, *hub.feeds[action.feed + 1 :])
     return replace(hub, feeds=feeds), (FeedSet(action.feed, action.decimals, action.max_age),)
 
@@ -193,10 +191,11 @@ def process_push(hub: FeedHub, now: Seconds, sender: int, action: Push) -> tuple
         if not -SIGNED_LIMIT <= answer < SIGNED_LIMIT:
             raise errors.OutOfDomain(value=answer)
         number = feed.latest_round + 1
-        feeds[feed_id] = replace(feed, rounds=feed.rounds.put(number, Round(answer, now)))
+        rounds = (*feed.rounds[1 - HISTORY :], Round(answer, now))
+        feeds[feed_id] = Feed(feed.decimals, feed.max_age, number, rounds)
         events.append(RoundPushed(feed_id, number, answer, now))
         previous = feed_id
-    return replace(hub, feeds=tuple(feeds)), tuple(events)
+    return FeedHub(hub.admin, hub.poster, tuple(feeds)), tuple(events)
 
 
 def apply_oracle(
@@ -211,13 +210,14 @@ def apply_oracle(
 
 
 def get_round_data(feed: Feed, number: int) -> RoundData:
-    """A round of the feed's real history; both its times are when it was accepted (ORC-1).
+    """One of the feed's last 64 rounds; both its times are when it was accepted (ORC-1).
 
     Refuses: oracle/unknown-round.
     """
-    found = feed.rounds.get(number)
-    if found is None:
+    age = feed.latest_round - number
+    if not 0 <= age < len(feed.rounds):
         raise errors.UnknownRound
+    found = feed.rounds[-1 - age]
     return RoundData(number, found.answer, found.updated_at, found.updated_at, number)
 
 

@@ -18,9 +18,9 @@ def get_quote(feed: Feed, now: Seconds) -> Quote:
     Exact: feeds have at most 18 decimals. A price that is not positive or too large counts as 0; a stale one
     keeps its value and is marked.
     """
-    newest = feed.rounds.get(feed.latest_round)
-    if newest is None:
+    if not feed.rounds:
         return NO_QUOTE
+    newest = feed.rounds[-1]
     status = Status.STALE_HARD if is_stale(newest.updated_at, feed.max_age, now) else Status.OK
     price: int = newest.answer * 10 ** (18 - feed.decimals)
     if price <= 0:

@@ -314,7 +314,7 @@ class Draft:
             base.roles,
             base.opening_paused,
             base.risk,
-            base.reserve_phase,
+            base.risk_phase,
             base.market_params,
             base.market_phases,
             base.collateral_params,

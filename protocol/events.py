@@ -180,11 +180,12 @@ class LiquidationRefused:
 
 @record
 class RiskSet:
-    """The risk parameters now in force, and the keeper reserve that holds until a time if it is smaller."""
+    """The risk parameters now in force; until a time a smaller former reserve and a longer former phase-in hold."""
 
     params: RiskParams
     phase_until: Seconds
     phase_reserve: Usd
+    phase_phase_in: Seconds
 
 
 @record

@@ -22,7 +22,7 @@ from protocol.events import CollateralSet, MarketSet, OpeningPaused, RiskSet, Ro
 from protocol.funding import accrue, steer
 from protocol.margin import compute_reserve
 from protocol.params import MAX_MARKETS, MarketParams, RiskParams
-from protocol.state import EMPTY_MARKET, EMPTY_WINDOW, CollateralPhase, MarketPhase, ReservePhase, Roles, State
+from protocol.state import EMPTY_MARKET, EMPTY_WINDOW, CollateralPhase, MarketPhase, RiskPhase, Roles, State
 from protocol.units import Seconds
 
 R = TypeVar("R")
@@ -31,7 +31,7 @@ R = TypeVar("R")
 def process_set_risk(state: State, env: Env, action: SetRisk) -> Outcome:
     """Replace the risk parameters, if every market and collateral still fits them, former rates in force too (GOV-1).
 
-    A raised keeper reserve waits for the phase-in. Refuses: role/not-admin, config/*.
+    A raised keeper reserve and a shorter phase-in wait for the phase-in in force. Refuses: role/not-admin, config/*.
     """
     check_admin(state, env)
     check_risk(action.params)
@@ -40,11 +40,19 @@ def process_set_risk(state: State, env: Env, action: SetRisk) -> Outcome:
     for collateral in state.collateral_params:
         check_collateral(action.params, collateral)
     check_phases(state, env.now, action.params)
-    phase = ReservePhase(env.now + action.params.phase_in, compute_reserve(state, env.now))
-    if action.params.keeper_reserve <= phase.keeper_reserve:
-        phase = ReservePhase(0, 0)
-    changed = replace(state, risk=action.params, reserve_phase=phase)
-    return Outcome(changed, (RiskSet(action.params, phase.until, phase.keeper_reserve),))
+    phase_in = compute_phase_in(state, env.now)
+    phase = RiskPhase(env.now + phase_in, compute_reserve(state, env.now), phase_in)
+    if action.params.keeper_reserve <= phase.keeper_reserve and action.params.phase_in >= phase_in:
+        phase = RiskPhase(0, 0, 0)
+    changed = replace(state, risk=action.params, risk_phase=phase)
+    return Outcome(changed, (RiskSet(action.params, phase.until, phase.keeper_reserve, phase.phase_in),))
+
+
+def compute_phase_in(state: State, now: Seconds) -> Seconds:
+    """How long former maintenance parameters hold after a change now: a shortened phase-in waits for itself (GOV-5)."""
+    if now < state.risk_phase.until:
+        return max(state.risk.phase_in, state.risk_phase.phase_in)
+    return state.risk.phase_in
 
 
 def check_phases(state: State, now: Seconds, risk: RiskParams) -> None:
@@ -116,7 +124,7 @@ def phase_market(state: State, now: Seconds, market: int, params: MarketParams) 
         return phase
     if now < phase.until:
         raise errors.PhaseInProgress(until=phase.until)
-    return MarketPhase(now + state.risk.phase_in, old.brackets)
+    return MarketPhase(now + compute_phase_in(state, now), old.brackets)
 
 
 def update_funding(draft: Draft, env: Env, market: int, params: MarketParams) -> None:
@@ -156,7 +164,7 @@ def process_set_collateral(state: State, env: Env, action: SetCollateral) -> Out
         ]:
             if env.now < phase.until:
                 raise errors.PhaseInProgress(until=phase.until)
-            phase = CollateralPhase(env.now + state.risk.phase_in, old.brackets)
+            phase = CollateralPhase(env.now + compute_phase_in(state, env.now), old.brackets)
     changed = replace(
         state,
         collateral_params=_set(state.collateral_params, index, action.params),

@@ -164,8 +164,8 @@ def compute_health(
 
 def compute_reserve(state: State, now: Seconds) -> Usd:
     """The keeper reserve in force: a raised one waits for the phase-in (MRG-5)."""
-    if now < state.reserve_phase.until:
-        return min(state.risk.keeper_reserve, state.reserve_phase.keeper_reserve)
+    if now < state.risk_phase.until:
+        return min(state.risk.keeper_reserve, state.risk_phase.keeper_reserve)
     return state.risk.keeper_reserve
 
 

@@ -109,11 +109,12 @@ class Roles:
 
 
 @record
-class ReservePhase:
-    """The keeper reserve that still holds as long as it is the smaller one, until a time."""
+class RiskPhase:
+    """Until a time: the keeper reserve that still holds if it is smaller, the phase-in that holds if it is longer."""
 
     until: Seconds
     keeper_reserve: Usd
+    phase_in: Seconds
 
 
 @record
@@ -139,7 +140,7 @@ class State:
     roles: Roles
     opening_paused: bool
     risk: RiskParams
-    reserve_phase: ReservePhase
+    risk_phase: RiskPhase
     market_params: tuple[MarketParams, ...]
     market_phases: tuple[MarketPhase, ...]
     collateral_params: tuple[CollateralParams, ...]  # of token 1, 2, ...
@@ -166,7 +167,7 @@ def genesis(admin: int, guardian: int, tokens: int) -> State:
         roles=Roles(admin, 0, guardian),
         opening_paused=False,
         risk=NO_RISK,
-        reserve_phase=ReservePhase(0, 0),
+        risk_phase=RiskPhase(0, 0, 0),
         market_params=(),
         market_phases=(),
         collateral_params=(),

@@ -31,6 +31,8 @@ MAX_FEED_DECIMALS: constant(uint256) = 18
 SHORTEST_MAX_AGE: constant(uint256) = 60
 LONGEST_MAX_AGE: constant(uint256) = 3 * 86_400
 RATE_FEED: constant(uint256) = 1
+HISTORY: constant(uint256) = 64  # rounds that a feed remembers
+PREPARED: constant(uint256) = 1 << 127  # keeps a word from ever being zero, so that no push pays for a fresh one
 W: constant(uint256) = 10**18
 ANSWER_LIMIT: constant(int256) = 2**127
 PRICE_LIMIT: constant(int256) = 2**96
@@ -41,7 +43,8 @@ feed_count: uint256
 # A push feed: answer 128, signed | updated_at 40 | latest round 40 | max_age 32 | decimals 8 | 0.
 # A rate feed: unused 216 | underlying 16 | rate 16 | RATE_FEED.
 feeds: uint256[MAX_FEEDS]
-rounds: HashMap[uint256, HashMap[uint256, uint256]]  # feed, round -> answer 128 | unused 88 | updated_at 40
+# By feed, at round modulo HISTORY: answer 128, signed | prepared 1 | unused 87 | updated_at 40.
+rounds: uint256[HISTORY][MAX_FEEDS]
 
 
 @deploy
@@ -64,6 +67,8 @@ def set_feed(feed: uint256, decimals: uint256, max_age: uint256):
     word: uint256 = self.feeds[feed]
     if feed == count:
         self.feed_count = count + 1
+        for i: uint256 in range(HISTORY):
+            self.rounds[feed][i] = PREPARED
     else:
         assert word & 255 != RATE_FEED and (word >> 8) & 255 == decimals, "oracle/config"
     self.feeds[feed] = ((word >> 48) << 48) | (max_age << 16) | (decimals << 8)
@@ -104,7 +109,7 @@ def push(feeds: DynArray[uint256, SENT_FEEDS], answers: DynArray[int256, SENT_FE
         round: uint256 = ((word >> 48) & (2**40 - 1)) + 1
         signed_half: uint256 = convert(convert(answer, bytes32), uint256) << 128
         self.feeds[feed] = signed_half | (block.timestamp << 88) | (round << 48) | (word & (2**48 - 1))
-        self.rounds[feed][round] = signed_half | block.timestamp
+        self.rounds[feed][round % HISTORY] = signed_half | PREPARED | block.timestamp
         next_allowed = feed + 1
         log RoundPushed(feed=feed, round=round, answer=answer, updated_at=block.timestamp)
 
@@ -161,10 +166,11 @@ def _guard(word: uint256) -> (uint256, uint256):
 @reentrant
 def round_data(feed: uint256, round: uint256) -> (int256, uint256):
     """
-    @notice A round of a feed's real history: answer and time of acceptance (ORC-1).
+    @notice One of a feed's last 64 rounds: answer and time of acceptance (ORC-1).
     """
-    word: uint256 = self.rounds[feed][round]
-    assert word != 0, "oracle/unknown-round"
+    latest: uint256 = (self.feeds[feed] >> 48) & (2**40 - 1)
+    assert round != 0 and round <= latest and latest - round < HISTORY, "oracle/unknown-round"
+    word: uint256 = self.rounds[feed][round % HISTORY]
     return convert(convert(word, bytes32), int256) >> 128, word & (2**40 - 1)
 
 

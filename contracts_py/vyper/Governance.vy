@@ -36,7 +36,7 @@ initializes: records[accounts := accounts, treasury := treasury]
 def set_risk(params: types.RiskParams):
     """
     @notice Replace the risk parameters, if every market and collateral still fits them (GOV-1).
-            A raised keeper reserve waits for the phase-in.
+            A raised keeper reserve and a shorter phase-in wait for the phase-in in force.
     """
     self._check_admin()
     configuration.check_risk(params)
@@ -45,13 +45,15 @@ def set_risk(params: types.RiskParams):
     for token: uint256 in range(1, parameters.collateral_count + 1, bound=types.MAX_TOKENS):
         configuration.check_collateral(params, packing.load_collateral(token))
     self._check_phases(params)
-    until: uint256 = block.timestamp + params.phase_in
+    phase_in: uint256 = self._compute_phase_in()
+    until: uint256 = block.timestamp + phase_in
     reserve: uint256 = tiers.compute_reserve()
-    if params.keeper_reserve <= reserve:
+    if params.keeper_reserve <= reserve and params.phase_in >= phase_in:
         until = 0
         reserve = 0
-    packing.store_risk(params, until, reserve)
-    log events.RiskSet(params=params, phase_until=until, phase_reserve=reserve)
+        phase_in = 0
+    packing.store_risk(params, until, reserve, phase_in)
+    log events.RiskSet(params=params, phase_until=until, phase_reserve=reserve, phase_phase_in=phase_in)
 
 
 @external
@@ -161,6 +163,16 @@ def _check_phases(params: types.RiskParams):
 
 
 @internal
+@view
+def _compute_phase_in() -> uint256:
+    """How long former maintenance parameters hold after a change now: a shortened phase-in waits for itself (GOV-5)."""
+    phase_in: uint256 = parameters.limit_word & calc.MASK_32
+    if block.timestamp < (parameters.margin_word >> 24) & calc.MASK_40:
+        return max(phase_in, (parameters.redemption_word >> 64) & calc.MASK_32)
+    return phase_in
+
+
+@internal
 def _phase_market(market: uint256, word: uint256, params: types.MarketParams) -> (uint256, uint256):
     """End and row count of a market's phase after a change: its old maintenance rates hold where lower (GOV-5)."""
     count: uint256 = word & tiers.MARKET_COUNT_MASK
@@ -176,7 +188,7 @@ def _phase_market(market: uint256, word: uint256, params: types.MarketParams) ->
     assert block.timestamp >= until, "config/phase-in"
     for k: uint256 in range(types.MAX_BRACKETS):
         parameters.phase_brackets[market][k] = parameters.margin_brackets[market][k]
-    return block.timestamp + (parameters.limit_word & calc.MASK_32), count
+    return block.timestamp + self._compute_phase_in(), count
 
 
 @internal
@@ -198,7 +210,7 @@ def _phase_collateral(token: uint256, word: uint256, params: types.CollateralPar
     assert block.timestamp >= until, "config/phase-in"
     for k: uint256 in range(types.MAX_BRACKETS):
         parameters.haircut_phases[token][k] = parameters.haircut_brackets[token][k]
-    return block.timestamp + (parameters.limit_word & calc.MASK_32), count
+    return block.timestamp + self._compute_phase_in(), count
 
 
 @internal

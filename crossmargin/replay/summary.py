@@ -58,12 +58,14 @@ class Summary:
         return "\n".join(line.rstrip() for line in lines) + "\n"
 
     def _tell_prices(self, last: Done) -> Iterator[str]:
-        yield f"{'Prices':<8}{'first':>14}{'lowest':>14}   {'at':<16}{'last':>14}"
-        for feed, rounds in sorted(self._story.prices.items()):
+        names = {feed: self._known.feed_text(feed) for feed in sorted(self._story.prices)}
+        width = max(6, *map(len, names.values()), 0)
+        yield f"{'Prices':<{width + 2}}{'first':>14}{'lowest':>14}   {'at':<16}{'last':>14}"
+        for feed, name in names.items():
+            rounds = self._story.prices[feed]
             decimals = last.world.feed_decimals(feed)
             first, lowest, newest = (decimal(e.answer, decimals, grouped=True) for e in rounds)
-            name = self._known.feed_text(feed)
-            yield f"  {name:<6}{first:>14}{lowest:>14}   {moment(rounds[1].updated_at):<16}{newest:>14}"
+            yield f"  {name:<{width}}{first:>14}{lowest:>14}   {moment(rounds[1].updated_at):<16}{newest:>14}"
 
     def _tell_liquidations(self) -> Iterator[str]:
         story = self._story

@@ -14,6 +14,7 @@ from crossmargin.replay.run import Done
 from crossmargin.scenario import AccountSpec
 from protocol.account_state import compute_account_state
 from protocol.codec import canonical
+from protocol.events import LiquidationRefused
 from protocol.margin import compute_health
 
 SCHEMA = """
@@ -87,7 +88,12 @@ class Trace:
                 for position, event in enumerate(done.events)
             ),
         )
-        touched = dict.fromkeys(event.account for event in done.events if hasattr(event, "account"))
+        # An account that a batch passed over is not touched, and may not even exist.
+        touched = dict.fromkeys(
+            event.account
+            for event in done.events
+            if hasattr(event, "account") and not isinstance(event, LiquidationRefused)
+        )
         self._database.executemany(
             "INSERT INTO health VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (self._health(done, account) for account in touched),

@@ -8,6 +8,7 @@ import pytest
 from crossmargin.errors import InputError
 from crossmargin.library import PARAMETERS, SCENARIOS
 from crossmargin.parameters import load_parameters
+from crossmargin.replay.command import replay
 from crossmargin.scenario import (
     ROLES,
     SUCCESS,
@@ -17,9 +18,9 @@ from crossmargin.scenario import (
     find_scenarios,
     load_scenario,
 )
-from oracle.feeds import Push, SetFeed
+from oracle.feeds import OracleAction, Push, SetFeed, SetRateFeed
 from protocol import actions
-from protocol.params import CollateralParams, MarginBracket, MarketParams
+from protocol.params import CollateralParams, EquityTier, MarginBracket, MarketParams
 from protocol.state import account_id
 from protocol.units import W
 from tests.crossmargin.loading import DATA, HEADER, HEDGED, OTHER, START, Loader, address_of
@@ -48,17 +49,68 @@ def test_every_action_is_read() -> None:
         (36_000, "admin", actions.PauseOpening(paused=False), None),
         (39_600, "poster", Push((0, 1), (0, -110 * 10**8)), None),
         (39_600, "poster", Push((1, 0), (3 * 10**8,)), None),
-        (39_600, "poster", Push((2,), (15,)), None),
-        (39_600, "admin", SetFeed(2, 18, 93_600), None),
-        (43_200, "kestrel", actions.Liquidate(HEDGED), "hedged"),
+        (39_600, "poster", Push((4,), (15,)), None),
+        (39_600, "admin", SetFeed(4, 18, 93_600), None),
+        (43_200, "poster", Push((0, 1), (7_900 * 10**8, 1105 * 10**7)), None),
     ]
-    assert told[15][2] == actions.SetRisk(replace(scenario.params.risk, debt_cap=0))
-    market = MarketParams(2, W, 1_000 * W, 0, (MarginBracket(0, W // 10, 3 * W // 10),))
-    assert told[16][2] == actions.SetMarket(2, market)
-    assert told[17][2] == actions.SetCollateral(1, CollateralParams(0, 18, ()))
+    assert told[15:33] == [
+        (43_200, "kestrel", actions.Liquidate(HEDGED), "hedged"),
+        (43_200, "hedged", actions.Transfer(HEDGED, second, 0, 500_000), "hedged"),
+        (43_200, "hedged", actions.CreateIsolated(second, 0), "second"),
+        (43_200, "hedged", actions.SetOperator(HEDGED, address_of("kestrel")), "hedged"),
+        (43_200, "kestrel", actions.SetOperator(second, 0xAB), "second"),
+        (43_200, "hedged", actions.SetLeverageCap(HEDGED, 1, 125 * W // 10), "hedged"),
+        (43_200, "hedged", actions.CloseAll(HEDGED, -W // 2), "hedged"),
+        (43_200, "hedged", actions.CloseAll(second, -(2**255)), "second"),
+        (43_200, "heron", actions.MarginCall(HEDGED), "hedged"),
+        (43_200, "heron", actions.FlagAccount(HEDGED), "hedged"),
+        (43_200, "heron", actions.LiquidateMany((HEDGED, 255, second)), None),
+        (43_200, "anchor", actions.RequestRedemption(15 * W // 10), None),
+        (43_200, "anchor", actions.ClaimRedemption(), None),
+        (43_200, "heron", actions.BuyInventory(1, W, 200_500_000), None),
+        (46_800, "admin", SetRateFeed(5, 4, 1), None),
+        (46_800, "admin", actions.ProposeAdmin(address_of("heron")), None),
+        (46_800, "heron", actions.AcceptAdmin(), None),
+        (46_800, "heron", actions.SetGuardian(0), None),
+    ]
+    assert told[33][2] == actions.SetRisk(replace(scenario.params.risk, debt_cap=0))
+    assert told[33][2].params.equity_tiers[1] == EquityTier(10**6 * W, 10 * W)
+    assert told[34][2] == actions.SetMarket(
+        2,
+        MarketParams(
+            feed=2,
+            lot=W,
+            min_notional=1_000 * W,
+            maker_fee=0,
+            taker_fee=W // 1_000,
+            skew_scale=1_000 * W,
+            max_premium=1_000,
+            rebate_ratio=10_000,
+            oi_cap=100 * W,
+            oi_cap_usd=2_000 * W,
+            skew_cap=50 * W,
+            funding_cap=3 * W // 100,
+            funding_velocity=9 * W // 100,
+            funding_decay=W // 2,
+            dead_band=100,
+            oi_lower=10 * W,
+            oi_upper=205 * W // 10,
+            window=0,
+            window_notional=7 * W,
+            brackets=(MarginBracket(0, W // 10, 3 * W // 10),),
+        ),
+    )
+    assert told[35][2] == actions.SetCollateral(1, CollateralParams(0, 18, 25 * W // 10, 0, ()))
+    assert len(told) == 36
     assert no_limit not in [getattr(action, "acceptable_price", 0) for _, _, action, _ in told]
     kinds = {type(action) for _, _, action, _ in told}
-    assert kinds == {*actions.Action.__args__, Push, SetFeed}
+    assert kinds == {*actions.Action.__args__, *OracleAction.__args__}
+
+
+def test_every_action_plays_as_it_says(tmp_path: Path) -> None:
+    scenario = load_scenario(DATA / "every_action.yaml", address_of)
+    done = replay(scenario, "model", "eth-tester", tmp_path / "run", lambda phase, number: None)
+    assert (done.missed, done.failure) == ((), "")
 
 
 def test_expectations_are_scaled_integers_and_names() -> None:
@@ -74,13 +126,13 @@ def test_expectations_are_scaled_integers_and_names() -> None:
     assert scenario.expect == EndExpectation(
         totals={
             "liquidations": 0,
-            "refusals": 7,
+            "refusals": 15,
             "bad_debt": "0.00",
-            "insurance_fund": "250000.500001",
-            "pool_value": "2000000.10",
+            "insurance_fund": "250001.3295385",
+            "pool_value": "2000006.724730625",
             "deficit": "0.00",
         },
-        accounts={"hedged": {"state": "HEALTHY", "liquidated": False, "cash": 12_345 * 10**16}},
+        accounts={"hedged": {"state": "HEALTHY", "liquidated": False, "cash": 9_991_945_731_875 * 10**9}},
     )
 
 

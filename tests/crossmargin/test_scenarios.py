@@ -8,8 +8,11 @@ import re
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +24,10 @@ from crossmargin.replay.command import Run, replay
 from crossmargin.replay.run import Replay
 from crossmargin.scenario import Scenario, load_scenario
 from crossmargin.text import dollars, moment
+from protocol.account_state import AccountState
 from protocol.actions import DepositToPool
 from protocol.margin import compute_health
+from protocol.rewards import compute_reward
 from protocol.state import USDC
 from protocol.units import USDC_TO_W, W
 from tests.specs.pages import SPECS, Page
@@ -59,6 +64,21 @@ class Played:
     def liquidated(self) -> set[str]:
         """Accounts that were liquidated at least once."""
         return {name for name, _ in self.liquidations()}
+
+    def standings(self, name: str) -> list[AccountState]:
+        """In what state keepers found an account, one for each of its liquidations."""
+        return [AccountState(int(report["account_state"])) for found, report in self.liquidations() if found == name]
+
+    def fills(self) -> Iterator[dict[str, Any]]:
+        """Every fill of the run, in order."""
+        for (fields,) in self.rows("SELECT fields FROM event WHERE event = 'PositionUpdated' ORDER BY number, position"):
+            yield json.loads(fields)
+
+    def moments(self, action: str, sender: str) -> list[tuple[int, str]]:
+        """Time and code of a sender's actions of one kind, in order."""
+        return self.rows(
+            "SELECT time, code FROM action WHERE action = ? AND sender = ? ORDER BY number", action, sender
+        )
 
     def opening(self, name: str) -> tuple[int, dict[str, int]]:
         """What an account was worth before its first trade, and the sizes it held in the morning, by market."""
@@ -133,10 +153,20 @@ def test_every_step_happens_at_the_second_it_names(played: dict[str, Played], na
 def test_refusals_of_many_kinds_are_told(crash: Played) -> None:
     codes = {code for (code,) in crash.rows("SELECT code FROM action WHERE code <> 'ok'")}
     assert codes >= {
-        "account/not-owner", "account/unknown", "amount/zero", "liq/not-liquidatable", "liq/self", "margin/initial",
-        "market/lot", "market/min-notional", "market/opening-paused", "role/not-guardian", "trade/price",
-        "vault/insufficient-units", "vault/negative-cash",
+        "account/isolated", "account/not-owner", "account/not-trader", "account/unknown", "amount/zero",
+        "liq/not-liquidatable", "liq/rate-limit", "liq/self", "margin/initial", "margin/just-called", "market/lot",
+        "market/min-notional", "market/opening-paused", "market/skew-cap", "pool/inventory", "pool/no-request",
+        "pool/too-early", "role/not-guardian", "token/account-cap", "trade/price", "vault/insufficient-units",
+        "vault/negative-cash",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_refusal_is_expected_by_its_step_or_a_keepers_at_an_empty_window(played: dict[str, Played], name: str) -> None:
+    expected = {step.line: step.expect.refused for step in played[name].scenario.steps if step.expect.refused}
+    refused = played[name].rows("SELECT line, code FROM action WHERE code <> 'ok'")
+    assert {line: code for line, code in refused if line is not None} == expected
+    assert {code for line, code in refused if line is None} <= {"liq/rate-limit"}
 
 
 # --- what the cast shows --------------------------------------------------------------------------------------------
@@ -171,8 +201,8 @@ def test_a_loss_spreads_inside_an_account_and_not_between_two(crash: Played) -> 
 
 
 def test_those_who_are_said_to_survive_do(crash: Played) -> None:
-    survivors = {"hedger", "rescued", "covered", "short_seller", "panicker", "flipper", "reducer", "btc_long_2x"}
-    assert survivors & crash.liquidated() == set()
+    survivors = {"hedger", "rescued", "covered", "carry", "short_seller", "panicker", "flipper", "reducer"}
+    assert (survivors | {"btc_long_2x"}) & crash.liquidated() == set()
 
 
 def test_the_whale_begins_in_the_third_margin_tier(crash: Played) -> None:
@@ -186,6 +216,91 @@ def test_the_whale_begins_in_the_third_margin_tier(crash: Played) -> None:
     )
     notional = int(size["size"]) * int(size["price"]) // W
     assert sum(bracket.lower < notional for bracket in market.params.brackets) == 3
+
+
+def test_the_whale_loses_a_part_first_and_the_rest_one_round_later(crash: Played) -> None:
+    assert crash.standings("whale") == [AccountState.LIQUIDATABLE, AccountState.BACKSTOP]
+    first, second = (report for name, report in crash.liquidations() if name == "whale")
+    assert 0 < int(first["closed_notional"]) < int(second["closed_notional"])
+
+
+def find_saved(played: Played) -> set[str]:
+    """Accounts whose last liquidation left them a position."""
+    rows = played.rows(
+        "SELECT name, event.number, market, json_extract(fields, '$.size') FROM event JOIN account USING (account) "
+        "WHERE event = 'PositionUpdated' ORDER BY event.number, position"
+    )
+    last = dict(
+        played.rows(
+            "SELECT name, max(number) FROM event JOIN account USING (account) WHERE event = 'AccountLiquidated' "
+            "GROUP BY name"
+        )
+    )
+    left = {(name, market): int(size) for name, number, market, size in rows if number <= last.get(name, 0)}
+    return {name for (name, _), size in left.items() if size != 0}
+
+
+def test_a_partial_liquidation_saves_four_accounts(crash: Played) -> None:
+    saved = find_saved(crash)
+    assert saved == {"eth_long_2x", "bull", "waiting", "eth_rebound_7x"}
+    assert {standing for name in saved for standing in crash.standings(name)} == {AccountState.LIQUIDATABLE}
+
+
+def test_an_empty_window_refuses_keepers_and_the_flag_makes_them_a_higher_reward(crash: Played) -> None:
+    params = crash.scenario.params
+    windows = crash.rows("SELECT fields FROM event WHERE event = 'WindowUpdated' AND market = '1' ORDER BY number")
+    fullest = max(int(json.loads(fields)["used"]) for (fields,) in windows)
+    window = params.markets[1].params
+    assert 0 <= window.window_notional - fullest < 116 * window.lot  # less than a lot at 116.00
+    waiting = str(crash.scenario.accounts["waiting"].id)
+    times = crash.rows(
+        "SELECT action, code, time FROM action WHERE action IN ('Liquidate', 'FlagAccount') "
+        "AND json_extract(arguments, '$.account') = ? ORDER BY number",
+        waiting,
+    )
+    assert [(action, code) for action, code, _ in times] == [
+        ("Liquidate", "liq/rate-limit"), ("FlagAccount", "ok"), ("Liquidate", "liq/rate-limit"), ("Liquidate", "ok"),
+    ]  # fmt: skip
+    report = next(report for name, report in crash.liquidations() if name == "waiting")
+    closed, risk = int(report["closed_notional"]), params.risk
+    assert int(report["reward"]) == compute_reward(risk, closed, risk.reward_ratio_max)
+    assert int(report["reward"]) > 2 * compute_reward(risk, closed, risk.reward_ratio)
+
+
+def test_the_crowded_side_pays_funding(crash: Played) -> None:
+    held: dict[tuple[str, str], int] = {}
+    for fill in crash.fills():
+        key = (fill["account"], fill["market"])
+        if fill["funding"] != "0":
+            assert (int(fill["funding"]) > 0) == (held[key] > 0)  # longs pay, shorts receive
+        held[key] = int(fill["size"])
+    assert any(int(fill["funding"]) < 0 for fill in crash.fills())
+
+
+def test_on_the_quiet_day_no_market_is_crowded_and_nobody_pays_funding(played: dict[str, Played]) -> None:
+    assert {fill["funding"] for fill in played["quiet_day"].fills()} == {"0"}
+
+
+def test_who_stands_against_the_crowd_is_paid_for_it(crash: Played) -> None:
+    account = str(crash.scenario.accounts["carry"].id)
+    opened, closed = (fill for fill in crash.fills() if fill["account"] == account)
+    assert int(opened["impact"]) < 0 < int(opened["fee"]) < -int(opened["impact"])
+    assert int(closed["funding"]) < 0
+    units = crash.rows(
+        "SELECT json_extract(fields, '$.units') FROM event WHERE account = ? AND event = 'CollateralUpdated' "
+        "ORDER BY number",
+        account,
+    )
+    assert [int(value) for (value,) in units] == [10 * 10**8, 0]
+
+
+def test_a_provider_who_asked_before_the_fall_is_paid_a_day_later(crash: Played) -> None:
+    ((asked, code),) = crash.moments("RequestRedemption", "lp_harbour")
+    assert (asked - crash.scenario.start < MORNING, code) == (True, "ok")
+    early, paid, again = crash.moments("ClaimRedemption", "lp_harbour")
+    delay = crash.scenario.params.risk.redemption_delay
+    assert (early[1], paid[1], again[1]) == ("pool/too-early", "ok", "pool/no-request")
+    assert early[0] < asked + delay <= paid[0]
 
 
 def test_the_insurance_fund_pays_all_bad_debt(crash: Played) -> None:
@@ -252,24 +367,24 @@ def find_taken(played: Played, name: str) -> int:
     return sum(int(units) for (units,) in rows) * USDC_TO_W
 
 
-@pytest.mark.parametrize(("name", "least"), [("black_thursday", 20), ("quiet_day", 7)])
+@pytest.mark.parametrize(("name", "least"), [("black_thursday", 25), ("quiet_day", 8)])
 def test_the_page_tells_the_fates_of_the_run(played: dict[str, Played], name: str, least: int) -> None:
     told = played[name]
     part = PAGE.read_text("utf-8").split("\n## ")[2 + NAMES.index(name)]
     values = find_values(told.scenario)
     checked = 0
     for account, fate in re.findall(r"^\| `(\w+)` \| [^|]* \| ([^|]*) \|", part, re.MULTILINE):
-        if found := re.match(r"(?:liquidated|bankrupt) (\d+) March ([\d:]+)(?:, ([\d.,]+) left)?", fate):
+        if found := re.match(r"liquidated (\d+) March ([\d:]+)(?:, ([\d.,]+) left)?", fate):
             at, left = find_left(told, account)
             assert at == f"{found[1]} Mar {found[2]}"
             assert left == (found[3] or left)
-        elif found := re.search(r"ends with ([\d.,]*\d)", fate):
+            checked += 1
+        if found := re.search(r"ends with ([\d.,]*\d)", fate):
             assert found[1] == dollars(values[account])
-        elif found := re.search(r"([\d.,]+) in all", fate):
+            checked += 1
+        if found := re.search(r"([\d.,]+) in all", fate):
             assert found[1] == dollars(values[account] + find_taken(told, account))
-        else:
-            continue
-        checked += 1
+            checked += 1
     assert checked >= least
 
 
@@ -295,20 +410,83 @@ def test_the_page_says_what_liquidations_brought(crash: Played) -> None:
     assert f"Keepers earn {dollars(totals['reward'])}, of which" in page
     assert f"the fund pays {dollars(totals['reward'] - totals['reward_from_account'])} that" in page
     assert f"{len(crash.scenario.accounts)} accounts, three of them of keepers" in page
-    assert f"{len(set(names))} accounts are liquidated, three of them twice" in page
-    assert len(names) - len(set(names)) == 3
-    assert sum(report["bad_debt"] != "0" for _, report in crash.liquidations()) == 4
-    assert "Bad debt arises four times" in page
+    again = sum(count > 1 for count in Counter(names).values())
+    assert f"{len(set(names))} accounts are liquidated, {again} of them more than once" in page
+    partial = [r for _, r in crash.liquidations() if int(r["account_state"]) == AccountState.LIQUIDATABLE]
+    assert f"{len(partial)} liquidations find an account LIQUIDATABLE" in page
+    assert sum(report["bad_debt"] != "0" for _, report in crash.liquidations()) == 3
+    assert "Bad debt arises three times" in page
     keepers = re.findall(r"keeper (\w+): .* rewards ([\d,.]+)", crash.run.summary)
     who, (first, second, third) = ", ".join(f"`{name}`" for name, _ in keepers), (amount for _, amount in keepers)
     assert f"| {who} | keepers | earn {first}, {second} and {third} |" in page
 
 
+def test_the_page_says_what_the_crowd_pays(crash: Played) -> None:
+    page = " ".join(PAGE.read_text("utf-8").split())
+    sums: Counter[str] = Counter()
+    for fill in crash.fills():
+        for key in ("impact", "funding"):
+            amount = int(fill[key])
+            sums[f"{key} {'paid' if amount > 0 else 'received'}"] += abs(amount)
+    assert f"Impact costs those who grow the skew {dollars(sums['impact paid'])} dollars" in page
+    assert f"get {dollars(sums['impact received'])} back" in page
+    assert f"pay {dollars(sums['funding paid'])} dollars of funding" in page
+    assert f"shorts get {dollars(sums['funding received'])} of it" in page
+
+
+def test_the_page_says_what_providers_get(crash: Played) -> None:
+    page = " ".join(PAGE.read_text("utf-8").split())
+    shares = crash.rows("SELECT json_extract(fields, '$.shares') FROM event WHERE event = 'LedgerUpdated'")
+    worth = Decimal(crash.run.result["pool_value"]) * W / int(shares[-1][0])
+    assert f"is worth {worth:.3f} at the end" in page
+    bought = crash.rows("SELECT json_extract(fields, '$.shares') FROM event WHERE event = 'StakeUpdated'")
+    assert f"`lp_late` paid {Decimal(1_500_000) * W / int(bought[-1][0]):.3f} at the low" in page
+    redeemed = re.search(r"redeemed by providers +-([\d,.]+)", crash.run.summary)
+    assert redeemed
+    assert f"and gets {redeemed[1]} dollars a day after it asked" in page
+
+
+def test_the_page_says_how_much_the_pool_took_over_and_sold_again(crash: Played) -> None:
+    page = " ".join(PAGE.read_text("utf-8").split())
+    rows = crash.rows(
+        "SELECT json_extract(fields, '$.inventory') FROM event WHERE event = 'TokenUpdated' "
+        "AND json_extract(fields, '$.token') = '1' ORDER BY number"
+    )
+    held = [0, *(int(value) for (value,) in rows)]
+    changes = [after - before for before, after in pairwise(held)]
+    taken, sold = sum(max(change, 0) for change in changes), sum(max(-change, 0) for change in changes)
+    assert f"buys {sold // 10**18} of the {taken // 10**18} WETH that the pool took over" in page
+
+
+def test_the_page_counts_refusals(crash: Played) -> None:
+    page = " ".join(PAGE.read_text("utf-8").split())
+    refused = crash.rows("SELECT sender, code, line FROM action WHERE code <> 'ok'")
+    keepers = [code for _, code, line in refused if line is None]
+    assert len(keepers) == 4
+    assert "Four refusals are of keepers who come to an empty window on the afternoon of the 13th" in page
+    assert f"the other {len(refused) - len(keepers)} are steps that expect them" in page
+    tester = [code for sender, code, _ in refused if sender == "rule_tester"]
+    assert f"{len(tester)} refusals, by {len(set(tester))} codes" in page
+
+
+def find_longs(crash: Played) -> dict[str, int]:
+    """Accounts called long and their leverage, by name."""
+    return {name: int(found[1]) for name in crash.scenario.accounts if (found := re.search(r"_long_(\d+)x", name))}
+
+
 def test_only_longs_of_little_leverage_come_through_the_crash(crash: Played) -> None:
-    longs = {name: int(found[1]) for name in crash.scenario.accounts if (found := re.search(r"_long_(\d+)x", name))}
+    longs = find_longs(crash)
     through = {name: leverage for name, leverage in longs.items() if name not in crash.liquidated()}
-    assert (len(longs), len(through)) == (35, 4)
+    assert (len(longs), len(through)) == (36, 4)
     assert max(through.values()) == 3
+
+
+def test_longs_of_much_leverage_go_before_those_of_little(crash: Played) -> None:
+    longs, order = find_longs(crash), list(dict.fromkeys(name for name, _ in crash.liquidations()))
+    much = [order.index(name) for name, leverage in longs.items() if leverage >= 10]
+    little = [order.index(name) for name, leverage in longs.items() if leverage <= 4 and name in order]
+    assert min(len(much), len(little)) >= 8
+    assert max(much) < min(little)
 
 
 def test_the_readme_shows_the_page_of_the_crash(crash: Played) -> None:

@@ -53,7 +53,7 @@ def push_moves(hub: FeedHub, feeds: tuple[int, ...], bps: int, step: Step) -> Pu
     for feed in feeds:
         found = hub.feeds[feed]
         assert isinstance(found, Feed)
-        last = found.rounds[len(found.rounds)].answer
+        last = found.rounds[-1].answer
         if feed == RATE_FEED:
             answers.append((last if W <= last <= 2 * W else RATE) * (10_000 + step.how % 5) // 10_000)
             continue
@@ -220,6 +220,18 @@ def resolve_parameters(world: World, env: Env, step: Step) -> tuple[str, SetRisk
             return who, SetCollateral(token, vary_collateral(params, step))
 
 
+def resolve_rates(world: World, env: Env, step: Step) -> tuple[str, SetMarket | SetCollateral]:
+    """Other margin rates or haircuts that fit, to be phased in."""
+    state = world.protocol
+    who = admin_of(state, step)
+    if step.which % 2:
+        market = step.who % len(state.markets)
+        return who, SetMarket(market, replace(state.market_params[market], brackets=pick(MARGINS[:3], step.much)))
+    index = step.who % len(state.collateral_params)
+    params = replace(state.collateral_params[index], brackets=pick(HAIRCUTS[:4], step.much))
+    return who, SetCollateral(index + 1, params)
+
+
 def pick_listed(count: int, most: int, step: Step) -> int:
     """Mostly one that is listed; at times the next, or one beyond."""
     if step.much % 19 == 0:
@@ -352,6 +364,7 @@ RESOLVERS: dict[str, Resolver] = {
     "fault": resolve_fault,
     "feed": resolve_feed,
     "parameters": resolve_parameters,
+    "rates": resolve_rates,
     "odd parameters": resolve_odd_parameters,
     "pause": resolve_pause,
     "roles": resolve_roles,

@@ -113,7 +113,7 @@ def of_fill(model: Model, event: PositionUpdated) -> Iterator[str]:
         yield "rebate"
     if now < state.market_phases[event.market].until:
         yield "market phase"
-    if now < state.reserve_phase.until:
+    if now < state.risk_phase.until:
         yield "reserve phase"
     if any(now < state.collateral_phases[token - 1].until for token in state.accounts[event.account].collateral):
         yield "collateral phase"

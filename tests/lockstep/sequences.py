@@ -63,7 +63,7 @@ ORDINARY = Workload(
         "price": 17,
         "liquidate": 8,
         "batch": 2,
-        "margin call": 3,
+        "margin call": 5,
         "flag": 3,
         "deposit": 7,
         "withdraw": 5,
@@ -80,7 +80,8 @@ ORDINARY = Workload(
         "own": 1,
         "pause": 1,
         "roles": 2,
-        "parameters": 5,
+        "parameters": 4,
+        "rates": 3,
         "odd parameters": 2,
         "fault": 2,
         "feed": 2,
@@ -97,7 +98,7 @@ CRASH = Workload(
         "liquidate": 14,
         "batch": 5,
         "flag": 6,
-        "margin call": 4,
+        "margin call": 8,
         "deposit": 8,
         "withdraw": 2,
         "transfer": 2,
@@ -107,7 +108,8 @@ CRASH = Workload(
         "claim": 3,
         "buy": 5,
         "insure": 1,
-        "parameters": 2,
+        "parameters": 1,
+        "rates": 2,
     },
     (1,) * 20 + (30, 100, 400, 601, 1_200, 3_600),
 )
@@ -183,7 +185,7 @@ LIVELY = {
     "funding_cap": W // 50,
     "oi_lower": 150_000 * W,
     "oi_upper": 3_000_000 * W,
-    "window_notional": 8_000 * W,
+    "window_notional": 4_000 * W,
 }
 LIVELY_RISK = replace(
     RISK,
@@ -204,10 +206,10 @@ def opening() -> list[Timed]:
     """What every story begins with, once configured: lively markets, prices, a pool, a little insurance, accounts."""
     told = [
         Timed(1, "admin", SetRisk(LIVELY_RISK)),
-        Timed(1, "admin", SetMarket(BTC, LIVELY_BTC)),
+        Timed(RISK.phase_in, "admin", SetMarket(BTC, LIVELY_BTC)),  # when the shorter phase-in has been phased in
         Timed(1, "admin", SetMarket(ETH, LIVELY_ETH)),
         Timed(1, "poster", Push((BTC, ETH, RATE_FEED), START_ANSWERS)),
-        Timed(1, "lender", DepositToPool(20_000 * DOLLAR)),
+        Timed(1, "lender", DepositToPool(15_000 * DOLLAR)),
         Timed(1, "treasury", FundInsurance(500 * DOLLAR)),
     ]
     for number, owner in enumerate(OWNERS):

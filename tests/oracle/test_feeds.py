@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.feeds import (
+    HISTORY,
     Feed,
     FeedHub,
     FeedSet,
@@ -24,7 +25,6 @@ from oracle.feeds import (
 )
 from protocol.codec import digest
 from protocol.errors import Refusal
-from protocol.records import Table
 
 ADMIN, POSTER, STRANGER = 1, 2, 3
 NOW = 1_600_000_000
@@ -38,7 +38,8 @@ def hub_of(*feeds: Feed) -> FeedHub:
 
 def feed_of(*answers: int, decimals: int = 8, max_age: int = HOUR) -> Feed:
     """A feed with one round a second."""
-    return Feed(decimals, max_age, Table({i: Round(answer, NOW + i) for i, answer in enumerate(answers, start=1)}))
+    rounds = tuple(Round(answer, NOW + i) for i, answer in enumerate(answers, start=1))
+    return Feed(decimals, max_age, len(rounds), rounds)
 
 
 def outcome_of(hub: FeedHub, sender: int, action: Any, now: int = NOW) -> str:
@@ -60,7 +61,7 @@ def test_a_feed_is_created_empty_and_the_next_one_after_it() -> None:
     """ORC-5: ids without gaps, one event each."""
     hub, events = apply_oracle(hub_of(), NOW, ADMIN, SetFeed(0, 8, HOUR))
     assert events == (FeedSet(0, 8, HOUR),)
-    assert hub == hub_of(Feed(8, HOUR, Table()))
+    assert hub == hub_of(Feed(8, HOUR, 0, ()))
     assert outcome_of(hub, ADMIN, SetFeed(2, 8, HOUR)) == "oracle/unknown-feed"
     hub, _ = apply_oracle(hub, NOW, ADMIN, SetFeed(1, 18, 60))
     assert [feed.decimals for feed in hub.feeds] == [8, 18]
@@ -132,8 +133,8 @@ def test_a_push_appends_one_round_for_each_feed_named() -> None:
     hub = hub_of(feed_of(), feed_of(5, 6), feed_of(7))
     after, events = apply_oracle(hub, NOW + 9, POSTER, Push((0, 1), (10, -11)))
     assert events == (RoundPushed(0, 1, 10, NOW + 9), RoundPushed(1, 3, -11, NOW + 9))
-    assert dict(after.feeds[0].rounds) == {1: Round(10, NOW + 9)}
-    assert after.feeds[1].rounds[3] == Round(-11, NOW + 9)
+    assert after.feeds[0].rounds == (Round(10, NOW + 9),)
+    assert after.feeds[1].rounds[-1] == Round(-11, NOW + 9)
     assert after.feeds[2] == hub.feeds[2]
     assert [feed.latest_round for feed in after.feeds] == [1, 3, 1]
 
@@ -142,7 +143,7 @@ def test_a_push_appends_one_round_for_each_feed_named() -> None:
 def test_any_answer_that_can_be_stored_is_accepted(answer: int) -> None:
     """ORC-4, O5: a feed can fail; readers guard."""
     after, _ = apply_oracle(hub_of(feed_of()), NOW, POSTER, Push((0,), (answer,)))
-    assert after.feeds[0].rounds[1].answer == answer
+    assert after.feeds[0].rounds[0].answer == answer
 
 
 @pytest.mark.parametrize("answer", [2**127, -(2**127) - 1, 2**255 - 1, -(2**255)])
@@ -245,7 +246,7 @@ def test_every_answer_ever_pushed_can_be_read(pushes: list[dict[int, int]]) -> N
         for feed in feeds:
             expected[feed].append(Round(answers[feed], NOW + second))
     for feed, rounds in expected.items():
-        assert list(hub.feeds[feed].rounds.items()) == list(enumerate(rounds, start=1))
+        assert hub.feeds[feed].rounds == tuple(rounds[-HISTORY:])
         assert hub.feeds[feed].latest_round == len(rounds)
 
 
@@ -254,3 +255,17 @@ def test_a_hub_is_compared_with_its_rounds() -> None:
     assert hub_of(feed_of(1)) == hub_of(feed_of(1))
     assert hub_of(feed_of(1)) != hub_of(feed_of(2))
     assert replace(hub_of(), poster=9) != hub_of()
+
+
+def test_a_feed_remembers_its_last_rounds_and_keeps_counting() -> None:
+    """ORC-1: of one round more than it remembers, the first is unknown, and the rest are as they were."""
+    hub = hub_of(feed_of())
+    for number in range(1, HISTORY + 2):
+        hub, _ = apply_oracle(hub, NOW + number, POSTER, Push((0,), (number,)))
+    feed = hub.feeds[0]
+    assert isinstance(feed, Feed)
+    assert (feed.latest_round, len(feed.rounds)) == (HISTORY + 1, HISTORY)
+    assert [get_round_data(feed, number).answer for number in (2, HISTORY + 1)] == [2, HISTORY + 1]
+    for number in (0, 1, HISTORY + 2):
+        with pytest.raises(Refusal, match="oracle/unknown-round"):
+            get_round_data(feed, number)

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from oracle.feeds import Feed, FeedHub, Round
 from oracle.guards import get_quote, get_quotes, is_stale
 from protocol.env import NO_QUOTE, Quote, Status
-from protocol.records import Table
 from protocol.units import PRICE_LIMIT, W
 
 NOW = 1_600_000_000
@@ -19,8 +18,7 @@ STALE = int(Status.STALE_HARD)
 
 def feed_of(*answers: int, decimals: int = 8, updated_at: int = NOW) -> Feed:
     """A feed with an hour of life, all rounds of one time."""
-    rounds = {number: Round(answer, updated_at) for number, answer in enumerate(answers, start=1)}
-    return Feed(decimals, HOUR, Table(rounds))
+    return Feed(decimals, HOUR, len(answers), tuple(Round(answer, updated_at) for answer in answers))
 
 
 @pytest.mark.parametrize(

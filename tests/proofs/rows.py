@@ -19,10 +19,10 @@ def margin_rows(values: Values, most: int = W) -> tuple[MarginBracket, ...]:
     """Margin brackets: borders and both rates strictly rising, IM above MM, rates at most 1."""
     lowers = borders(values)
     rows: list[MarginBracket] = []
-    mm_below = im_below = 0
+    mm_below, im_below = 0, 1
     for k in range(ROWS):
-        mm_below = values.integer(f"mm rate {k}", mm_below + 1, most - 1)
-        im_below = values.integer(f"im rate {k}", max(mm_below, im_below) + 1, most)
+        im_below = values.integer(f"im rate {k}", im_below + 1, most)
+        mm_below = values.integer(f"mm rate {k}", mm_below + 1, im_below - 1)
         rows.append(MarginBracket(lowers[k], mm_below, im_below))
     return tuple(rows)
 
@@ -34,7 +34,8 @@ def haircut_rows(values: Values) -> tuple[HaircutBracket, ...]:
     mm_above = im_above = W
     for k in range(ROWS):
         mm_above = values.integer(f"mm weight {k}", 0, mm_above)
-        im_above = values.integer(f"im weight {k}", 0, min(mm_above, im_above))
+        im_above = values.integer(f"im weight {k}", 0, im_above)
+        values.assume(im_above <= mm_above)
         rows.append(HaircutBracket(lowers[k], mm_above, im_above))
     return tuple(rows)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 from protocol.margin import compute_margins
@@ -52,9 +53,9 @@ def test_margins_are_the_last_rate_less_an_exact_deduction() -> None:
 def test_margins_are_convex_to_a_wei() -> None:
     """MRG-3, T2: halfway between two notionals a margin is at most a wei above halfway. Control: rates that fall."""
 
-    def convex(rows_of: object) -> Claim:
+    def convex(rows_of: Callable[[Values], tuple[MarginBracket, ...]]) -> Claim:
         def claim(values: Values) -> object:
-            rows = rows_of(values)  # type: ignore[operator]
+            rows = rows_of(values)
             notional = values.integer("notional", 0, MOST_NOTIONAL)
             step = values.integer("step", 0, notional)
             low, middle, high = (compute_margins(rows, n) for n in (notional - step, notional, notional + step))

@@ -33,7 +33,7 @@ from protocol.state import (
     Market,
     MarketPhase,
     Position,
-    ReservePhase,
+    RiskPhase,
     Roles,
     Stake,
     State,
@@ -134,7 +134,7 @@ def state_with(
         roles=Roles(ADMIN, 0, GUARDIAN),
         opening_paused=paused,
         risk=risk,
-        reserve_phase=ReservePhase(0, 0),
+        risk_phase=RiskPhase(0, 0, 0),
         market_params=markets,
         market_phases=(MarketPhase(0, ()),) * len(markets),
         collateral_params=collateral,
@@ -289,7 +289,7 @@ REPORTS: dict[type, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     events.TokenUpdated: ("token", ("token",), ("held", "inventory")),
     events.LedgerUpdated: ("ledger", (), tuple(field.name for field in fields(Ledger))),
     events.StakeUpdated: ("stake", ("owner",), tuple(field.name for field in fields(Stake))),
-    events.RiskSet: ("risk", (), ("params", "phase_until", "phase_reserve")),
+    events.RiskSet: ("risk", (), ("params", "phase_until", "phase_reserve", "phase_phase_in")),
     events.MarketSet: ("market params", ("market",), ("params", "phase_until")),
     events.CollateralSet: ("collateral params", ("token",), ("params", "phase_until")),
     events.OpeningPaused: ("paused", (), ("paused",)),
@@ -334,7 +334,7 @@ def read_records(state: State) -> dict[tuple[str, int, int], Any]:
     for owner, stake in state.stakes.items():
         found["stake", owner, 0] = astuple(stake)
     found["ledger", 0, 0] = astuple(state.ledger)
-    found["risk", 0, 0] = (state.risk, state.reserve_phase.until, state.reserve_phase.keeper_reserve)
+    found["risk", 0, 0] = (state.risk, state.risk_phase.until, state.risk_phase.keeper_reserve, state.risk_phase.phase_in)
     found["paused", 0, 0] = (state.opening_paused,)
     found["roles", 0, 0] = astuple(state.roles)
     return found

@@ -201,8 +201,11 @@ def test_the_owner_of_an_account_may_do_what_its_state_says(
     except Refusal as refusal:
         code = refusal.code
     after = replace(account, collateral={WETH: weth - 1} if weth > 1 else {})
-    standing = compute_account_state(RISK, compute_health(state, after, now))
-    assert (code == "ok") == (standing is AccountState.HEALTHY) or standing is AccountState.MARGIN_CALL
+    left = compute_health(state, after, now)
+    standing = compute_account_state(RISK, left)
+    # Rounded up, the two margins of a few wei can be closer to each other than their rates.
+    tiny = standing is AccountState.MARGIN_CALL and left.maintenance_margin - left.reserve < 10
+    assert tiny or (code == "ok") == (standing is AccountState.HEALTHY)
     assert code in {"ok", "margin/initial", "margin/equity-tier"}
     health = compute_health(state, account, now)
     assert not (is_clear(RISK, health) and is_liquidatable(health))

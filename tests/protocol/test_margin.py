@@ -29,7 +29,7 @@ from protocol.margin import (
 )
 from protocol.params import EquityTier, HaircutBracket, MarginBracket
 from protocol.records import Table
-from protocol.state import Account, MarketPhase, Position, ReservePhase, State, account_id
+from protocol.state import Account, MarketPhase, Position, RiskPhase, State, account_id
 from protocol.units import DAY, PRICE_LIMIT, SIZE_LIMIT, W, cdiv
 from tests.protocol.build import (
     ACCOUNT,
@@ -454,7 +454,7 @@ def test_a_mirrored_account_has_mirrored_profit_and_the_same_margins(
 )
 def test_a_raised_reserve_waits_until_its_phase_ends(now: int, former: int, reserve: int) -> None:
     """MRG-5: the smaller of former and present one before the time, the present one from that second on."""
-    state = replace(state_with(), reserve_phase=ReservePhase(NOW, former * W))
+    state = replace(state_with(), risk_phase=RiskPhase(NOW, former * W, 0))
     assert compute_reserve(state, now) == reserve * W
     held = compute_health(state, holding(0, {}, {BTC: opened(W, BTC_PRICE)}), env(now=now))
     assert (held.reserve, held.maintenance_margin, held.initial_margin) == (

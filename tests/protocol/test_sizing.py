@@ -18,6 +18,7 @@ from protocol.sizing import (
     ROUNDING_SLACK,
     Exposure,
     brackets_in_force,
+    compute_freed,
     compute_relief,
     compute_shortage,
     leave_no_dust,
@@ -396,21 +397,69 @@ def test_a_position_in_a_higher_bracket_goes_first() -> None:
     assert plan_of(state) == [(ETH, 339_501)]
 
 
-def test_the_window_holds_back_and_nothing_else_is_closed_for_it() -> None:
-    """SIZ-1, WIN-3: each market to what its own window allows; a market that allows nothing is left out."""
-    state = holder(2_500, btc=10_000, eth=10_000, window=3_600)
-    full = plan_of(state)
-    assert full == [(BTC, 3_313)]
-    params = state.market_params[BTC]
-    for left, expected in ((26_504, 3_313), (26_500, 3_312), (8, 1), (7, 0)):
-        used = params.window_notional - left * W
-        window = add_closed(params, state.windows[BTC], NOW, used)
-        limited = replace(state, windows=(window, state.windows[ETH]))
-        assert plan_of(limited) == ([(BTC, expected)] if expected else [])
-        # A market without a window is not asked, nor one of an account that is worse off.
-        free = replace(limited, market_params=tuple(replace(market, window=0) for market in state.market_params))
-        assert plan_of(free) == full
-        assert plan_of(limited, standing=AccountState.BACKSTOP) == [(BTC, 10_000), (ETH, 10_000)]
+def with_left(state: State, market: int, left: int) -> State:
+    """The state with so much left in a market's window, in dollars; its length is an hour."""
+    params = replace(state.market_params[market], window=3_600)
+    window = add_closed(params, state.windows[market], NOW, params.window_notional - left * W)
+    changed = [list(state.market_params), list(state.windows)]
+    changed[0][market], changed[1][market] = params, window
+    return replace(state, market_params=tuple(changed[0]), windows=tuple(changed[1]))
+
+
+@pytest.mark.parametrize(
+    ("left", "plan"),
+    [
+        # A shortage of 265 and the slack are 26,500.01 dollars at 1 %, 3,313 lots.
+        (10**5, [(BTC, 3_313)]),
+        (26_504, [(BTC, 3_313)]),
+        # A lot of 8 dollars less relieves 264.96: the rest and the slack are 2 or 3 lots of ETH.
+        (26_503, [(BTC, 3_312), (ETH, 3)]),
+        (16_500, [(BTC, 2_062), (ETH, 5_003)]),
+        # From here on ETH, 20,000 dollars, is not enough and goes in full.
+        (6_500, [(BTC, 812), (ETH, 10_000)]),
+        (8, [(BTC, 1), (ETH, 10_000)]),
+        (7, [(ETH, 10_000)]),
+        (0, [(ETH, 10_000)]),
+    ],
+)
+def test_what_a_window_holds_back_is_sought_in_the_next_market(left: int, plan: list[tuple[int, int]]) -> None:
+    """SIZ-1, SIZ-5, WIN-3: each market to what its own window allows; one that allows nothing is left out."""
+    state = with_left(holder(2_500, btc=10_000, eth=10_000), BTC, left)
+    assert plan_of(state) == plan
+    # An account that is worse off asks no window.
+    assert plan_of(state, standing=AccountState.BACKSTOP) == [(BTC, 10_000), (ETH, 10_000)]
+    # Alone in its market, or before markets that are shut too, the account gets less than it needs, or nothing.
+    alone = with_left(holder(2_009, btc=10_000), BTC, left)
+    lots = min(left // 8, 2_576)
+    assert plan_of(alone) == ([(BTC, lots)] if lots else [])
+    assert plan_of(with_left(state, ETH, 1)) == plan[: plan[0][0] == BTC]
+
+
+def test_what_a_limited_close_frees_is_counted_from_the_highest_bracket_down() -> None:
+    """SIZ-4: across a bracket's border, rounded down; of nothing nothing, of all of it what walking it all relieves."""
+    notional = 1_200_000 * W
+    for closed, freed in (
+        (0, 0),
+        (W, 26_500 * W // 10**6),
+        (200_000 * W, 5_300 * W),
+        (200_001 * W, 5_300 * W + W // 100),
+        (1_200_000 * W, 15_300 * W),
+        (200_000 * W + 99, 5_300 * W),
+        (200_000 * W + 100, 5_300 * W + 1),
+        (37, 0),
+        (38, 1),
+    ):
+        assert compute_freed(RISK, TIERS, notional, closed) == freed
+    assert walk_down(RISK, TIERS, notional, 15_301 * W) == (notional, W)
+    # Exactly at a border the upper bracket has no part in it.
+    assert compute_freed(RISK, TIERS, 10**6 * W, 100) == 1
+
+
+def test_a_close_limited_in_its_upper_bracket_passes_on_what_is_missing_at_that_rate() -> None:
+    """SIZ-1, SIZ-4: 100,000 of the bracket of 4 % relieve 2,650, and ETH at 1 % is asked for the rest."""
+    state = with_left(holder(57_700, btc=150_000, eth=495_000), BTC, 100_000)
+    # 5,840 less 2,650 are 3,190, or 319,000 of ETH.
+    assert plan_of(state) == [(BTC, 12_500), (ETH, 159_501)]
 
 
 # --- L4: enough, and not a lot more than enough ---------------------------------------------------------------------

@@ -112,6 +112,7 @@ event RiskSet:
     params: types.RiskParams
     phase_until: uint256
     phase_reserve: uint256
+    phase_phase_in: uint256
 
 event MarketSet:
     market: indexed(uint256)

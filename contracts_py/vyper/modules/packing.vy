@@ -53,7 +53,7 @@ def load_risk() -> types.RiskParams:
 
 
 @internal
-def store_risk(risk: types.RiskParams, phase_until: uint256, phase_reserve: uint256):
+def store_risk(risk: types.RiskParams, phase_until: uint256, phase_reserve: uint256, phase_phase_in: uint256):
     """Put checked risk parameters in force."""
     count: uint256 = len(risk.equity_tiers)
     parameters.margin_word = (
@@ -79,7 +79,9 @@ def store_risk(risk: types.RiskParams, phase_until: uint256, phase_reserve: uint
     parameters.limit_word = (
         (risk.debt_cap << 160) | (risk.margin_call_fee << 64) | (risk.reward_grace << 32) | risk.phase_in
     )
-    parameters.redemption_word = (risk.redemption_delay << 32) | risk.redemption_window
+    parameters.redemption_word = (
+        (phase_phase_in << 64) | (risk.redemption_delay << 32) | risk.redemption_window
+    )
     for k: uint256 in range(types.MAX_BRACKETS):
         row: uint256 = 0
         if k < count:

@@ -12,7 +12,7 @@ state_word: uint256
 reward_word: uint256  # fixed_reward 96 | max_reward 96 | reward_ramp 64
 ratio_word: uint256  # reward_ratio 64 | reward_ratio_max 64 | penalty_ratio 64 | impact_cap_ratio 64
 limit_word: uint256  # debt_cap 96 | margin_call_fee 96 | reward_grace 32 | phase_in 32
-redemption_word: uint256  # unused 192 | redemption_delay 32 | redemption_window 32
+redemption_word: uint256  # unused 160 | former phase_in 32 | redemption_delay 32 | redemption_window 32
 equity_tiers: uint256[types.MAX_BRACKETS]  # upper 96 | unused 80 | leverage 80
 
 market_count: uint256
