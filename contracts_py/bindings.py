@@ -118,11 +118,15 @@ class CrossMargin:
         ]
         return build(shape.record, values)
 
+    def encode_call(self, name: str, *arguments: Any) -> tuple[int, bytes]:
+        """Where to send a call of a function, and its calldata."""
+        address, function = self._functions[name]
+        return address, function.selector + encode(function.inputs, arguments)
+
     def view(self, name: str, *arguments: Any, sender: int | None = None) -> Any:
         """What a view function, or a preview, answers now."""
-        address, function = self._functions[name]
-        data = function.selector + encode(function.inputs, arguments)
-        return decode(function.outputs, self.node.call(address, data, sender))[0]
+        answer = self.node.call(*self.encode_call(name, *arguments), sender)
+        return decode(self._functions[name][1].outputs, answer)[0]
 
     def health(self, account: int) -> Health:
         """The health of an account at the newest block."""

@@ -15,7 +15,7 @@ from crossmargin.known import Known
 from crossmargin.library import PARAMETERS
 from crossmargin.parameters import ParameterSet, load_parameters
 from crossmargin.quantities import write_decimal, write_duration, write_time
-from crossmargin.scenario import AccountSpec, Step
+from crossmargin.scenario import IN_UNITS, AccountSpec, Step
 from crossmargin.scenario_file import AccountModel, StepExpectModel, StepModel
 from crossmargin.steps.base import ActionModel
 from crossmargin.steps.feeds import push_from_action
@@ -75,8 +75,8 @@ def render_step(step: Step, start: int, known: Known) -> dict[str, Any]:
     rendered = {"at": write_duration(step.at - start), "by": step.sender, KEYS[name]: dump(action)}
     if step.expect.refused is not None or step.expect.values:
         values: dict[str, Any] = dict(step.expect.values)
-        if "units" in values:
-            values["units"] = write_decimal(values["units"], known.token_decimals(getattr(step.action, "token", 0)))
+        for field in sorted(IN_UNITS & values.keys()):
+            values[field] = write_decimal(values[field], known.token_decimals(getattr(step.action, "token", 0)))
         rendered["expect"] = dump(StepExpectModel.model_construct(refused=step.expect.refused, **values))
     return rendered
 

@@ -33,9 +33,14 @@ COUNT_TOTALS = ("liquidations", "refusals")
 NEEDS = dict.fromkeys(("cash", "equity_raw", "equity_mm", "equity_im", "state"), ("account",)) | {
     "size": ("account", "market"),
     "cost": ("account", "market"),
+    "liquidation_price": ("account", "market"),
+    "max_long": ("account", "market"),
+    "max_short": ("account", "market"),
     "units": ("account", "token"),
+    "withdrawable": ("account", "token"),
     "shares": (),
 }
+IN_UNITS = {"units", "withdrawable"}  # values in units of the action's token
 
 AddressOf = Callable[[str], int]
 
@@ -55,7 +60,7 @@ class AccountSpec:
 class StepExpectation:
     """What a step must lead to: one refusal or success, and values afterwards.
 
-    Integers are at scale W, ``units`` in the token's units; ``state`` is the name of an account state.
+    Integers are at scale W, those of ``IN_UNITS`` in the token's units; ``state`` is the name of an account state.
     """
 
     refused: str | None
@@ -272,8 +277,8 @@ class _StepBuilder:
                 if not hasattr(action, part):
                     article = "an" if part[0] in "aeiou" else "a"
                     raise Fault((*loc, name), f"`{name}` needs an action with {article} {part}", key=True)
-        if model.units is not None:
-            values["units"] = self._known.units(model.units, getattr(action, "token", 0), (*loc, "units"))
+        for name in sorted(IN_UNITS & values.keys()):
+            values[name] = self._known.units(values[name], getattr(action, "token", 0), (*loc, name))
         return StepExpectation(model.refused, values)
 
 

@@ -125,8 +125,20 @@ class StepExpectModel(FileModel):
     state: StateField | None = Field(default=None, description="The account's state.")
     size: SignedField | None = Field(default=None, description="The position in the step's market, base units.")
     cost: SignedField | None = Field(default=None, description="The cost of that position, USD.")
+    liquidation_price: Annotated[int, Quantity(18)] | None = Field(
+        default=None, description="The price of the step's market at which the account becomes liquidatable, USD."
+    )
+    max_long: Annotated[int, Quantity(18)] | None = Field(
+        default=None, description="The most that could be bought in the step's market, base units."
+    )
+    max_short: Annotated[int, Quantity(18)] | None = Field(
+        default=None, description="The most that could be sold in the step's market, base units."
+    )
     units: Annotated[str, DecimalText()] | None = Field(
         default=None, description="What the account holds of the step's token, in whole tokens."
+    )
+    withdrawable: Annotated[str, DecimalText()] | None = Field(
+        default=None, description="The most of the step's token that the owner could withdraw, in whole tokens."
     )
     shares: Annotated[int, Quantity(18)] | None = Field(default=None, description="The sender's pool shares.")
 

@@ -10,24 +10,20 @@ from typing import Any
 from contracts_py.compile import Artifact
 from contracts_py.deploy import TokenPlan
 from contracts_py.errors import UnknownRevert
-from contracts_py.keys import address_of, to_hex
-from contracts_py.node import Node
-from contracts_py.revm import RevmNode
+from contracts_py.keys import address_of
 from crossmargin.replay.books import Books
 from crossmargin.replay.chain import ChainEngine
 from crossmargin.replay.lockstep import compare_results, compare_worlds
 from crossmargin.replay.world import World, new_world
 from oracle.feeds import Push, SetFeed, SetRateFeed
-from protocol import views
-from protocol.account_state import compute_account_state
-from protocol.actions import Deposit, DepositToPool, FundInsurance, Liquidate, SetCollateral, SetMarket, SetRisk, Trade
+from protocol.actions import Deposit, DepositToPool, FundInsurance, SetCollateral, SetMarket, SetRisk
 from protocol.errors import Refusal
 from protocol.invariants import check_all
-from protocol.margin import compute_health
 from protocol.params import CollateralParams, EquityTier, HaircutBracket, MarginBracket, MarketParams, RiskParams
-from protocol.state import Account, account_id
-from protocol.trading import NO_LIMIT
+from protocol.state import account_id
 from protocol.units import USDC_TO_W, W
+from tests.asking import compare_views
+from tests.moments import moments_of
 
 START = 1_600_000_000
 TOKENS = (TokenPlan("USDC", 6), TokenPlan("WETH", 18), TokenPlan("WBTC", 8), TokenPlan("WSTETH", 18))
@@ -37,8 +33,6 @@ RATE_FEED, WSTETH_FEED = 2, 3
 USDC, WETH, WBTC, WSTETH = range(4)
 RATE = W * 105 // 100  # ETH for one wstETH
 ACTORS = ("admin", "guardian", "poster", "treasury", "lender", "borrower", "trader", "liquidator", "stranger")
-NO_ACCOUNT = Account(0, {}, {}, {}, 0, 0, 0, 0)
-PAGE = 24  # accounts that one call of health_batch answers for
 
 RISK = RiskParams(
     keeper_reserve=10 * W,
@@ -234,57 +228,6 @@ class Model:
         return found
 
 
-class BlockMoments:
-    """Moments of eth-tester. The node remembers nonces, which a snapshot does not."""
-
-    def __init__(self, node: Any) -> None:
-        assert isinstance(node, Node)
-        self._node = node
-        self._tester: Any = node.web3.provider.ethereum_tester  # type: ignore[attr-defined]
-
-    def save(self) -> tuple[Any, dict[bytes, int]]:
-        """The present moment."""
-        return self._tester.take_snapshot(), dict(self._node._nonces)
-
-    def restore(self, moment: tuple[Any, dict[bytes, int]]) -> None:
-        """Go back."""
-        snapshot, nonces = moment
-        self._tester.revert_to_snapshot(snapshot)
-        self._node._nonces = dict(nonces)
-
-
-class RevmMoments:
-    """Moments of pyrevm, a stack of open checkpoints.
-
-    A checkpoint can be used once and only while everything opened after it is closed: going back closes the later
-    ones, then this one, and opens it again at once. So as many are open as there are moments, which matters because
-    each counts as a call in the EVM's depth limit of 1,024.
-    """
-
-    def __init__(self, node: RevmNode) -> None:
-        self._node = node
-        self._open: list[tuple[object, Any]] = []
-
-    def save(self) -> tuple[object, int, int]:
-        """The present moment."""
-        key = object()
-        self._open.append((key, self._node._evm.snapshot()))
-        return key, self._node.now, self._node._block
-
-    def restore(self, moment: tuple[object, int, int]) -> None:
-        """Go back."""
-        key, now, block = moment
-        assert any(key is known for known, _ in self._open), "going back to an earlier moment ended this one"
-        while True:
-            newest, checkpoint = self._open.pop()
-            self._node._evm.revert(checkpoint)
-            if newest is key:
-                break
-        self._open.append((key, self._node._evm.snapshot()))
-        self._node._block = block - 1
-        self._node._set_time(now)
-
-
 class Twins(Model):
     """Model and contracts: ``do`` compares outcome, code and events, the checks everything.
 
@@ -300,9 +243,9 @@ class Twins(Model):
     ) -> None:
         super().__init__(tokens)
         self.chain = ChainEngine(backend, START, tokens, FEEDS, actors, artifacts)
+        self.backend = backend
         self.gas = 0
-        node = self.chain.contracts.node
-        self._moments = RevmMoments(node) if isinstance(node, RevmNode) else BlockMoments(node)
+        self._moments = moments_of(self.chain.contracts.node)
 
     def save(self) -> ChainCheckpoint:
         """This moment of both, to go back to with ``restore``, any number of times.
@@ -347,63 +290,10 @@ class Twins(Model):
         ``max_size`` and the preview of that trade are asked of ``sizes`` if it is given: they search, so they take
         more time than all the others together.
         """
-        contracts, state, env = self.chain.contracts, self.world.protocol, self.world.env(self.now)
-        known = tuple(state.accounts)
-        chosen = known if accounts is None else tuple(accounts)
-        self._same("solvency", contracts.solvency(), views.compute_solvency(state, env))
-        for start in range(0, len(known) + 1, PAGE):
-            self._same("list_accounts", contracts.list_accounts(start, PAGE), known[start : start + PAGE])
-        for start in range(0, len(chosen), PAGE):
-            page = [key for key in chosen[start : start + PAGE] if key in state.accounts]
-            measured = tuple(compute_health(state, state.accounts[key], env) for key in page)
-            self._same("health_batch", contracts.health_batch(page), measured)
-        for key in chosen:
-            self._check_account_views(key)
-        for key in chosen if sizes is None else sizes:
-            self._check_sizes(key)
-
-    def _check_account_views(self, key: int) -> None:
-        contracts, state, env = self.chain.contracts, self.world.protocol, self.world.env(self.now)
-        keeper = address_of("liquidator")
-        quote = views.quote_liquidation(state, self.world.env(self.now, keeper), Liquidate(key))
-        self._same("quote_liquidation", contracts.quote_liquidation(key, keeper), quote)
-        account = state.accounts.get(key, NO_ACCOUNT)
-        for token in range(len(state.tokens)):
-            answer = contracts.withdrawable(key, token)
-            self._same("withdrawable", answer, views.compute_withdrawable(state, env, key, token))
-            if token != USDC:
-                self._same(
-                    "collateral_of", contracts.view("collateral_of", key, token), account.collateral.get(token, 0)
-                )
-        for market in range(len(state.markets)):
-            price = views.compute_liquidation_price(state, env, key, market)
-            self._same("liquidation_price", contracts.liquidation_price(key, market), price)
-        info = (account.cash, account.flagged_at, account.margin_called_at, account.isolated, to_hex(account.operator))
-        self._same("account_info", contracts.view("account_info", key), info)
-        positions = tuple(
-            (market, held.size, held.cost, held.entry_index, account.leverage_caps.get(market, 0))
-            for market, held in account.positions.items()
-        )
-        self._same("positions_of", tuple(contracts.view("positions_of", key)), positions)
-        if key in state.accounts:
-            health = compute_health(state, account, env)
-            self._same("health", contracts.health(key), health)
-            self._same("account_state", contracts.account_state(key), compute_account_state(state.risk, health))
-
-    def _check_sizes(self, key: int) -> None:
-        contracts, state, env = self.chain.contracts, self.world.protocol, self.world.env(self.now)
-        for market, params in enumerate(state.market_params):
-            for is_long in (True, False):
-                size = views.compute_max_size(state, env, key, market, is_long)
-                self._same("max_size", contracts.max_size(key, market, is_long), size)
-                delta = (size or params.lot) * (1 if is_long else -1)
-                action = Trade(key, market, delta, NO_LIMIT if is_long else 0)
-                preview = views.preview_trade(state, env, action)
-                self._same("preview_trade", contracts.preview_trade(action), preview)
-
-    def _same(self, view: str, answer: Any, measured: Any) -> None:
-        if answer != measured:
-            raise Disagreement(f"view {view}: model {measured}, chain {answer}")
+        chosen = tuple(self.world.protocol.accounts if accounts is None else accounts)
+        searched = chosen if sizes is None else tuple(sizes)
+        for difference in compare_views(self.chain.contracts, self.world, self.now, chosen, searched):
+            raise Disagreement(difference)
 
 
 def wei(dollars: int) -> int:

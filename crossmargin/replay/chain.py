@@ -48,7 +48,7 @@ class ChainEngine:
         self.deployment = deploy(node, self._artifacts, roles, tokens, feeds)
         self.contracts = CrossMargin(node, self.deployment, self._artifacts)
         for actor in actors:
-            self._fill_wallet(actor)
+            self.fill_wallet(actor)
         if node.now >= first_action:
             raise NodeUnusable("setting up took more chain time than there is before the first action")
 
@@ -66,7 +66,8 @@ class ChainEngine:
             )
         return node
 
-    def _fill_wallet(self, actor: str) -> None:
+    def fill_wallet(self, actor: str) -> None:
+        """Give an actor gas and all the tokens it will need, and let the protocol take them."""
         node, address, key = self.contracts.node, address_of(actor), private_key(actor)
         node.fund(address)
         for token in self.deployment.tokens:

@@ -8,11 +8,12 @@ from typing import Any
 
 from contracts_py.keys import address_of
 from crossmargin.replay.run import Done
-from crossmargin.scenario import Scenario, Step
+from crossmargin.scenario import IN_UNITS, Scenario, Step
 from crossmargin.text import decimal
 from protocol.account_state import compute_account_state
 from protocol.margin import compute_health
-from protocol.state import NO_POSITION, NO_STAKE
+from protocol.state import NO_POSITION, NO_STAKE, USDC
+from protocol.views import compute_liquidation_price, compute_max_size, compute_withdrawable
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ def check_step(done: Done) -> Iterator[Missed]:
     for name, expected in step.expect.values.items():
         found = read_value(done, step, name)
         if found != expected:
-            yield Missed(step.line, f"{subject} {name}", show(expected), show(found))
+            decimals = find_decimals(done, step, name)
+            yield Missed(step.line, f"{subject} {name}", show(expected, decimals), show(found, decimals))
 
 
 def read_value(done: Done, step: Step, name: str) -> int | str | None:
@@ -67,10 +69,27 @@ def read_value(done: Done, step: Step, name: str) -> int | str | None:
         return int(account.collateral.get(action.token, 0))
     if name in {"size", "cost"}:
         return int(getattr(account.positions.get(action.market, NO_POSITION), name))
-    health = compute_health(state, account, done.world.env(done.time))
+    env = done.world.env(done.time)
+    if name == "withdrawable":
+        return compute_withdrawable(state, env, action.account, action.token)
+    if name == "liquidation_price":
+        return compute_liquidation_price(state, env, action.account, action.market)
+    if name in {"max_long", "max_short"}:
+        return compute_max_size(state, env, action.account, action.market, name == "max_long")
+    health = compute_health(state, account, env)
     if name == "state":
         return compute_account_state(state.risk, health).name
     return int(getattr(health, name))
+
+
+def find_decimals(done: Done, step: Step, name: str) -> int:
+    """Decimals of a value that a step expects."""
+    if name not in IN_UNITS:
+        return 18
+    token, listed = getattr(step.action, "token", USDC), done.world.protocol.collateral_params
+    if token == USDC:
+        return 6
+    return listed[token - 1].decimals if token <= len(listed) else 0
 
 
 def check_end(scenario: Scenario, last: Done, result: dict[str, Any], liquidated: set[int]) -> Iterator[Missed]:
@@ -96,8 +115,8 @@ def check_end(scenario: Scenario, last: Done, result: dict[str, Any], liquidated
                 yield Missed(0, f"{name} {item}", show(expected), show(found[item]))
 
 
-def show(value: Any) -> str:
-    """A value of an expectation as text; integers are amounts at scale W."""
+def show(value: Any, decimals: int = 18) -> str:
+    """A value of an expectation as text; integers are amounts with so many decimals."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return decimal(value)
+        return decimal(value, decimals)
     return str(value)

@@ -45,6 +45,23 @@ class Fund:
     bad_debt: Usd = 0
 
 
+@dataclass
+class Charges:
+    """What traders were charged between themselves through the pool, and what they were given."""
+
+    funding_paid: Usd = 0
+    funding_received: Usd = 0
+    impact_charged: Usd = 0
+    impact_rebated: Usd = 0
+
+    def take(self, fill: PositionUpdated) -> None:
+        """Enter one fill."""
+        self.funding_paid += max(fill.funding, 0)
+        self.funding_received += max(-fill.funding, 0)
+        self.impact_charged += max(fill.impact, 0)
+        self.impact_rebated += max(-fill.impact, 0)
+
+
 class Story:
     """A run so far. Refused actions count, and change nothing else."""
 
@@ -54,6 +71,7 @@ class Story:
         self.flows: dict[int, Flow] = {}
         self.refusals: Counter[str] = Counter()
         self.fund = Fund()
+        self.charges = Charges()
         self.pool_paid_in: Usd = 0
         self.pool_paid_out: Usd = 0
 
@@ -73,6 +91,8 @@ class Story:
                 self.prices[event.feed] = (first, min(lowest, event, key=lambda e: e.answer), event)
             elif isinstance(event, AccountLiquidated):
                 self.liquidations.append(collect_liquidation(done, event))
+            elif isinstance(event, PositionUpdated):
+                self.charges.take(event)
         self._take_flow(done)
         self._take_fund(done)
 

@@ -72,7 +72,10 @@ class Summary:
         if not story.liquidations:
             yield "Liquidations: none"
             return
-        yield f"Liquidations: {len(story.liquidations)}, of {_count(len(story.liquidated), 'account')}. {FATES}"
+        states = Counter(AccountState(found.report.account_state) for found in story.liquidations)
+        shares = ", ".join(f"{states[state]} {state.name}" for state in sorted(states, reverse=True))
+        yield f"Liquidations: {len(story.liquidations)} ({shares}), of {_count(len(story.liquidated), 'account')}"
+        yield f"  {FATES}"
         yield (
             f"  {'time':<17}{'account':<{self._widest}}{'state':<14}{'equity_mm':>11} < {'margin':>11}"
             f"{'reward':>9}{'penalty':>11}{'owner keeps':>12}{'bad debt':>10}  closed"
@@ -93,7 +96,8 @@ class Summary:
         for fill in found.fills:
             side = "short" if fill.size_delta > 0 else "long"
             size = decimal(abs(fill.size_delta), places=0)
-            yield f"{side} {size} {self._known.market_text(fill.market)} at {decimal(fill.price, grouped=True)}"
+            left = f" ({decimal(abs(fill.size), places=0)} left)" if fill.size else ""
+            yield f"{side} {size} {self._known.market_text(fill.market)} at {decimal(fill.price, grouped=True)}{left}"
         for token, units in found.sold:
             spec = params.tokens[token]
             # Four decimals, cut: the event has every digit.
@@ -156,6 +160,10 @@ class Summary:
                 ("worth at the end", dollars(worth)),
             ),
         )
+        charges = story.charges
+        paid, received = dollars(charges.funding_paid), dollars(charges.funding_received)
+        charged, rebated = dollars(charges.impact_charged), dollars(charges.impact_rebated)
+        yield f"  traders paid {paid} of funding, received {received}; impact charged {charged}, given back {rebated}"
         reports = [found.report for found in story.liquidations]
         total = sum(report.bad_debt for report in reports)
         insurance = sum(report.bad_debt_insurance for report in reports)

@@ -9,14 +9,19 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from eth_abi import encode
+from eth_utils import keccak
 
 from contracts_py.backend import eth_tester_provider
-from contracts_py.errors import NodeUnusable
-from contracts_py.keys import address_of, private_key
-from contracts_py.node import Node
+from contracts_py.compile import Artifact
+from contracts_py.errors import NodeUnusable, Reverted
+from contracts_py.keys import address_of, private_key, to_hex
+from contracts_py.node import Chain, Node
+from contracts_py.revm import RevmNode, read_reason
 from tests.crossmargin.commands import run
 from tests.twins import START, Twins
 
@@ -87,11 +92,14 @@ def test_nothing_at_a_url_is_refused() -> None:
         Node.connect("http://127.0.0.1:9")
 
 
-def test_two_deterministic_chains_have_the_same_blocks(twins: Twins) -> None:
-    other = Twins(twins.chain._artifacts)
-    other.configure()
-    other.fund()
-    heads = [t.chain.contracts.node.web3.eth.get_block("latest")["hash"] for t in (twins, other)]
+def test_two_deterministic_chains_have_the_same_blocks(artifacts: dict[str, Artifact]) -> None:
+    heads = []
+    for twins in (Twins(artifacts, backend="eth-tester"), Twins(artifacts, backend="eth-tester")):
+        twins.configure()
+        twins.fund()
+        node = twins.chain.contracts.node
+        assert isinstance(node, Node)
+        heads.append(node.web3.eth.get_block("latest")["hash"])
     assert heads[0] == heads[1]
 
 
@@ -101,3 +109,80 @@ def test_a_block_has_exactly_the_time_it_was_given() -> None:
     assert node.now == START + 1
     node.send(private_key("borrower"), address_of("stranger"), b"", START + 1_000)
     assert node.now == START + 1_000
+
+
+# --- pyrevm -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def revm() -> RevmNode:
+    """A chain in pyrevm."""
+    if find_spec("pyrevm") is None:
+        pytest.skip("pyrevm is not installed")
+    return RevmNode(START)
+
+
+def deploy_token(node: Chain, artifacts: dict[str, Artifact]) -> int:
+    """A token of the tests."""
+    return node.deploy(
+        private_key("deployer"), artifacts["mocks/Token"].bytecode, encode(["string", "uint8"], ["T", 6])
+    )
+
+
+def call_data(signature: str, *values: object) -> bytes:
+    """The calldata of a function."""
+    kinds = signature[signature.index("(") + 1 : -1].split(",")
+    return keccak(text=signature)[:4] + encode(kinds, values)
+
+
+def test_a_transaction_on_pyrevm_has_exactly_the_time_it_was_given(revm: RevmNode) -> None:
+    revm.send(private_key("borrower"), address_of("stranger"), b"", START + 1_000)
+    assert revm.now == START + 1_000
+    revm.send(private_key("borrower"), address_of("stranger"), b"")
+    assert revm.now == START + 1_001
+
+
+def test_calls_on_pyrevm_change_nothing_however_many_there_are(revm: RevmNode, artifacts: dict[str, Artifact]) -> None:
+    token = deploy_token(revm, artifacts)
+    owner = to_hex(address_of("borrower"))
+    for _ in range(1_100):  # the EVM allows 1,024 nested calls, and an open checkpoint would count as one
+        revm.call(token, call_data("mint(address,uint256)", owner, 5))
+    balance = call_data("balanceOf(address)", owner)
+    assert int.from_bytes(revm.call(token, balance), "big") == 0
+    assert revm.send(private_key("deployer"), token, call_data("mint(address,uint256)", owner, 5)).succeeded
+    assert int.from_bytes(revm.call(token, balance), "big") == 5
+
+
+def test_a_failed_transaction_on_pyrevm_changes_nothing(revm: RevmNode, artifacts: dict[str, Artifact]) -> None:
+    token = deploy_token(revm, artifacts)
+    transfer = call_data("transfer(address,uint256)", to_hex(address_of("stranger")), 5)
+    receipt = revm.send(private_key("borrower"), token, transfer)
+    assert (receipt.succeeded, receipt.logs) == (False, ())
+    with pytest.raises(Reverted):
+        revm.call(token, transfer, address_of("borrower"))
+
+
+def test_both_chains_in_process_store_the_same_words(revm: RevmNode, artifacts: dict[str, Artifact]) -> None:
+    tester = Node(eth_tester_provider(START))
+    tester.fund(address_of("deployer"))
+    words = []
+    for node in (revm, tester):
+        token = deploy_token(node, artifacts)
+        mint = call_data("mint(address,uint256)", to_hex(address_of("borrower")), 5)
+        assert node.send(private_key("deployer"), token, mint).succeeded
+        words.append([node.storage(token)(slot) for slot in range(8)])
+    assert words[0] == words[1]
+    assert any(words[0])
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("Call reverted. Reason: Revert { gas_used: 1, output: 0x }", ""),
+        ("Call halted. Reason: Halt { reason: OutOfGas }", ""),
+        (f"Revert {{ output: 0x08c379a0{encode(['string'], ['margin/initial']).hex()} }}", "margin/initial"),
+        ("Revert { output: 0x4e487b710000 }", ""),
+    ],
+)
+def test_the_reason_of_pyrevm_is_the_revert_string_alone(message: str, reason: str) -> None:
+    assert read_reason(message) == reason

@@ -12,11 +12,24 @@ from eth_utils import keccak
 from contracts_py.compile import Artifact, compile_all
 from contracts_py.deploy import merge_abi
 from contracts_py.keys import address_of, private_key, to_hex
-from protocol.actions import Deposit, FundInsurance, Withdraw
+from protocol.actions import (
+    BuyInventory,
+    ClaimRedemption,
+    Deposit,
+    DepositToPool,
+    FundInsurance,
+    Liquidate,
+    RequestRedemption,
+    Trade,
+    Transfer,
+    Withdraw,
+)
 from protocol.errors import REFUSALS
 from protocol.state import account_id
+from protocol.trading import NO_LIMIT
+from protocol.units import W
 from tests.contracts_py.test_architecture import example_call, self_only_functions
-from tests.twins import USDC, WETH, Twins
+from tests.twins import ETH, RISK, USDC, WETH, Twins
 
 SOURCES = Path(__file__).parent / "vyper"
 
@@ -52,14 +65,15 @@ def refused_on_chain(twins: Twins, sender: str, action: Any) -> str:
     return str(refusal.value.code)
 
 
-@pytest.mark.parametrize(
-    ("fee", "fails", "answers_false", "code"),
-    [
-        (1, False, False, "token/amount-mismatch"),
-        (0, True, False, "token/transfer-failed"),
-        (0, False, True, "token/transfer-failed"),
-    ],
-)
+# The fee it keeps, whether it fails, whether it answers false; and the code.
+MISBEHAVIOURS = [
+    (1, False, False, "token/amount-mismatch"),
+    (0, True, False, "token/transfer-failed"),
+    (0, False, True, "token/transfer-failed"),
+]
+
+
+@pytest.mark.parametrize(("fee", "fails", "answers_false", "code"), MISBEHAVIOURS)
 @pytest.mark.parametrize("token", [USDC, WETH])
 def test_a_deposit_of_a_misbehaving_token_is_refused_and_changes_nothing(
     hostile: Twins, token: int, fee: int, fails: bool, answers_false: bool, code: str
@@ -79,6 +93,70 @@ def test_a_withdrawal_of_a_failing_token_is_refused_and_changes_nothing(
     assert refused_on_chain(hostile, "borrower", Withdraw(account, WETH, 5)) == "token/transfer-failed"
     hostile.now = hostile.chain.contracts.node.now
     hostile.do("borrower", Withdraw(account, USDC, 5))
+
+
+@pytest.mark.parametrize(("fee", "fails", "answers_false", "code"), MISBEHAVIOURS)
+def test_a_deposit_to_the_pool_of_a_misbehaving_token_is_refused(
+    hostile: Twins, fee: int, fails: bool, answers_false: bool, code: str
+) -> None:
+    command(hostile, USDC, "misbehave(uint256,bool,bool)", fee, fails, answers_false)
+    assert refused_on_chain(hostile, "lender", DepositToPool(1_000)) == code
+
+
+@pytest.mark.parametrize(("fails", "answers_false"), [(True, False), (False, True)])
+def test_a_redemption_in_a_failing_token_is_refused_and_can_be_claimed_later(
+    hostile: Twins, fails: bool, answers_false: bool
+) -> None:
+    hostile.fund()
+    hostile.do("lender", RequestRedemption(1_000 * W))
+    hostile.now += RISK.redemption_delay
+    hostile.price(BTC=8_000, ETH=200)
+    command(hostile, USDC, "misbehave(uint256,bool,bool)", 0, fails, answers_false)
+    assert refused_on_chain(hostile, "lender", ClaimRedemption()) == "token/transfer-failed"
+    command(hostile, USDC, "misbehave(uint256,bool,bool)", 0, False, False)
+    hostile.now = hostile.chain.contracts.node.now
+    hostile.do("lender", ClaimRedemption())
+    hostile.check_states()
+
+
+@pytest.mark.parametrize(("fee", "fails", "answers_false", "code"), MISBEHAVIOURS)
+def test_inventory_is_not_sold_for_a_misbehaving_token(
+    hostile: Twins, fee: int, fails: bool, answers_false: bool, code: str
+) -> None:
+    fill_inventory(hostile)
+    command(hostile, USDC, "misbehave(uint256,bool,bool)", fee, fails, answers_false)
+    assert refused_on_chain(hostile, "stranger", BuyInventory(WETH, 10**18, 10**9)) == code
+
+
+@pytest.mark.parametrize(("fails", "answers_false"), [(True, False), (False, True)])
+def test_inventory_that_cannot_be_delivered_is_not_sold(hostile: Twins, fails: bool, answers_false: bool) -> None:
+    fill_inventory(hostile)
+    command(hostile, WETH, "misbehave(uint256,bool,bool)", 0, fails, answers_false)
+    assert refused_on_chain(hostile, "stranger", BuyInventory(WETH, 10**18, 10**9)) == "token/transfer-failed"
+    command(hostile, WETH, "misbehave(uint256,bool,bool)", 0, False, False)
+    hostile.now = hostile.chain.contracts.node.now
+    hostile.do("stranger", BuyInventory(WETH, 10**18, 10**9))
+    hostile.check_states()
+
+
+def fill_inventory(twins: Twins) -> None:
+    """Let the pool take over the collateral of a bankrupt account."""
+    twins.fund()
+    account = twins.deposit("borrower", weth=10)
+    twins.do("borrower", Trade(account, ETH, 100 * W, NO_LIMIT))
+    twins.price(ETH=170)
+    twins.do("liquidator", Liquidate(account))
+    assert twins.world.protocol.tokens[WETH].inventory > 10**18
+
+
+def test_a_transfer_between_accounts_asks_no_token(hostile: Twins) -> None:
+    account = hostile.deposit("borrower", usd=100, weth=1)
+    for token in (USDC, WETH):
+        command(hostile, token, "misbehave(uint256,bool,bool)", 1, True, True)
+    hostile.now = hostile.chain.contracts.node.now
+    hostile.do("borrower", Transfer(account, account + 1, USDC, 1_000))
+    hostile.do("borrower", Transfer(account, account + 1, WETH, 1_000))
+    hostile.check_states()
 
 
 def test_a_token_that_fails_without_data_is_no_token_that_answers_nothing(hostile: Twins) -> None:

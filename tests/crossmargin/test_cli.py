@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ from tests.crossmargin.commands import Answer, run
 
 DATA = Path(__file__).parent / "data"
 TWINS = DATA / "twins.yaml"
+RULEBOOK = DATA / "rulebook.yaml"
+needs_pyrevm = pytest.mark.skipif(find_spec("pyrevm") is None, reason="pyrevm is not installed")
 Crossmargin = Callable[..., Answer]
 
 
@@ -90,6 +93,43 @@ def test_model_chain_and_lockstep_end_in_the_same_state(crossmargin: Crossmargin
     ]
     assert gas[0] is None
     assert gas[1] == gas[2] > 1_000_000
+
+
+@needs_pyrevm
+@pytest.mark.parametrize("engine", ["chain", "lockstep"])
+def test_pyrevm_ends_in_the_same_state_as_eth_tester(crossmargin: Crossmargin, tmp_path: Path, engine: str) -> None:
+    results = [
+        json.loads(
+            crossmargin(
+                "replay", RULEBOOK, "--engine", engine, "--backend", name, "--out", tmp_path / name, "--json"
+            ).out
+        )
+        for name in ("eth-tester", "pyrevm")
+    ]
+    assert [result["backend"] for result in results] == ["eth-tester", "pyrevm"]
+    assert [result["failure"] for result in results] == ["", ""]
+    same = [
+        {key: value for key, value in result.items() if key not in {"backend", "seconds", "run_folder"}}
+        for result in results
+    ]
+    assert same[0] == same[1]
+    # Gas is never taken from pyrevm, whose storage stays warm.
+    gas = [
+        sqlite3.connect(tmp_path / name / "trace.sqlite").execute("SELECT SUM(gas) FROM action").fetchone()[0]
+        for name in ("eth-tester", "pyrevm")
+    ]
+    assert gas[0] > 1_000_000
+    assert gas[1] is None
+
+
+def test_without_pyrevm_the_backend_is_missing(
+    crossmargin: Crossmargin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("contracts_py.revm.find_spec", lambda name: None)
+    answer = crossmargin("replay", TWINS, "--backend", "pyrevm", "--out", tmp_path / "run")
+    assert answer.code == Exit.ENGINE_MISSING
+    assert "pyrevm is not installed" in answer.err
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -190,9 +230,11 @@ def test_two_scenarios_of_one_name_are_refused(crossmargin: Crossmargin, tmp_pat
     assert not (tmp_path / "runs").exists()
 
 
-def test_the_model_takes_no_backend(crossmargin: Crossmargin) -> None:
-    answer = crossmargin("replay", TWINS, "--engine", "model", "--backend", "http://127.0.0.1:1")
+@pytest.mark.parametrize("backend", ["http://127.0.0.1:1", "pyrevm"])
+def test_the_model_takes_no_backend(crossmargin: Crossmargin, backend: str) -> None:
+    answer = crossmargin("replay", TWINS, "--engine", "model", "--backend", backend)
     assert answer.code == Exit.USAGE
+    assert "the model runs on no backend" in answer.err
 
 
 def test_an_interrupt_says_that_nothing_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
@@ -231,7 +273,7 @@ def test_a_mistake_in_one_scenario_stops_all_before_the_first_runs(crossmargin: 
     [
         (("replay", TWINS, "--engine", "guess"), Exit.USAGE, "choose from model, chain, lockstep"),
         (("replay", TWINS, "--backend", "http://127.0.0.1:9"), Exit.ENGINE_MISSING, "nothing answers at"),
-        (("replay", TWINS, "--backend", "carrier-pigeon"), Exit.USAGE, "eth-tester or a URL"),
+        (("replay", TWINS, "--backend", "carrier-pigeon"), Exit.USAGE, "use eth-tester, pyrevm, or a URL"),
         (("replay", "blak_thursday"), Exit.INPUT_INVALID, "no scenario is called"),
         (("replay",), Exit.USAGE, "Missing argument"),
         (("schema", "novel"), Exit.USAGE, "there is no schema of"),
@@ -268,6 +310,60 @@ def test_check_reports_every_file_and_its_kind(crossmargin: Crossmargin, tmp_pat
 def test_check_knows_a_parameter_set(crossmargin: Crossmargin) -> None:
     reference = Path(__file__).parents[2] / "specs" / "params" / "reference.yaml"
     assert "a valid parameter set" in crossmargin("check", reference).out
+
+
+HOSTILE = {
+    "operator beyond an address": f"set_operator: {{account: long, operator: {2**160}}}",
+    "operator of 10^80": f"set_operator: {{account: long, operator: {10**80}}}",
+    "negative leverage": "set_leverage_cap: {account: long, market: BTC, leverage: -20}",
+    "text for leverage": "set_leverage_cap: {account: long, market: BTC, leverage: lots}",
+    "transfer of 10^80": f"transfer: {{account: long, target: long, token: USDC, amount: {10**80}}}",
+    "batch of 100,000": "by: a, liquidate_many: {batch: [" + "long, " * 99_999 + "long]}",
+    "list for an address": "propose_admin: {admin: [a, b]}",
+    "guardian of 2^255": f"set_guardian: {{guardian: {2**255:#x}}}",
+    "shares of 10^80": f"by: a, request_redemption: {{shares: {10**80}}}",
+    "feed in words": "set_rate_feed: {feed: next one, rate: ETH, underlying: BTC}",
+    "list as a cap": "set_collateral: {token: WETH, feed: 1, decimals: 1, account_cap: [], global_cap: 1, haircuts: 1}",
+}
+
+
+@pytest.mark.parametrize("step", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_step_is_one_message_with_its_place(crossmargin: Crossmargin, tmp_path: Path, step: str) -> None:
+    scenario = tmp_path / "hostile.yaml"
+    text = TWINS.read_text().replace("steps:\n", f"steps:\n  - {{at: 0s, {step}}}\n")
+    scenario.write_text(text)
+    for command in (("check",), ("replay", "--backend", "pyrevm", "--out", tmp_path / "run")):
+        answer = crossmargin(*command, scenario)
+        assert answer.code == Exit.INPUT_INVALID
+        assert answer.err.startswith(f"{scenario}:{text[: text.index(step)].count(chr(10)) + 1}:")
+        assert answer.err.count(f"{scenario}:") == 1
+        assert "Traceback" not in answer.err
+        assert len(answer.err) < 1_500
+        assert not (tmp_path / "run").exists()
+
+
+def test_feeds_and_markets_that_a_step_lists_are_told_by_their_ids(crossmargin: Crossmargin, tmp_path: Path) -> None:
+    scenario = tmp_path / "listing.yaml"
+    text = (DATA / "every_action.yaml").read_text()
+    listing = text[text.index("    set_market:") : text.index("  - at: 14h\n    by: heron\n    set_collateral:")]
+    scenario.write_text(
+        TWINS.read_text().replace("keepers: [kestrel]\n", "").replace("expect: {liquidations: 1, refusals: 1}\n", "")
+        + "  - {at: 6s, set_feed: {feed: 4, decimals: 2, max_age: 1d}}\n"
+        + "  - {at: 6s, push: {4: 15000}}\n"
+        + "  - at: 6s\n"
+        + listing.replace("feed: 2", "feed: 4").replace("oi_cap_usd: 2000", "oi_cap_usd: 20000")
+        + "  - {at: 7s, deposit: {account: short, token: USDC, amount: 2000}}\n"
+        + "  - {at: 7s, trade: {account: short, market: 2, size: -10}}\n"
+        + "  - {at: 8s, push: {4: 40000}}\n"
+        + "  - {at: 8s, by: kestrel, liquidate: {account: short}}\n"
+    )
+    scenario.write_text(scenario.read_text().replace("  long: {}\n", "  long: {}\n  short: {}\n"))
+    answer = replay_model(crossmargin, scenario, tmp_path / "run")
+    assert answer.code == Exit.OK, answer.err
+    assert "  4             150.00        150.00" in answer.out
+    assert "short 10 2 at 400.00" in answer.out
+    result = json.loads(replay_model(crossmargin, scenario, tmp_path / "run", "--json").out)
+    assert result["min_price"]["4"] == "150.00"
 
 
 def test_schema_prints_json(crossmargin: Crossmargin) -> None:

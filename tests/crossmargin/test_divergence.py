@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,9 @@ import pytest
 from contracts_py.compile import Artifact, compile_all, read_sources
 from tests.crossmargin.commands import Answer, run
 
-SCENARIO = Path(__file__).parent / "data" / "twins.yaml"
-FILLS, RECORDS, CHECKS = (f"modules/{name}.vy" for name in ("fills", "records", "checks"))
+DATA = Path(__file__).parent / "data"
+SCENARIO = DATA / "twins.yaml"
+IMPACT, RECORDS, CHECKS, SIZING = (f"modules/{name}.vy" for name in ("impact", "records", "checks", "sizing"))
 
 
 @pytest.fixture
@@ -22,14 +25,14 @@ def replay_with(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., Answer]:
-    """Replay the scenario in lockstep with one text of a Vyper source replaced in some engines."""
+    """Replay a scenario in lockstep with one text of a Vyper source replaced in some engines."""
 
-    def replay(engines: tuple[str, ...], path: str, old: str, new: str) -> Answer:
+    def replay(engines: tuple[str, ...], path: str, old: str, new: str, *options: object) -> Answer:
         source = read_sources()[path]
         assert source.count(old) == 1, f"{path} has the text {source.count(old)} times"
         flipped = {**artifacts, **compile_all({path: source.replace(old, new)}, engines)}
         monkeypatch.setattr("crossmargin.replay.chain.compile_all", lambda: flipped)
-        return run(capsys, monkeypatch, "replay", SCENARIO, "--out", tmp_path / "run", "--json")
+        return run(capsys, monkeypatch, "replay", "--out", tmp_path / "run", "--json", *(options or (SCENARIO,)))
 
     return replay
 
@@ -46,10 +49,10 @@ def test_without_a_flip_the_run_agrees(
     ("engines", "path", "old", "new", "told"),
     [
         pytest.param(
-            ("Trading",),
-            FILLS,
-            "calc.ucdiv(calc.magnitude(size_delta) * price * fee_rate, calc.W * calc.W)",
-            "calc.magnitude(size_delta) * price * fee_rate // (calc.W * calc.W) - 1",
+            ("Fills",),
+            IMPACT,
+            "calc.ucdiv(size * price * rate, calc.W * calc.W)",
+            "(size * price * rate - min(size, 1)) // (calc.W * calc.W)",
             "Trade at 1583971203: event 0 PositionUpdated, field fee: "
             "model 3893173050000000000, chain 3893173049999999999",
             id="a rounding",
@@ -80,11 +83,11 @@ def test_without_a_flip_the_run_agrees(
             id="a revert that is no refusal",
         ),
         pytest.param(
-            ("Vault",),
+            ("Pool",),
             RECORDS,
-            "    treasury.shares[owner] = amount\n",
-            "    treasury.shares[owner] = amount + 1\n",
-            "end of run at 1583971206: state protocol, field shares[0][1]: "
+            "    treasury.stakes[owner] = calc.pack(amount, requested)\n",
+            "    treasury.stakes[owner] = calc.pack(amount + 1, requested)\n",
+            "end of run at 1583971206: state protocol stakes[0][1], field shares: "
             "model 100000000000000000000000, chain 100000000000000000000001",
             id="a stored word that no event shows",
         ),
@@ -106,3 +109,32 @@ def test_one_flipped_detail_ends_the_run(
     assert json.loads(answer.out)["divergences"] == 1
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert told in manifest["failure"]
+
+
+@pytest.mark.skipif(find_spec("pyrevm") is None, reason="pyrevm is not installed")
+@pytest.mark.parametrize(
+    ("path", "old", "new", "told"),
+    [
+        pytest.param(
+            SIZING,
+            "calc.ucdiv(calc.ucdiv(needed * calc.W, exposure.price), lot) * lot",
+            "calc.ucdiv(calc.ucdiv(needed * calc.W, exposure.price), lot) * lot + lot",
+            r"LiquidateMany at \d+: event 0 PositionUpdated, field size: model \d+, chain \d+$",
+            id="one lot more of a partial liquidation",
+        ),
+        pytest.param(
+            "Liquidation.vy",
+            "convert(slice(response, 68, 32), bytes32))",
+            'convert(b"liq/self", bytes32))',
+            r"event \d+ LiquidationRefused, field code: model liq/not-liquidatable, chain liq/self$",
+            id="why a batch passes over an account",
+        ),
+    ],
+)
+def test_one_flipped_rule_of_liquidation_ends_a_run_on_pyrevm(
+    replay_with: Callable[..., Answer], path: str, old: str, new: str, told: str
+) -> None:
+    answer = replay_with(("Liquidation",), path, old, new, DATA / "rulebook.yaml", "--backend", "pyrevm")
+    assert answer.code == 5
+    assert re.search(told, answer.err.strip())
+    assert json.loads(answer.out)["divergences"] == 1

@@ -12,7 +12,9 @@ from crossmargin.errors import InputError
 from crossmargin.library import PARAMETERS
 from crossmargin.parameters import load_parameters
 from crossmargin.scenario import load_scenario
-from tests.crossmargin.loading import ACCOUNTS, DATA, HEADER, Loader, address_of
+from oracle.feeds import SetFeed, SetRateFeed
+from protocol.actions import SetOperator
+from tests.crossmargin.loading import ACCOUNTS, DATA, HEADER, HEDGED, Loader, address_of
 
 
 @pytest.fixture
@@ -102,6 +104,124 @@ BAD_STEPS = {
         "{{at: 0s, push: [{}]}}".format(", ".join(["{feed: 0, price: 1}"] * 65)),
         "[{feed",
         "at most 64 entries fit here, not 65",
+    ),
+    # transfers, isolated accounts, operators, limits of one's own
+    "transfer to nobody": (
+        "{at: 0s, transfer: {account: hedged, target: othr, token: USDC, amount: 1}}",
+        "othr",
+        "unknown account `othr`, did you mean `other`?",
+    ),
+    "transfer without a target": (
+        "{at: 0s, transfer: {account: hedged, token: USDC, amount: 1}}",
+        "{account",
+        "the key `target` is missing",
+    ),
+    "transfer too fine": (
+        "{at: 0s, transfer: {account: hedged, target: other, token: WBTC, amount: 0.123456789}}",
+        "0.123456789",
+        "has 9 decimals, WBTC has 8",
+    ),
+    "isolated in no market": (
+        "{at: 0s, create_isolated: {account: hedged, market: SOL}}",
+        "SOL",
+        "unknown market `SOL`",
+    ),
+    "operator who cannot be": (
+        "{at: 0s, set_operator: {account: hedged, operator: Kestrel}}",
+        "Kestrel",
+        "`Kestrel` is not an actor's name",
+    ),
+    "operator beyond an address": (
+        f"{{at: 0s, set_operator: {{account: hedged, operator: {2**160:#x}}}}}",
+        "0x1",
+        "is too large",
+    ),
+    "operator below 0": ("{at: 0s, set_operator: {account: hedged, operator: -1}}", "-1", "neither a name nor an id"),
+    "operators": ("{at: 0s, set_operator: {account: hedged, operator: [a]}}", "[a]", "a single value is needed here"),
+    "negative leverage": (
+        "{at: 0s, set_leverage_cap: {account: hedged, market: BTC, leverage: -1}}",
+        "-1",
+        "`-1` is negative",
+    ),
+    "leverage of 10^80": (
+        "{at: 0s, set_leverage_cap: {account: hedged, market: BTC, leverage: 1%s}}" % ("0" * 80),
+        "1000",
+        "is larger than the protocol can hold",
+    ),
+    "least balance below int256": (
+        "{at: 0s, close_all: {account: hedged, min_cash: -1%s}}" % ("0" * 80),
+        "-1000",
+        "is larger than the protocol can hold",
+    ),
+    "close_all of a market": ("{at: 0s, close_all: {account: hedged, market: BTC}}", "market", "unknown key `market`"),
+    # batches
+    "batch with an unknown account": (
+        "{at: 0s, by: a, liquidate_many: {batch: [hedged, othr]}}",
+        "othr",
+        "unknown account `othr`, did you mean `other`?",
+    ),
+    "batch of one": (
+        "{at: 0s, by: a, liquidate_many: {batch: hedged}}",
+        "hedged",
+        "a list is needed here, not the text",
+    ),
+    "batch by key": ("{at: 0s, by: a, liquidate_many: {batch: {a: b}}}", "{a:", "a list is needed here, not a mapping"),
+    "batch in a batch": ("{at: 0s, by: a, liquidate_many: {batch: [[hedged]]}}", "[hedged", "a single value is needed"),
+    "batch by nobody": (
+        "{at: 0s, liquidate_many: {batch: [hedged]}}",
+        "liquidate_many",
+        "the step has no sender: anyone may `liquidate_many`",
+    ),
+    "batch too long to send": (
+        "{{at: 0s, by: a, liquidate_many: {{batch: [{}]}}}}".format(", ".join(["hedged"] * 34)),
+        "[hedged",
+        "at most 33 entries fit here, not 34",
+    ),
+    "cash of a batch": (
+        "{at: 0s, by: a, liquidate_many: {batch: [hedged]}, expect: {cash: 1}}",
+        "cash",
+        "`cash` needs an action with an account",
+    ),
+    # pool and inventory
+    "negative shares": ("{at: 0s, by: a, request_redemption: {shares: -1}}", "-1", "`-1` is negative"),
+    "redemption by nobody": (
+        "{at: 0s, claim_redemption: {}}",
+        "claim_redemption",
+        "the step has no sender: anyone may `claim_redemption`",
+    ),
+    "claim of an amount": (
+        "{at: 0s, by: a, claim_redemption: {shares: 1}}",
+        "shares",
+        "unknown key `shares`",
+    ),
+    "claim without braces": ("{at: 0s, by: a, claim_redemption: }", " }", "`claim_redemption` has no value"),
+    "inventory of an unknown token": (
+        "{at: 0s, by: a, buy_inventory: {token: WET, amount: 1, max_cost: 1}}",
+        "WET",
+        "unknown token `WET`, did you mean `WETH`?",
+    ),
+    "cost too fine": (
+        "{at: 0s, by: a, buy_inventory: {token: WETH, amount: 1, max_cost: 1.1234567}}",
+        "1.1234567",
+        "`1.1234567` has 7 decimals, USDC has 6",
+    ),
+    "cost of 10^80": (
+        "{at: 0s, by: a, buy_inventory: {token: WETH, amount: 1, max_cost: 1%s}}" % ("0" * 80),
+        "1000",
+        "is larger than the protocol can hold",
+    ),
+    # roles and feeds
+    "admin beyond an address": (f"{{at: 0s, propose_admin: {{admin: {2**160}}}}}", str(2**160), "is too large"),
+    "guardian who cannot be": ("{at: 0s, set_guardian: {guardian: a-b}}", "a-b", "`a-b` is not an actor's name"),
+    "accepting something": (
+        "{at: 0s, by: a, accept_admin: yes}",
+        "yes",
+        "keys and values are needed here, not the text",
+    ),
+    "rate of an unknown feed": (
+        "{at: 0s, set_rate_feed: {feed: 4, rate: WSTETH_RAT, underlying: ETH}}",
+        "WSTETH_RAT",
+        "unknown feed `WSTETH_RAT`, did you mean `WSTETH_RATE`?",
     ),
     # times
     "time without a unit": ("{at: 90, by: a, deposit_to_pool: {amount: 1}}", "90", "`90` is not a time"),
@@ -236,8 +356,11 @@ def test_a_tape_must_fit_the_parameter_set(load: Loader) -> None:
     assert error.message == "the tape has rounds of `SOL`, the parameter set `reference` has no such feed"
     load(HEADER + f"tape: {DATA / 'short.csv'}\n")
     reference = load_parameters(PARAMETERS.path / "reference.yaml")
-    feeds = (replace(reference.feeds[0], decimals=18), *reference.feeds[1:])
+    feeds = (replace(reference.feeds[0], action=SetFeed(0, 18, 7_200)), *reference.feeds[1:])
     with pytest.raises(InputError, match="feed `BTC` has 18 decimals in `reference`, a tape has 8"):
+        load_scenario(load.path, address_of, replace(reference, feeds=feeds))
+    feeds = (*reference.feeds[1:], replace(reference.feeds[0], action=SetRateFeed(3, 1, 0)))
+    with pytest.raises(InputError, match="rounds of `BTC`, which is a product of two feeds in `reference`"):
         load_scenario(load.path, address_of, replace(reference, feeds=feeds))
 
 
@@ -247,6 +370,18 @@ def test_an_error_in_a_named_file_names_that_file(load: Loader) -> None:
     error = load.failure(HEADER.replace("reference", "mine.yaml"))
     assert error.file == str(mine)
     assert error.message == "the key `feeds` is missing"
+
+
+def test_a_batch_too_long_to_send_says_what_to_do(load: Loader) -> None:
+    batch = ", ".join(["hedged"] * 34)
+    error = load.failure(HEADER + ACCOUNTS + f"  - {{at: 0s, by: a, liquidate_many: {{batch: [{batch}]}}}}\n")
+    assert error.remedy == "a call liquidates at most 32: make it several steps"
+    load.steps("{{at: 0s, by: a, liquidate_many: {{batch: [{}]}}}}".format(", ".join(["hedged"] * 33)))
+
+
+def test_any_name_is_an_actor(load: Loader) -> None:
+    scenario = load.steps("{at: 0s, set_operator: {account: hedged, operator: nobody_heard_of}}")
+    assert scenario.steps[0].action == SetOperator(HEDGED, address_of("nobody_heard_of"))
 
 
 def test_a_message_reads_like_this(load: Loader) -> None:

@@ -37,11 +37,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Timed:
-    """An action, its sender, and the seconds since the one before."""
+    """An action, its sender, the seconds since the one before, and the code if it was refused."""
 
     after: int
     sender: str
     action: Any
+    refused: str | None = None
 
 
 Resolver = Callable[[World, Env, Step], tuple[str, Any]]

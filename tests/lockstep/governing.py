@@ -79,7 +79,7 @@ def resolve_price(world: World, env: Env, step: Step) -> tuple[str, Push]:
 def resolve_fall(world: World, env: Env, step: Step) -> tuple[str, Push]:
     """Mostly down a little, at times far, now and then all the way back."""
     bps = -(step.how % pick((60, 60, 150, 150, 400, 400, 3_000), step.much))
-    if step.much % 8 == 0:
+    if step.much % 6 == 0:
         bps = 500 + step.how % 8_000
     feeds = pick(((BTC, ETH), (BTC, ETH, RATE_FEED), (BTC,), (ETH,)), step.which)
     return "poster", push_moves(world.oracle, feeds, bps, step)
@@ -216,14 +216,16 @@ def resolve_parameters(world: World, env: Env, step: Step) -> tuple[str, SetRisk
             return who, SetMarket(market, params if market == len(state.markets) else vary_market(params, step))
         case _:
             token = 1 + pick_listed(len(state.collateral_params), MOST_MARKETS, step)
-            params = state.collateral_params[(token - 1) % len(state.collateral_params)]
-            return who, SetCollateral(token, vary_collateral(params, step))
+            collateral = state.collateral_params[(token - 1) % len(state.collateral_params)]
+            return who, SetCollateral(token, vary_collateral(collateral, step))
 
 
-def resolve_rates(world: World, env: Env, step: Step) -> tuple[str, SetMarket | SetCollateral]:
-    """Other margin rates or haircuts that fit, to be phased in."""
+def resolve_rates(world: World, env: Env, step: Step) -> tuple[str, SetRisk | SetMarket | SetCollateral]:
+    """Other margin rates, haircuts or keeper reserves that fit, to be phased in."""
     state = world.protocol
     who = admin_of(state, step)
+    if step.how % 4 == 0:
+        return who, SetRisk(replace(state.risk, keeper_reserve=pick((5, 10, 25, 60), step.much) * W))
     if step.which % 2:
         market = step.who % len(state.markets)
         return who, SetMarket(market, replace(state.market_params[market], brackets=pick(MARGINS[:3], step.much)))

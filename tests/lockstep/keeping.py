@@ -94,7 +94,12 @@ def resolve_claim(world: World, env: Env, step: Step) -> tuple[str, Any]:
     stakes = world.protocol.stakes
     if step.how % 5 and not any(stake.requested for stake in stakes.values()):
         return resolve_request(world, env, step)
-    due = [NAMES[owner] for owner, stake in stakes.items() if stake.requested and stake.claimable_at <= env.now]
+    window = world.protocol.risk.redemption_window
+    due = [
+        NAMES[owner]
+        for owner, stake in stakes.items()
+        if stake.requested and stake.claimable_at <= env.now <= stake.claimable_at + window
+    ]
     return pick(due, step.who) if due and step.how % 7 else pick_provider(world, step, asked=True), ClaimRedemption()
 
 

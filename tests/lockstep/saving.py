@@ -9,7 +9,7 @@ from contracts_py.keys import address_of
 from crossmargin.library import PARAMETERS
 from crossmargin.parameters import load_parameters
 from crossmargin.render import render_scenario
-from crossmargin.scenario import SUCCESS, AccountSpec, Step
+from crossmargin.scenario import AccountSpec, Step, StepExpectation
 from protocol.state import account_id
 from tests.lockstep.cast import OWNERS, SUBS, Timed
 from tests.twins import START
@@ -18,7 +18,10 @@ FOLDER = Path(__file__).parents[2] / "out" / "failing"
 
 
 def save_failing(sequence: Sequence[Timed], name: str = "sequence", folder: Path | None = None) -> Path:
-    """Write a story, everything after the configuration, as ``name``.yaml; replay it with ``crossmargin replay``."""
+    """Write a story, everything after the configuration, as ``name``.yaml; replay it with ``crossmargin replay``.
+
+    What was refused is expected to be.
+    """
     names = {f"{owner}_{sub}" if sub else owner: (owner, sub) for owner in OWNERS for sub in SUBS}
     accounts = {
         name: AccountSpec(name, owner, sub, "", account_id(address_of(owner), sub))
@@ -27,7 +30,7 @@ def save_failing(sequence: Sequence[Timed], name: str = "sequence", folder: Path
     now, steps = START, []
     for timed in sequence:
         now += timed.after
-        steps.append(Step(now, 0, timed.sender, timed.action, None, SUCCESS))
+        steps.append(Step(now, 0, timed.sender, timed.action, None, StepExpectation(timed.refused, {})))
     path = (folder or FOLDER) / f"{name}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     params = load_parameters(PARAMETERS.find("reference"))

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from contracts_py.keys import address_of
 from crossmargin.replay.world import World
@@ -153,6 +154,7 @@ def play(model: Model, steps: Iterable[Step], outcomes: Counter[tuple[str, str]]
         done.append(timed)
         before = model.world
         code = model.attempt(timed.sender, timed.action, timed.after)
+        done[-1] = replace(timed, refused=None if code == "ok" else code)
         outcomes[type(timed.action).__name__, code] += 1
         for landmark in set(find_landmarks(model, before, timed, code)):
             outcomes[REACHED, landmark] += 1
@@ -180,7 +182,7 @@ def shorten(steps: Sequence[Step], fails: Callable[[Sequence[Step]], bool]) -> l
 # --- how every story begins -----------------------------------------------------------------------------------------
 
 # Small money must move these markets: a few coins of skew cost, rates reach their cap in hours, windows are soon full.
-LIVELY = {
+LIVELY: dict[str, Any] = {
     "funding_velocity": 10 * W,
     "funding_cap": W // 50,
     "oi_lower": 150_000 * W,
@@ -191,7 +193,7 @@ LIVELY_RISK = replace(
     RISK,
     phase_in=1_800,
     redemption_delay=60,
-    redemption_window=4_000,
+    redemption_window=20_000,
     lock_ratio=500,
     debt_cap=50 * W,
     equity_tiers=(EquityTier(0, 20 * W), EquityTier(6_000 * W, 10 * W), EquityTier(20_000 * W, 4 * W)),
@@ -209,7 +211,7 @@ def opening() -> list[Timed]:
         Timed(RISK.phase_in, "admin", SetMarket(BTC, LIVELY_BTC)),  # when the shorter phase-in has been phased in
         Timed(1, "admin", SetMarket(ETH, LIVELY_ETH)),
         Timed(1, "poster", Push((BTC, ETH, RATE_FEED), START_ANSWERS)),
-        Timed(1, "lender", DepositToPool(15_000 * DOLLAR)),
+        Timed(1, "lender", DepositToPool(12_000 * DOLLAR)),
         Timed(1, "treasury", FundInsurance(500 * DOLLAR)),
     ]
     for number, owner in enumerate(OWNERS):

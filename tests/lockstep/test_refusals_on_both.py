@@ -16,7 +16,7 @@ from eth_utils import keccak
 from contracts_py.compile import Artifact
 from contracts_py.errors import Reverted
 from contracts_py.keys import address_of
-from oracle.feeds import Push, SetFeed, SetRateFeed, get_round_data
+from oracle.feeds import Feed, Push, SetFeed, SetRateFeed, get_round_data
 from protocol import actions
 from protocol.actions import (
     AcceptAdmin,
@@ -59,7 +59,7 @@ DOLLAR = 10**6
 BORROWER, TRADER, LIQUIDATOR = (account_id(address_of(name)) for name in ("borrower", "trader", "liquidator"))
 MARKET = market_params(BTC)
 TIGHT = (MarginBracket(0, W // 25, W // 10),)
-FREE = {"maker_fee": 0, "taker_fee": 0, "funding_velocity": 0}
+FREE: dict[str, Any] = {"maker_fee": 0, "taker_fee": 0, "funding_velocity": 0}
 LIQUIDATABLE, CALLABLE = 7_170, 7_200  # prices at which ``long_of_one`` stands so
 
 TOLD: dict[str, Story] = {}
@@ -730,6 +730,7 @@ def test_a_token_that_takes_a_fee_is_refused_by_the_contracts(artifacts: dict[st
 def test_a_round_that_is_not_there_is_refused_by_both(twins: Twins) -> None:
     """ORC-1: only readers of a feed ask for rounds."""
     feed, address = twins.world.oracle.feeds[BTC], twins.chain.deployment.feeds[BTC]
+    assert isinstance(feed, Feed)
     with pytest.raises(UnknownRound):
         get_round_data(feed, feed.latest_round + 1)
     data = keccak(text="getRoundData(uint80)")[:4] + encode(["uint80"], [feed.latest_round + 1])

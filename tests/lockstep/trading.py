@@ -18,7 +18,7 @@ from protocol.actions import (
 )
 from protocol.env import Env
 from protocol.margin import compute_health
-from protocol.state import NO_POSITION, State, account_id
+from protocol.state import NO_POSITION, Account, State, account_id
 from protocol.trading import NO_LIMIT
 from protocol.units import W
 from protocol.views import compute_max_size, compute_withdrawable
@@ -141,7 +141,7 @@ def resolve_trade(world: World, env: Env, step: Step) -> tuple[str, Trade]:
 
 def pick_market(state: State, account: int, step: Step) -> int:
     """A market, mostly the one an isolated account may trade; now and then one that is not listed."""
-    found = state.accounts.get(account)
+    found: Account | None = state.accounts.get(account)
     if found is not None and found.isolated and step.how % 13:
         return found.isolated - 1
     return step.which % (len(state.markets) + (1 if step.how % 37 == 0 else 0))

@@ -15,10 +15,13 @@ from oracle.feeds import (
     FeedHub,
     FeedSet,
     Push,
+    RateFeed,
+    RateFeedSet,
     Round,
     RoundData,
     RoundPushed,
     SetFeed,
+    SetRateFeed,
     apply_oracle,
     get_round_data,
     latest_round_data,
@@ -31,7 +34,7 @@ NOW = 1_600_000_000
 HOUR = 3_600
 
 
-def hub_of(*feeds: Feed) -> FeedHub:
+def hub_of(*feeds: Feed | RateFeed) -> FeedHub:
     """A hub with feeds."""
     return FeedHub(ADMIN, POSTER, feeds)
 
@@ -40,6 +43,13 @@ def feed_of(*answers: int, decimals: int = 8, max_age: int = HOUR) -> Feed:
     """A feed with one round a second."""
     rounds = tuple(Round(answer, NOW + i) for i, answer in enumerate(answers, start=1))
     return Feed(decimals, max_age, len(rounds), rounds)
+
+
+def push_feed(hub: FeedHub, feed: int) -> Feed:
+    """A feed of the hub that has rounds."""
+    found = hub.feeds[feed]
+    assert isinstance(found, Feed)
+    return found
 
 
 def outcome_of(hub: FeedHub, sender: int, action: Any, now: int = NOW) -> str:
@@ -64,7 +74,7 @@ def test_a_feed_is_created_empty_and_the_next_one_after_it() -> None:
     assert hub == hub_of(Feed(8, HOUR, 0, ()))
     assert outcome_of(hub, ADMIN, SetFeed(2, 8, HOUR)) == "oracle/unknown-feed"
     hub, _ = apply_oracle(hub, NOW, ADMIN, SetFeed(1, 18, 60))
-    assert [feed.decimals for feed in hub.feeds] == [8, 18]
+    assert [push_feed(hub, feed).decimals for feed in (0, 1)] == [8, 18]
 
 
 def test_a_new_staleness_limit_keeps_the_rounds() -> None:
@@ -125,6 +135,75 @@ def test_a_configuration_is_checked_in_order() -> None:
     assert outcome_of(hub, ADMIN, SetFeed(0, 9, HOUR)) == "oracle/config"
 
 
+# --- rate feeds: ORC-7 ----------------------------------------------------------------------------------------------
+
+
+def mixed_hub() -> FeedHub:
+    """Two push feeds and their product."""
+    return hub_of(feed_of(200), feed_of(3), RateFeed(1, 0))
+
+
+def test_a_rate_feed_is_created_over_two_push_feeds() -> None:
+    """ORC-7: the next id, one event, everything else as it was; both legs may be one feed."""
+    hub = hub_of(feed_of(200), feed_of(3))
+    after, events = apply_oracle(hub, NOW, ADMIN, SetRateFeed(2, 1, 0))
+    assert events == (RateFeedSet(2, 1, 0),)
+    assert after == mixed_hub()
+    squared, events = apply_oracle(after, NOW, ADMIN, SetRateFeed(3, 0, 0))
+    assert events == (RateFeedSet(3, 0, 0),)
+    assert squared.feeds == (*after.feeds, RateFeed(0, 0))
+    run_on, _ = apply_oracle(squared, NOW, ADMIN, SetFeed(4, 8, HOUR))
+    assert run_on.feeds[4] == feed_of()
+
+
+@pytest.mark.parametrize(
+    ("sender", "feed", "rate", "underlying", "code"),
+    [
+        (ADMIN, 3, 1, 0, "ok"),
+        (POSTER, 3, 1, 0, "role/not-admin"),
+        (STRANGER, 3, 1, 0, "role/not-admin"),
+        # It never changes, and an id is never skipped.
+        (ADMIN, 2, 1, 0, "oracle/unknown-feed"),
+        (ADMIN, 0, 1, 0, "oracle/unknown-feed"),
+        (ADMIN, 4, 1, 0, "oracle/unknown-feed"),
+        (ADMIN, 2**256 - 1, 1, 0, "oracle/unknown-feed"),
+        # Legs exist and are push feeds: no products of products, not even its own.
+        (ADMIN, 3, 2, 0, "oracle/config"),
+        (ADMIN, 3, 0, 2, "oracle/config"),
+        (ADMIN, 3, 3, 0, "oracle/config"),
+        (ADMIN, 3, 0, 3, "oracle/config"),
+        (ADMIN, 3, 2**256 - 1, 0, "oracle/config"),
+        # In this order.
+        (POSTER, 4, 2, 2, "role/not-admin"),
+        (ADMIN, 4, 2, 2, "oracle/unknown-feed"),
+    ],
+)
+def test_a_rate_feed_needs_the_admin_the_next_id_and_two_push_feeds(
+    sender: int, feed: int, rate: int, underlying: int, code: str
+) -> None:
+    """ORC-7, S8."""
+    assert outcome_of(mixed_hub(), sender, SetRateFeed(feed, rate, underlying)) == code
+
+
+def test_rate_feeds_count_among_the_64() -> None:
+    """ORC-7, S7: the last id is 63 for both kinds."""
+    assert outcome_of(hub_of(*[feed_of()] * 63), ADMIN, SetRateFeed(63, 0, 1)) == "ok"
+    assert outcome_of(hub_of(*[feed_of()] * 64), ADMIN, SetRateFeed(64, 0, 1)) == "oracle/unknown-feed"
+    full = hub_of(*[feed_of()] * 62, RateFeed(0, 1), RateFeed(0, 1))
+    assert outcome_of(full, ADMIN, SetFeed(64, 8, HOUR)) == "oracle/unknown-feed"
+
+
+def test_a_rate_feed_has_no_rounds_and_never_becomes_a_push_feed() -> None:
+    """ORC-7, ORC-4, ORC-5: it is pushed by pushing its legs."""
+    hub = mixed_hub()
+    assert outcome_of(hub, POSTER, Push((2,), (1,))) == "oracle/unknown-feed"
+    assert outcome_of(hub, POSTER, Push((0, 2), (1, 1))) == "oracle/unknown-feed"
+    for decimals in (0, 8, 18):
+        assert outcome_of(hub, ADMIN, SetFeed(2, decimals, HOUR)) == "oracle/config"
+    after, _ = apply_oracle(hub, NOW, POSTER, Push((0, 1), (7, 8)))
+    assert after.feeds[2] == RateFeed(1, 0)
+
+
 # --- pushing: ORC-4 -------------------------------------------------------------------------------------------------
 
 
@@ -133,17 +212,17 @@ def test_a_push_appends_one_round_for_each_feed_named() -> None:
     hub = hub_of(feed_of(), feed_of(5, 6), feed_of(7))
     after, events = apply_oracle(hub, NOW + 9, POSTER, Push((0, 1), (10, -11)))
     assert events == (RoundPushed(0, 1, 10, NOW + 9), RoundPushed(1, 3, -11, NOW + 9))
-    assert after.feeds[0].rounds == (Round(10, NOW + 9),)
-    assert after.feeds[1].rounds[-1] == Round(-11, NOW + 9)
+    assert push_feed(after, 0).rounds == (Round(10, NOW + 9),)
+    assert push_feed(after, 1).rounds[-1] == Round(-11, NOW + 9)
     assert after.feeds[2] == hub.feeds[2]
-    assert [feed.latest_round for feed in after.feeds] == [1, 3, 1]
+    assert [push_feed(after, feed).latest_round for feed in range(3)] == [1, 3, 1]
 
 
 @pytest.mark.parametrize("answer", [0, -1, 1, 2**127 - 1, -(2**127)])
 def test_any_answer_that_can_be_stored_is_accepted(answer: int) -> None:
     """ORC-4, O5: a feed can fail; readers guard."""
     after, _ = apply_oracle(hub_of(feed_of()), NOW, POSTER, Push((0,), (answer,)))
-    assert after.feeds[0].rounds[0].answer == answer
+    assert push_feed(after, 0).rounds[0].answer == answer
 
 
 @pytest.mark.parametrize("answer", [2**127, -(2**127) - 1, 2**255 - 1, -(2**255)])
@@ -246,8 +325,8 @@ def test_every_answer_ever_pushed_can_be_read(pushes: list[dict[int, int]]) -> N
         for feed in feeds:
             expected[feed].append(Round(answers[feed], NOW + second))
     for feed, rounds in expected.items():
-        assert hub.feeds[feed].rounds == tuple(rounds[-HISTORY:])
-        assert hub.feeds[feed].latest_round == len(rounds)
+        assert push_feed(hub, feed).rounds == tuple(rounds[-HISTORY:])
+        assert push_feed(hub, feed).latest_round == len(rounds)
 
 
 def test_a_hub_is_compared_with_its_rounds() -> None:
@@ -262,8 +341,7 @@ def test_a_feed_remembers_its_last_rounds_and_keeps_counting() -> None:
     hub = hub_of(feed_of())
     for number in range(1, HISTORY + 2):
         hub, _ = apply_oracle(hub, NOW + number, POSTER, Push((0,), (number,)))
-    feed = hub.feeds[0]
-    assert isinstance(feed, Feed)
+    feed = push_feed(hub, 0)
     assert (feed.latest_round, len(feed.rounds)) == (HISTORY + 1, HISTORY)
     assert [get_round_data(feed, number).answer for number in (2, HISTORY + 1)] == [2, HISTORY + 1]
     for number in (0, 1, HISTORY + 2):

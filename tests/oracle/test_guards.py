@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.feeds import Feed, FeedHub, Round
-from oracle.guards import get_quote, get_quotes, is_stale
+from oracle.feeds import Feed, FeedHub, RateFeed, Round
+from oracle.guards import get_quote, get_quotes, is_stale, multiply_quotes
 from protocol.env import NO_QUOTE, Quote, Status
 from protocol.units import PRICE_LIMIT, W
 
@@ -112,3 +112,101 @@ def test_a_quote_has_a_price_exactly_when_the_answer_is_usable(answer: int, deci
     assert bool(quote.status & Status.NON_POSITIVE) == (answer <= 0)
     assert bool(quote.status & Status.OUT_OF_BOUNDS) == (exact >= PRICE_LIMIT)
     assert not quote.status & Status.UNAVAILABLE
+
+
+# --- rate feeds: ORC-7 ----------------------------------------------------------------------------------------------
+
+ONE = Quote(W, 0)
+
+
+@pytest.mark.parametrize(
+    ("rate", "underlying", "price"),
+    [
+        (W, 200 * W, 200 * W),
+        (W * 11 // 10, 200 * W, 220 * W),
+        # Rounded down: 1.1 times a wei is a wei, and times 9 and 10 wei 9 and 11.
+        (W * 11 // 10, 1, 1),
+        (W * 11 // 10, 9, 9),
+        (W * 11 // 10, 10, 11),
+        (W - 1, W, W - 1),
+        (W - 1, W + 1, W - 1),
+        (W + 1, W + 1, W + 2),
+        (PRICE_LIMIT - 1, W, PRICE_LIMIT - 1),
+    ],
+)
+def test_a_rate_feed_is_the_product_of_two_prices_rounded_down(rate: int, underlying: int, price: int) -> None:
+    """ORC-7, T6: at scale W, one division, in favour of who lends on it; the legs are interchangeable."""
+    assert multiply_quotes(Quote(rate, 0), Quote(underlying, 0)) == Quote(price, 0)
+    assert multiply_quotes(Quote(underlying, 0), Quote(rate, 0)) == Quote(price, 0)
+
+
+@pytest.mark.parametrize(
+    ("rate", "underlying", "expected"),
+    [
+        # A product below a wei counts as none.
+        (W - 1, 1, Quote(0, int(Status.NON_POSITIVE))),
+        (1, W - 1, Quote(0, int(Status.NON_POSITIVE))),
+        (1, W, Quote(1, 0)),
+        # One that cannot be stored counts as none, from 2^96 on.
+        (PRICE_LIMIT - 1, W + 1, Quote(0, int(Status.OUT_OF_BOUNDS))),
+        (PRICE_LIMIT // 2, 2 * W, Quote(0, int(Status.OUT_OF_BOUNDS))),
+        (PRICE_LIMIT // 2, 2 * W - 1, Quote(PRICE_LIMIT - 1 - PRICE_LIMIT // 2 // W, 0)),
+        (PRICE_LIMIT - 1, PRICE_LIMIT - 1, Quote(0, int(Status.OUT_OF_BOUNDS))),
+    ],
+)
+def test_a_product_has_the_range_of_a_price(rate: int, underlying: int, expected: Quote) -> None:
+    """ORC-7, O5, T9: both borders at -1, 0 and +1."""
+    assert multiply_quotes(Quote(rate, 0), Quote(underlying, 0)) == expected
+
+
+@pytest.mark.parametrize("status", [1, 4, 5, 64, 68, 8192, 0])
+def test_whatever_is_wrong_with_either_leg_is_wrong_with_the_product(status: int) -> None:
+    """ORC-7, ORC-2: statuses are united; a leg without a price leaves a product of 0, which is not positive."""
+    priced = status in {0, STALE}
+    faulty = Quote(2 * W if priced else 0, status)
+    expected = Quote(2 * W, status) if priced else Quote(0, status | int(Status.NON_POSITIVE))
+    assert multiply_quotes(ONE, faulty) == multiply_quotes(faulty, ONE) == expected
+    late = Quote(W, STALE)
+    assert multiply_quotes(late, faulty).status == expected.status | STALE
+
+
+def test_quotes_of_rate_feeds_stand_among_the_others() -> None:
+    """ORC-7, ORC-6: by id, from the legs' quotes of the same second, each leg with its own staleness."""
+    hub = FeedHub(
+        1,
+        2,
+        (
+            feed_of(200 * 10**8),
+            feed_of(11 * W // 10, decimals=18, updated_at=NOW - HOUR),
+            RateFeed(rate=1, underlying=0),
+            feed_of(3 * 10**8),
+            RateFeed(rate=0, underlying=0),
+            RateFeed(rate=1, underlying=3),
+        ),
+    )
+    fresh = get_quotes(hub, NOW)
+    assert [quote.price for quote in fresh] == [200 * W, 11 * W // 10, 220 * W, 3 * W, 40_000 * W, 33 * W // 10]
+    assert all(quote.status == 0 for quote in fresh)
+    later = get_quotes(hub, NOW + 1)
+    assert [quote.status for quote in later] == [0, STALE, STALE, 0, 0, STALE]
+    assert [quote.price for quote in later] == [quote.price for quote in fresh]
+
+
+def test_a_rate_feed_over_an_empty_feed_has_no_price() -> None:
+    """ORC-7, ORC-2: unavailable, and not positive either."""
+    hub = FeedHub(1, 2, (feed_of(10**8), feed_of(), RateFeed(1, 0), RateFeed(0, 1)))
+    missing = Quote(0, int(Status.UNAVAILABLE | Status.NON_POSITIVE))
+    assert get_quotes(hub, NOW)[2:] == (missing, missing)
+
+
+@given(st.integers(0, 2**100), st.integers(0, 2**100), st.sampled_from((0, 4)), st.sampled_from((0, 4)))
+def test_a_product_never_exceeds_the_exact_one(rate: int, underlying: int, one: int, other: int) -> None:
+    """ORC-7: less than a wei below it, and nothing outside the range of a price."""
+    quote = multiply_quotes(Quote(rate, one), Quote(underlying, other))
+    exact = rate * underlying
+    if W <= exact < PRICE_LIMIT * W:
+        assert 0 <= exact - quote.price * W < W
+        assert quote.status == one | other
+    else:
+        assert quote.price == 0
+        assert quote.status & ~(one | other) in {Status.NON_POSITIVE, Status.OUT_OF_BOUNDS}

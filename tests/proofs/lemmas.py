@@ -121,6 +121,18 @@ def refute(claim: Claim) -> None:
     raise AssertionError("nothing breaks the negative control")
 
 
+def reaches(computation: Claim, magnitude: int) -> bool:
+    """Whether a sum or product of a computation can be this large, or as far below zero."""
+    for run, _ in explore(lambda values: computation(values) is not values):
+        run.solver.set("rlimit", EFFORT)
+        for step in run.steps:
+            answer = run.solver.check(z3.Or(step >= magnitude, step <= -magnitude))
+            assert answer != z3.unknown, f"not decided on path {run.turns}: {run.solver.reason_unknown()}"
+            if answer == z3.sat:
+                return True
+    return False
+
+
 def example(run: Run) -> dict[str, int]:
     """The unknowns of the model that z3 has just found."""
     model = run.solver.model()

@@ -85,7 +85,7 @@ class Integer:
         return current().divide(self.term, term_of(other))
 
     def __rfloordiv__(self, other: int) -> Integer:
-        return current().divide(z3.IntVal(other), self.term)
+        return current().divide(term_of(other), self.term)
 
     def __lt__(self, other: int | Integer) -> Truth:
         return Truth(self.term < term_of(other))
@@ -112,25 +112,27 @@ class Integer:
 class Run:
     """One way through the code: what is assumed on it, and the turns that lead there."""
 
-    def __init__(self, turns: list[bool]) -> None:
+    def __init__(self, turns: list[bool], context: Any) -> None:
+        self.context = context
         self.turns = turns
         self.taken = 0
         self.untried: list[list[bool]] = []
         self.names: dict[str, Any] = {}
         self.steps: list[Any] = []  # every sum and product computed
-        self.solver = z3.Solver()
+        self.solver = z3.Solver(ctx=context)
         self.solver.set("rlimit", BRANCH_EFFORT)
+        self.witness: Any = None  # values that lead down this path, if known
 
     def integer(self, name: str, low: Any, high: Any) -> Any:
         """A new unknown of the claim."""
         assert name not in self.names
-        unknown = self.names[name] = z3.Int(name)
-        self.solver.add(term_of(low) <= unknown, unknown <= term_of(high))
+        unknown = self.names[name] = z3.Int(name, self.context)
+        self.narrow(z3.And(term_of(low) <= unknown, unknown <= term_of(high)))
         return Integer(unknown)
 
     def assume(self, condition: Any) -> None:
         """Leave out the values for which a condition does not hold."""
-        self.solver.add(claim_term(condition))
+        self.narrow(claim_term(condition))
 
     def note(self, term: Any) -> Integer:
         """Remember a result, for proofs about widths."""
@@ -139,10 +141,11 @@ class Run:
 
     def divide(self, numerator: Any, denominator: Any) -> Integer:
         """The quotient rounded toward minus infinity, as Python's; the denominator must be positive on this path."""
-        if self.solver.check(denominator <= 0) != z3.unsat:
+        if self.can(denominator <= 0):
             raise ZeroDivisionError(f"{denominator} may be zero or negative")
-        quotient = z3.FreshInt("quotient")
-        self.solver.add(denominator * quotient <= numerator, numerator < denominator * quotient + denominator)
+        quotient = z3.FreshInt("quotient", self.context)
+        product = denominator * quotient
+        self.narrow(z3.And(product <= numerator, numerator < product + denominator))
         return Integer(quotient)
 
     def decide(self, condition: Any) -> bool:
@@ -150,15 +153,31 @@ class Run:
         if self.taken < len(self.turns):
             turn = self.turns[self.taken]
         else:
-            can_hold = self.solver.check(condition) != z3.unsat
-            can_fail = self.solver.check(z3.Not(condition)) != z3.unsat
-            turn = can_hold
-            if can_hold and can_fail:
+            turn = self.can(condition)
+            if turn and self.can(z3.Not(condition)):
                 self.untried.append([*self.turns, False])
             self.turns.append(turn)
         self.taken += 1
-        self.solver.add(condition if turn else z3.Not(condition))
+        self.narrow(condition if turn else z3.Not(condition))
         return turn
+
+    def narrow(self, condition: Any) -> None:
+        """Assume a condition from here on."""
+        self.solver.add(condition)
+        if self.witness is not None and not z3.is_true(self.witness.eval(condition, model_completion=True)):
+            self.witness = None
+
+    def can(self, condition: Any) -> bool:
+        """Whether a condition can hold on this path, as far as z3 can tell: if in doubt, it can."""
+        settled = z3.simplify(condition)
+        if z3.is_true(settled) or z3.is_false(settled):
+            return z3.is_true(settled)
+        if self.witness is not None and z3.is_true(self.witness.eval(condition, model_completion=True)):
+            return True
+        answer = self.solver.check(condition)
+        if answer == z3.sat:
+            self.witness = self.solver.model()
+        return bool(answer != z3.unsat)
 
 
 _running: list[Run] = []
@@ -170,12 +189,16 @@ def current() -> Run:
 
 
 def explore(claim: Claim) -> Iterator[tuple[Run, Any]]:
-    """Every path of a claim with its condition as a term; a path on which the model refuses claims nothing."""
+    """Every path of a claim with its condition as a term; a path on which the model refuses claims nothing.
+
+    Each exploration has its own z3 context, so that its answers do not depend on the ones before.
+    """
+    context = z3.Context()
     waiting: list[list[bool]] = [[]]
     for _ in range(MOST_PATHS):
         if not waiting:
             return
-        run = Run(waiting.pop())
+        run = Run(waiting.pop(), context)
         _running.append(run)
         try:
             yield run, claim_term(claim(run))
@@ -203,9 +226,9 @@ def either(*conditions: Any) -> Any:
 
 def term_of(value: int | Integer) -> Any:
     """A number as a term."""
-    return value.term if isinstance(value, Integer) else z3.IntVal(value)
+    return value.term if isinstance(value, Integer) else z3.IntVal(value, current().context)
 
 
 def claim_term(condition: Any) -> Any:
     """A condition as a term."""
-    return condition.term if isinstance(condition, Truth) else z3.BoolVal(condition)
+    return condition.term if isinstance(condition, Truth) else z3.BoolVal(condition, current().context)

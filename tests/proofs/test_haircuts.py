@@ -37,7 +37,10 @@ def test_collateral_counts_for_at_most_its_market_value_and_more_of_it_never_for
                 rows = (*rows[:2], HaircutBracket(rows[2].lower, rows[2].im_weight, rows[2].mm_weight))
             value = values.integer("value", 0, MOST_VALUE)
             more = values.integer("more", 0, MOST_VALUE)
-            (mm, im), (mm_more, im_more) = compute_haircut_values(rows, value), compute_haircut_values(rows, value + more)
+            (mm, im), (mm_more, im_more) = (
+                compute_haircut_values(rows, value),
+                compute_haircut_values(rows, value + more),
+            )
             return both(im >= 0, im <= mm, mm <= value, mm <= mm_more, mm_more <= mm + more, im <= im_more)
 
         return claim

@@ -12,6 +12,7 @@ from tests.proofs.lemmas import establish
 from tests.proofs.rows import MOST_NOTIONAL, borders, margin_rows
 from tests.proofs.symbolic import Claim, Values, both
 
+
 def test_a_wei_more_notional_never_costs_more_than_a_wei_of_margin() -> None:
     """MRG-3, T1: margins are continuous and do not fall, at every border too. Control: rates up to 2."""
 
@@ -25,6 +26,7 @@ def test_a_wei_more_notional_never_costs_more_than_a_wei_of_margin() -> None:
         return claim
 
     establish(continuous(W), control=continuous(2 * W))
+
 
 def test_margins_are_the_last_rate_less_an_exact_deduction() -> None:
     """MRG-3: with B_k = B_(k-1) + lower_k * (rate_k - rate_(k-1)), the margin is cdiv(notional * rate_k - B_k, W).
@@ -40,8 +42,7 @@ def test_margins_are_the_last_rate_less_an_exact_deduction() -> None:
             touched = [row for row in rows if row.lower < notional]
             used = rows[min(len(touched) - 1 + skipped, len(rows) - 1)]
             deduction = sum(
-                above.lower * (above.mm_rate - below.mm_rate)
-                for below, above in pairwise(rows[: rows.index(used) + 1])
+                above.lower * (above.mm_rate - below.mm_rate) for below, above in pairwise(rows[: rows.index(used) + 1])
             )
             exact = notional * used.mm_rate - deduction
             return both(exact <= margin * W, margin * W < exact + W)
@@ -49,6 +50,7 @@ def test_margins_are_the_last_rate_less_an_exact_deduction() -> None:
         return claim
 
     establish(deducted(0), control=deducted(1))
+
 
 def test_margins_are_convex_to_a_wei() -> None:
     """MRG-3, T2: halfway between two notionals a margin is at most a wei above halfway. Control: rates that fall."""
@@ -70,6 +72,7 @@ def test_margins_are_convex_to_a_wei() -> None:
 
     establish(convex(margin_rows), control=convex(falling))
 
+
 def test_one_position_needs_at_least_the_margin_of_its_parts() -> None:
     """MRG-3, T2: margin(a) + margin(b) <= margin(a + b) + 1 wei. Control: without the wei."""
 
@@ -84,6 +87,7 @@ def test_one_position_needs_at_least_the_margin_of_its_parts() -> None:
 
     establish(superadditive(1), control=superadditive(0))
 
+
 def test_initial_margin_is_at_least_maintenance_margin_and_neither_is_free() -> None:
     """MRG-3, T3, I6: 1 wei <= MM <= IM <= notional for any notional of at least a wei. Control: MM = IM is not so."""
 
@@ -95,5 +99,6 @@ def test_initial_margin_is_at_least_maintenance_margin_and_neither_is_free() -> 
         return claim
 
     establish(ordered(0), control=ordered(1))
+
 
 __all__ = ["either"]

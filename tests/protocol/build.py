@@ -334,7 +334,12 @@ def read_records(state: State) -> dict[tuple[str, int, int], Any]:
     for owner, stake in state.stakes.items():
         found["stake", owner, 0] = astuple(stake)
     found["ledger", 0, 0] = astuple(state.ledger)
-    found["risk", 0, 0] = (state.risk, state.risk_phase.until, state.risk_phase.keeper_reserve, state.risk_phase.phase_in)
+    found["risk", 0, 0] = (
+        state.risk,
+        state.risk_phase.until,
+        state.risk_phase.keeper_reserve,
+        state.risk_phase.phase_in,
+    )
     found["paused", 0, 0] = (state.opening_paused,)
     found["roles", 0, 0] = astuple(state.roles)
     return found

@@ -26,11 +26,8 @@ from tests.protocol.build import (
     state_with,
     with_risk,
 )
+from tests.protocol.strategies import PRICES, SIGNED_SIZES
 from tests.twins import RISK
-
-SIZES = st.integers(1, 10**6 * W) | st.integers(1, 100)
-SIGNED_SIZES = SIZES | SIZES.map(lambda size: -size)
-PRICES = st.integers(1, 10**6 * W) | st.integers(1, 100)
 
 
 def measured(raw: int, mm: int, im: int | None = None, margin: int = 100 * W, reserve: int = 10 * W) -> Health:

@@ -10,29 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.collateral import compute_haircut_values, compute_haircuts_in_force, compute_token_value
-from protocol.configuration import check_collateral
 from protocol.params import HaircutBracket
 from protocol.state import CollateralPhase
 from protocol.units import PRICE_LIMIT, UNITS_LIMIT, W
-from tests.twins import RISK, weth_params
+from tests.protocol.strategies import haircut_rows
+from tests.twins import weth_params
 
 ROWS = weth_params().brackets  # 90 and 85 % to 1 M, 80 and 70 % to 5 M, 50 and 40 % beyond
 VALUES = st.one_of(
     st.integers(0, 10**7 * W),
     st.builds(lambda border, step: border * 10**6 * W + step, st.sampled_from((1, 5)), st.integers(-3, 3)),
 )
-
-
-@st.composite
-def haircut_rows(draw: st.DrawFn) -> tuple[HaircutBracket, ...]:
-    """Any brackets that pass the checks, to the wei."""
-    count = draw(st.integers(1, 8))
-    lowers = [0, *sorted(draw(st.lists(st.integers(1, 10**25), min_size=count - 1, max_size=count - 1, unique=True)))]
-    mm = sorted(draw(st.lists(st.integers(0, W * 95 // 100), min_size=count, max_size=count)), reverse=True)
-    im = sorted(draw(st.lists(st.integers(0, W * 95 // 100), min_size=count, max_size=count)), reverse=True)
-    rows = tuple(HaircutBracket(low, a, min(a, b)) for low, a, b in zip(lowers, mm, im, strict=True))
-    check_collateral(RISK, replace(weth_params(), brackets=rows))
-    return rows
 
 
 def exact_value(rows: tuple[HaircutBracket, ...], value: int, name: str) -> Fraction:

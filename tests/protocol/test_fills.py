@@ -343,9 +343,7 @@ def test_a_fee_in_parts_is_never_less(skew: int, a: int, b: int, short: bool, pr
         (at(5, 40, 3), at(-5, -40, 3), (-5, 5, -80, -30)),
     ],
 )
-def test_totals_move_by_the_difference(
-    before: Position, after: Position, totals: tuple[int, int, int, int]
-) -> None:
+def test_totals_move_by_the_difference(before: Position, after: Position, totals: tuple[int, int, int, int]) -> None:
     """FIL-4: long and short open interest, cost, and size times entry index."""
     market = DraftMarket(replace(EMPTY_MARKET, long_oi=100, short_oi=200, cost=300, index_cost=400))
     move_totals(market, before, after)
@@ -353,9 +351,7 @@ def test_totals_move_by_the_difference(
     assert moved == totals
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 3), st.integers(-(10**6), 10**6), st.integers(-9, 9)), max_size=20), PRICES
-)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(-(10**6), 10**6), st.integers(-9, 9)), max_size=20), PRICES)
 def test_market_totals_are_the_sums_of_positions(moves: list[tuple[int, int, int]], price: int) -> None:
     """FIL-4, C5, C6, B12: they follow every change of every position, exactly, and end at 0."""
     positions = [at(0, 0)] * 4
@@ -479,11 +475,15 @@ def test_what_is_left_when_a_market_empties_goes_to_the_pool() -> None:
     # With somebody left on the other side it stays.
     both = {ACCOUNT: holding(10**5 * W, positions={BTC: opened(2 * W, BTC_PRICE)})}
     both[OTHER] = holding(10**5 * W, positions={BTC: opened(-2 * W, BTC_PRICE)})
-    state = state_with(both, pool=10**6 * W)
-    state = replace(state, markets=(replace(state.markets[BTC], impact=5 * W), *state.markets[1:]))
-    draft = Draft(state)
+    draft = Draft(state_with(both, pool=10**6 * W, impact={BTC: 5 * W}))
     fill(draft, draft.account(ACCOUNT), BTC, -2 * W, BTC_PRICE, env())
     assert draft.market(BTC).impact == 5 * W + 1_600 * W // 1_000
+    # An even market is not an empty one.
+    both[OTHER] = holding(10**5 * W, positions={BTC: opened(-W, BTC_PRICE)})
+    draft = Draft(state_with(both, pool=10**6 * W, impact={BTC: 5 * W}))
+    fill(draft, draft.account(ACCOUNT), BTC, -W, BTC_PRICE, env())
+    assert draft.market(BTC).skew == 0
+    assert draft.market(BTC).impact == 5 * W - 360 * W // 1_000
     # A debt to traders comes before the pool.
     owing = trader(2 * W, impact=5 * W)
     draft = Draft(replace(owing, ledger=replace(owing.ledger, pool=0, deficit=100 * W)))
@@ -498,9 +498,7 @@ def test_a_profit_beyond_the_pool_is_booked_in_full(pnl_price: int, pool: int, d
     """FIL-7, LED-2, B9: a close is never refused because the pool is empty; the rest is deficit."""
     start = trader(W, cash=0)
     params = replace(MARKET, maker_fee=0, rebate_ratio=0)
-    state = replace(
-        start, ledger=replace(start.ledger, pool=100 * W), market_params=(params, *start.market_params[1:])
-    )
+    state = replace(start, ledger=replace(start.ledger, pool=100 * W), market_params=(params, *start.market_params[1:]))
     draft = Draft(state)
     account = draft.account(ACCOUNT)
     fill(draft, account, BTC, -W, pnl_price * W, env())

@@ -40,7 +40,7 @@ def market(rate: int = 0, velocity: int = 0, limit: int = 0, index: int = 0, ske
 def integrate(rate: int, velocity: int, limit: int, elapsed: int) -> tuple[Fraction, Fraction]:
     """The rate over time as a broken line: its area, in rate times days, and its end; exact fractions."""
     start, speed, stop = Fraction(rate, DAY), Fraction(velocity, DAY), Fraction(limit, DAY)
-    bend = min((stop - start) / speed, elapsed) if speed else Fraction(elapsed)
+    bend = min((stop - start) / speed, Fraction(elapsed)) if speed else Fraction(elapsed)
     end = start + speed * bend
     return ((start + end) / 2 * bend + end * (elapsed - bend)) / (DAY * W), end * DAY
 
@@ -241,7 +241,8 @@ def test_rate_and_velocity_stay_within_their_caps(skew: int, more: int, rate: in
 
 
 @pytest.mark.parametrize(
-    ("rate", "kept"), [(CAP, CAP), (CAP + 1, CAP), (CAP - 1, CAP - 1), (-CAP, -CAP), (-CAP - 1, -CAP), (1 - CAP, 1 - CAP)]
+    ("rate", "kept"),
+    [(CAP, CAP), (CAP + 1, CAP), (CAP - 1, CAP - 1), (-CAP, -CAP), (-CAP - 1, -CAP), (1 - CAP, 1 - CAP)],
 )
 def test_a_rate_beyond_the_cap_in_force_is_cut_to_it(rate: int, kept: int) -> None:
     """FUN-4, F4: a lowered cap binds at once."""
@@ -286,7 +287,9 @@ def test_owed_is_rounded_up_against_the_account(size: int, entry: int, index: in
 
 
 @given(
-    st.lists(st.tuples(st.integers(-(10**22), 10**22) | st.integers(-5, 5), st.integers(-(10**22), 10**22)), max_size=6),
+    st.lists(
+        st.tuples(st.integers(-(10**22), 10**22) | st.integers(-5, 5), st.integers(-(10**22), 10**22)), max_size=6
+    ),
     st.integers(-(10**22), 10**22) | st.integers(-5, 5),
 )
 def test_the_pool_receives_what_it_pays_and_the_fractions(positions: list[tuple[int, int]], index: int) -> None:

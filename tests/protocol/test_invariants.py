@@ -11,7 +11,7 @@ import pytest
 from crossmargin.replay.books import Books
 from protocol import invariants
 from protocol.errors import InvariantBroken, Refusal
-from protocol.events import AccountUpdated, CollateralUpdated, LedgerUpdated, SharesUpdated, TokenUpdated
+from protocol.events import AccountUpdated, CollateralUpdated, LedgerUpdated, StakeUpdated, TokenUpdated
 from protocol.invariants import (
     check_all,
     check_collateral_units,
@@ -19,10 +19,11 @@ from protocol.invariants import (
     check_market_totals,
     check_money,
     check_records,
-    check_shares,
+    check_stakes,
+    check_windows,
 )
 from protocol.records import Table
-from protocol.state import Account, Market, Position, State, Token, genesis
+from protocol.state import EMPTY_MARKET, Account, Position, Stake, State, Token, Window, genesis
 from protocol.units import W
 from tests.protocol.build import (
     ACCOUNT,
@@ -32,11 +33,14 @@ from tests.protocol.build import (
     ETH_PRICE,
     KEEPER,
     LENDER,
+    MARKETS,
     STRANGER,
     WETH,
     holding,
     opened,
     state_with,
+    sum_market,
+    with_market,
 )
 
 CHECKS = (
@@ -44,20 +48,31 @@ CHECKS = (
     check_collateral_units,
     check_market_totals,
     check_ledger_signs,
-    check_shares,
+    check_stakes,
     check_records,
+    check_windows,
 )
 DEBTOR = ACCOUNT + 1
+ISOLATED = ACCOUNT + 2
 
 
 def sound() -> State:
     """A state with something of everything, a debtor among it."""
     accounts = {
-        ACCOUNT: holding(5 * W, {WETH: 7}, {BTC: opened(W, BTC_PRICE), ETH: opened(-W, ETH_PRICE)}),
+        ACCOUNT: holding(5 * W, {WETH: 7}, {BTC: opened(W, BTC_PRICE, 5), ETH: opened(-W, ETH_PRICE, 7)}),
         KEEPER: holding(3 * W, {}, {BTC: opened(-W // 2, BTC_PRICE)}),
         DEBTOR: holding(-2 * W, {WETH: 3}),
+        ISOLATED: holding(W, {}, {ETH: opened(W, ETH_PRICE)}, isolated=ETH + 1),
     }
-    return state_with(accounts, pool=9 * W, insurance=W, shares={LENDER: 6, STRANGER: 4}, inventory={WETH: 2})
+    state = state_with(
+        accounts,
+        pool=9 * W,
+        insurance=W,
+        stakes={LENDER: Stake(6, 6, 9), STRANGER: 4},
+        inventory={WETH: 2},
+        impact={BTC: 2 * W},
+    )
+    return replace(state, windows=(Window(9, ((3, 0), (7, 4), (34, 8))), state.windows[ETH]))
 
 
 def with_account(state: State, key: int, account: Account) -> State:
@@ -75,14 +90,8 @@ def with_token(state: State, token: int, record: Token) -> State:
     return replace(state, tokens=(*state.tokens[:token], record, *state.tokens[token + 1 :]))
 
 
-def with_market(state: State, market: int, **changes: int) -> State:
-    """A state with one market's totals changed."""
-    totals = replace(state.markets[market], **changes)
-    return replace(state, markets=(*state.markets[:market], totals, *state.markets[market + 1 :]))
-
-
 def test_sound_states_pass() -> None:
-    """C1, C5, C7, P5, R1: a busy state and an empty one."""
+    """C1, C5, C6, C7, P5, P6, R1, W1, M10: a busy state and an empty one."""
     check_all(sound())
     check_all(genesis(1, 2, 3))
 
@@ -99,13 +108,11 @@ def positions(*entries: tuple[int, Position]) -> Callable[[State], State]:
     def change(state: State) -> State:
         listed = dict(entries)
         accounts = {**state.accounts, ACCOUNT: replace(state.accounts[ACCOUNT], positions=listed)}
-        markets = []
-        for market in range(len(state.markets)):
-            held = [a.positions[market] for a in accounts.values() if market in a.positions]
-            markets.append(
-                Market(sum(max(p.size, 0) for p in held), sum(max(-p.size, 0) for p in held), sum(p.cost for p in held))
-            )
-        return replace(state, accounts=Table(accounts), markets=tuple(markets))
+        markets = tuple(
+            replace(sum_market(accounts, market), impact=totals.impact, reserved=totals.reserved)
+            for market, totals in enumerate(state.markets)
+        )
+        return replace(state, accounts=Table(accounts), markets=markets)
 
     return change
 
@@ -128,6 +135,11 @@ def collateral(*entries: tuple[int, int]) -> Callable[[State], State]:
     return change
 
 
+def windows(total: int, *entries: tuple[int, int]) -> Callable[[State], State]:
+    """A market's window with these entries."""
+    return lambda state: replace(state, windows=(Window(total, entries), state.windows[ETH]))
+
+
 BROKEN: list[tuple[str, str, Callable[[State], State], Callable[[State], None]]] = [
     # C1 for USDC: a wei in every ledger, and a unit in the vault.
     (
@@ -137,6 +149,7 @@ BROKEN: list[tuple[str, str, Callable[[State], State], Callable[[State], None]]]
         check_money,
     ),
     ("C1", "a wei of pool", lambda s: with_ledger(s, pool=9 * W - 1), check_money),
+    ("C1", "a wei of impact", lambda s: with_market(s, BTC, impact=2 * W + 1), check_money),
     ("C1", "a wei of insurance", lambda s: with_ledger(s, insurance=W + 1), check_money),
     ("C1", "a unit of USDC", lambda s: with_token(s, 0, replace(s.tokens[0], held=s.tokens[0].held + 1)), check_money),
     (
@@ -158,13 +171,32 @@ BROKEN: list[tuple[str, str, Callable[[State], State], Callable[[State], None]]]
     # C5 and C6: each total of each market, and a market that should be empty.
     ("C5", "a wei of long size", lambda s: with_market(s, BTC, long_oi=W + 1), check_market_totals),
     ("C5", "a wei of short size", lambda s: with_market(s, BTC, short_oi=W // 2 - 1), check_market_totals),
-    ("C5", "a wei of cost", lambda s: with_market(s, ETH, cost=-200 * W + 1), check_market_totals),
+    ("C5", "a wei of cost", lambda s: with_market(s, ETH, cost=1), check_market_totals),
+    ("C5", "a wei of index cost", lambda s: with_market(s, ETH, index_cost=1 - 7 * W), check_market_totals),
     ("C5", "both sides alike", lambda s: with_market(s, BTC, long_oi=W + 1, short_oi=W // 2 + 1), check_market_totals),
     (
         "C5",
         "cost left in an empty market",
+        lambda s: replace(s, markets=(*s.markets, replace(EMPTY_MARKET, cost=1))),
+        check_market_totals,
+    ),
+    (
+        "C5",
+        "index cost left in an empty market",
+        lambda s: replace(s, markets=(*s.markets, replace(EMPTY_MARKET, index_cost=1))),
+        check_market_totals,
+    ),
+    (
+        "C6",
+        "impact left in an empty market",
+        lambda s: replace(with_ledger(s, pool=9 * W - 1), markets=(*s.markets, replace(EMPTY_MARKET, impact=1))),
+        check_market_totals,
+    ),
+    (
+        "C6",
+        "a reserve left in an empty market",
         lambda s: replace(
-            s, markets=(*s.markets, Market(0, 0, 1)), market_params=(*s.market_params, s.market_params[0])
+            with_ledger(s, reserved=s.ledger.reserved + 1), markets=(*s.markets, replace(EMPTY_MARKET, reserved=1))
         ),
         check_market_totals,
     ),
@@ -174,16 +206,27 @@ BROKEN: list[tuple[str, str, Callable[[State], State], Callable[[State], None]]]
     ("C7", "a negative deficit", lambda s: with_ledger(s, pool=9 * W - 1, deficit=-1), check_ledger_signs),
     (
         "C7",
-        "negative shares",
-        lambda s: replace(with_ledger(s, shares=-1), shares=Table({LENDER: -1})),
+        "a negative impact ledger",
+        lambda s: with_ledger(with_market(s, ETH, impact=-1), pool=9 * W + 1),
         check_ledger_signs,
     ),
+    (
+        "C7",
+        "a negative reserve",
+        lambda s: with_ledger(with_market(s, BTC, reserved=-s.markets[ETH].reserved - 1), reserved=-1),
+        check_ledger_signs,
+    ),
+    # P6.
+    ("P6", "a reserve in the ledger", lambda s: with_ledger(s, reserved=s.ledger.reserved + 1), check_ledger_signs),
+    ("P6", "a reserve in a market", lambda s: with_market(s, ETH, reserved=0), check_ledger_signs),
     ("C7", "pool and deficit", lambda s: with_ledger(s, pool=9 * W + 1, deficit=1), check_ledger_signs),
     ("C7", "a wei of debt", lambda s: with_ledger(s, trader_debt=2 * W + 1), check_ledger_signs),
     ("C7", "debt without its total", swap_debts, check_ledger_signs),
     # P5.
-    ("P5", "a share in the ledger", lambda s: with_ledger(s, shares=11), check_shares),
-    ("P5", "a share of an owner", lambda s: replace(s, shares=s.shares.put(LENDER, 7)), check_shares),
+    ("P5", "a share in the ledger", lambda s: with_ledger(s, shares=11), check_stakes),
+    ("P5", "a share of an owner", lambda s: replace(s, stakes=s.stakes.put(LENDER, Stake(7, 6, 9))), check_stakes),
+    ("P5", "a request too large", lambda s: replace(s, stakes=s.stakes.put(LENDER, Stake(6, 7, 9))), check_stakes),
+    ("P5", "a negative request", lambda s: replace(s, stakes=s.stakes.put(LENDER, Stake(6, -1, 9))), check_stakes),
     # R1: order, existence and zero entries.
     (
         "R1",
@@ -191,10 +234,30 @@ BROKEN: list[tuple[str, str, Callable[[State], State], Callable[[State], None]]]
         positions((ETH, opened(-W, ETH_PRICE)), (BTC, opened(W, BTC_PRICE))),
         check_records,
     ),
-    ("R1", "a position of no market", positions((7, Position(1, 1))), check_records),
-    ("R1", "a position of nothing", positions((BTC, Position(0, 0))), check_records),
+    ("R1", "a position of nothing", positions((BTC, Position(0, 0, 0))), check_records),
     ("R1", "collateral out of order", collateral((3, 5), (2, 5)), check_records),
     ("R1", "no units of a token", collateral((2, 0)), check_records),
+    # M10: an isolated account with something else.
+    (
+        "M10",
+        "an isolated account in another market",
+        lambda s: with_account(s, ISOLATED, replace(s.accounts[ISOLATED], isolated=BTC + 1)),
+        check_records,
+    ),
+    (
+        "M10",
+        "an isolated account with collateral",
+        lambda s: with_token(
+            with_account(s, ISOLATED, replace(s.accounts[ISOLATED], collateral={WETH: 1})), WETH, Token(13, 2)
+        ),
+        check_records,
+    ),
+    # W1: order, amounts and span.
+    ("W1", "buckets out of order", windows(9, (7, 0), (3, 4)), check_windows),
+    ("W1", "a bucket twice", windows(9, (3, 0), (3, 4)), check_windows),
+    ("W1", "amounts that do not rise", windows(9, (3, 4), (7, 4)), check_windows),
+    ("W1", "a bucket that closed nothing", windows(8, (3, 0), (34, 8)), check_windows),
+    ("W1", "a bucket that no longer counts", windows(9, (3, 0), (35, 8)), check_windows),
 ]
 
 
@@ -202,7 +265,7 @@ BROKEN: list[tuple[str, str, Callable[[State], State], Callable[[State], None]]]
 def test_a_broken_statement_is_noticed_by_its_check_alone(
     rule: str, what: str, change: Callable[[State], State], notices: Callable[[State], None]
 ) -> None:
-    """C1, C5, C6, C7, P5, R1: the smallest corruption of each record trips one check, under its id."""
+    """C1, C5, C6, C7, P5, P6, R1, W1, M10: the smallest corruption of each record trips one check, under its id."""
     state = change(sound())
     for check in CHECKS:
         if check is not notices:
@@ -213,11 +276,31 @@ def test_a_broken_statement_is_noticed_by_its_check_alone(
         check_all(state)
 
 
-def test_collateral_of_no_token_is_noticed() -> None:
-    """R1: a token that the vault does not know."""
-    account = replace(sound().accounts[ACCOUNT], collateral={WETH: 7, 2: 1})
+@pytest.mark.parametrize("listed", [{"collateral": {WETH: 7, 2: 1}}, {"positions": {7: Position(1, 1, 1)}}])
+def test_what_the_vault_does_not_know_is_noticed(listed: Any) -> None:
+    """R1: a token or a market beyond those listed."""
+    account = replace(sound().accounts[ACCOUNT], **listed)
     with pytest.raises(InvariantBroken, match="R1: account"):
         check_records(with_account(sound(), ACCOUNT, account))
+
+
+def test_negative_shares_are_noticed() -> None:
+    """C7: whatever the owners have."""
+    with pytest.raises(InvariantBroken, match=r"^C7: a ledger is negative"):
+        check_ledger_signs(with_ledger(sound(), shares=-1))
+
+
+@pytest.mark.parametrize("count", [16, 17])
+def test_more_positions_than_an_account_may_hold_are_noticed(count: int) -> None:
+    """R1, S7: sixteen are fine, one more is not."""
+    listed = {market: opened(W, BTC_PRICE) for market in range(count)}
+    state = state_with(markets=(MARKETS[BTC],) * 17)
+    state = positions(*listed.items())(with_account(state, ACCOUNT, holding(0)))
+    if count == 16:
+        check_records(state)
+    else:
+        with pytest.raises(InvariantBroken, match=r"R1: account .* too many positions"):
+            check_records(state)
 
 
 def test_every_check_is_part_of_check_all() -> None:
@@ -247,12 +330,12 @@ def test_books_that_balance_are_accepted() -> None:
     books = entered(
         AccountUpdated(1, 5 * 10**12),
         AccountUpdated(2, -2 * 10**12),
-        LedgerUpdated(4 * 10**12, 3 * 10**12, 10**12, 2 * 10**12, 9),
+        LedgerUpdated(4 * 10**12, 3 * 10**12, 10**12, 2 * 10**12, 9, 0),
         TokenUpdated(0, 9, 0),
         CollateralUpdated(1, 1, 6),
         CollateralUpdated(2, 1, 1),
         TokenUpdated(1, 10, 3),
-        SharesUpdated(1, 9),
+        StakeUpdated(1, 9, 0, 0),
     )
     assert books.cash == {1: 5 * 10**12, 2: -2 * 10**12}
     assert books.units == {(1, 1): 6, (2, 1): 1}
@@ -266,9 +349,9 @@ def test_books_that_balance_are_accepted() -> None:
     ("events", "message"),
     [
         ((AccountUpdated(1, 1),), "C1: ledgers sum to 1, USDC held is 0"),
-        ((LedgerUpdated(1, 0, 0, 0, 0),), "C1: ledgers sum to 1"),
-        ((LedgerUpdated(0, 1, 0, 0, 0),), "C1: ledgers sum to 1"),
-        ((LedgerUpdated(0, 0, 1, 0, 0),), "C1: ledgers sum to -1"),
+        ((LedgerUpdated(1, 0, 0, 0, 0, 0),), "C1: ledgers sum to 1"),
+        ((LedgerUpdated(0, 1, 0, 0, 0, 0),), "C1: ledgers sum to 1"),
+        ((LedgerUpdated(0, 0, 1, 0, 0, 0),), "C1: ledgers sum to -1"),
         ((TokenUpdated(0, 1, 0),), f"C1: ledgers sum to 0, USDC held is {10**12}"),
         ((AccountUpdated(1, 10**12 - 1), TokenUpdated(0, 1, 0)), "C1: ledgers sum to"),
         ((CollateralUpdated(1, 1, 1),), "C1: token 1: 1 owned, 0 held"),

@@ -19,6 +19,7 @@ from protocol.events import (
     AccountLiquidated,
     AccountUpdated,
     CollateralUpdated,
+    Event,
     LedgerUpdated,
     LiquidationRefused,
     MarketUpdated,
@@ -393,9 +394,7 @@ def test_a_phased_in_change_is_sized_by_the_rates_in_force() -> None:
 
 def windowed(left: int, cash: int = 2_009, window: int = 3_600, flagged_at: int = 0) -> State:
     """10 BTC a dollar short of maintenance, in a market whose window lets whole dollars through."""
-    return with_params(
-        long_of(cash, btc=10, flagged_at=flagged_at), BTC, window=window, window_notional=left * W
-    )
+    return with_params(long_of(cash, btc=10, flagged_at=flagged_at), BTC, window=window, window_notional=left * W)
 
 
 @pytest.mark.parametrize(
@@ -673,10 +672,8 @@ def test_collateral_is_not_sold_while_cash_is_positive_nor_while_a_position_is_l
     ("insurance", "pool", "paid", "deficit"),
     [(200, 0, (100, 0), 0), (100, 0, (100, 0), 0), (60, 30, (60, 30), 10), (0, 0, (0, 0), 100), (0, 500, (0, 100), 0)],
 )
-def test_bad_debt_goes_through_the_waterfall(
-    insurance: int, pool: int, paid: tuple[int, int], deficit: int
-) -> None:
-    """LIQ-7, WAT-3, L9, B42: insurance, pool, deficit: each to its balance, exactly once, in the action that makes it."""
+def test_bad_debt_goes_through_the_waterfall(insurance: int, pool: int, paid: tuple[int, int], deficit: int) -> None:
+    """LIQ-7, WAT-3, L9, B42: insurance, pool, deficit: each to its balance, once, in the action that makes it."""
     account = holding(-100 * W, positions={BTC: opened(W, BTC_PRICE)})
     risk = with_risk(fixed_reward=0, reward_ratio=0)
     state = state_with({ACCOUNT: account}, pool=pool * W, insurance=insurance * W, risk=risk)
@@ -789,9 +786,7 @@ def test_a_flag_is_checked_in_order() -> None:
     """LIQ-10: account, prices, state."""
 
     def attempt_flag(account: int = ACCOUNT, status: int = 0, cash: int = 200, flagged: int = 0) -> str:
-        return outcome_of(
-            long_of(cash, flagged_at=flagged), env(STRANGER, btc_status=status), FlagAccount(account)
-        )
+        return outcome_of(long_of(cash, flagged_at=flagged), env(STRANGER, btc_status=status), FlagAccount(account))
 
     faults: list[tuple[str, dict[str, Any]]] = [
         ("account/unknown", {"account": KEEPER}),
@@ -821,7 +816,8 @@ def test_a_batch_liquidates_each_account_by_itself() -> None:
     """LIQ-9, X9, B30, B31: the same state and events as single calls; refusals are reported and stop nothing."""
     batch = (ACCOUNT, ACCOUNT + 1, 99, ACCOUNT + 4, ACCOUNT, ACCOUNT + 3, KEEPER, ACCOUNT + 2)
     outcome = run(crowd(), keeper_env(), LiquidateMany(batch))
-    state, events, refusals = crowd(), [], []
+    events: list[Event] = []
+    state, refusals = crowd(), []
     for account in batch:
         code = outcome_of(state, keeper_env(), Liquidate(account))
         if code == "ok":
@@ -912,7 +908,7 @@ def test_an_account_of_the_largest_size_is_liquidated_in_one_call() -> None:
     markets = MARKETS[:1] * MAX_POSITIONS
     collateral = COLLATERAL * 8
     positions = {market: opened((-1) ** market * W, BTC_PRICE) for market in range(MAX_POSITIONS)}
-    held = {token: 10**14 for token in range(1, 9)}
+    held = dict.fromkeys(range(1, 9), 10**14)
     for cash, whole in ((3_000, False), (100, True), (-5_000, True)):
         account = holding(cash * W, held, positions)
         state = state_with({ACCOUNT: account}, pool=10**6 * W, markets=markets, collateral=collateral)
@@ -1097,7 +1093,7 @@ def lot_value(market: int, price: int) -> int:
 def test_a_partial_liquidation_ends_clear_whatever_it_costs(
     lots: int, short: bool, missing: int, others: int, impact: int, age: int | None
 ) -> None:
-    """LIQ-5, SIZ-1, L4: worst impact, latest reward: the account is at its buffer, and a wei of slack is not missing."""
+    """LIQ-5, SIZ-1, L4: worst impact, latest reward: the account is at its buffer, and not a wei is missing."""
     size = (-1 if short else 1) * lots * LOT
     notional = lots * 8 * W
     cash = cdiv(notional, 40) + 10 * W - 1 - cdiv(notional, 40) * missing // (4 * 10**6)

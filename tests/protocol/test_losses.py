@@ -196,9 +196,7 @@ def test_the_waterfall_ends_without_debt_and_creates_nothing(
     """WAT-1 to WAT-3, C1, L9: collateral, insurance, pool, deficit; each to its balance, the next only after it."""
     collateral = {token: held for token, held in enumerate(units, 1) if held}
     tokens = (WHOLE, replace(WHOLE, feed=BTC))
-    draft = Draft(
-        state_with({ACCOUNT: holding(cash, collateral)}, insurance=insurance, pool=pool, collateral=tokens)
-    )
+    draft = Draft(state_with({ACCOUNT: holding(cash, collateral)}, insurance=insurance, pool=pool, collateral=tokens))
     account = draft.account(ACCOUNT)
     sell_collateral(draft, account, env())
     after_sale = account.cash

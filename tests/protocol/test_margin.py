@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.account_state import AccountState, compute_account_state, is_below_tiers
-from protocol.configuration import check_market, check_risk
 from protocol.draft import Draft
 from protocol.env import Status
 from protocol.funding import compute_owed, project_funding
@@ -48,8 +47,8 @@ from tests.protocol.build import (
     opened,
     state_with,
     with_market,
-    with_risk,
 )
+from tests.protocol.strategies import PRICES, SIGNED_SIZES, equity_tiers, margin_rows
 from tests.twins import RISK
 
 ROWS = MARKETS[BTC].brackets
@@ -57,31 +56,11 @@ RULEBOOK_ROWS = tuple(
     MarginBracket(low * W, mm * W // 1_000, im * W // 1_000)
     for low, mm, im in ((0, 5, 10), (50_000, 10, 20), (250_000, 25, 50))
 )
-SIZES = st.integers(1, 10**6 * W) | st.integers(1, 100)
-SIGNED_SIZES = SIZES | SIZES.map(lambda size: -size)
-PRICES = st.integers(1, 10**6 * W) | st.integers(1, 100)
 NOTIONALS = st.one_of(
     st.integers(0, 40 * 10**6 * W),
     st.builds(lambda border, step: border * 10**6 * W + step, st.sampled_from((1, 5, 20)), st.integers(-3, 3)),
     st.integers(0, 5),
 )
-
-
-@st.composite
-def margin_rows(draw: st.DrawFn) -> tuple[MarginBracket, ...]:
-    """Any brackets that pass the checks, to the wei."""
-    count = draw(st.integers(1, 8))
-    lowers = [0, *sorted(draw(st.lists(st.integers(1, 10**25), min_size=count - 1, max_size=count - 1, unique=True)))]
-    cost = RISK.closing_cost_ratio
-    rates = st.lists(st.integers(cost + 1, W // 2), min_size=count, max_size=count, unique=True)
-    mm = sorted(draw(rates))
-    rows, im_below = [], 0
-    for low, rate in zip(lowers, mm, strict=True):
-        least = max(rate + cost + W // 200, cdiv(rate * 5, 4), im_below + 1)  # room for the fixed reward at 1,000 USD
-        im_below = draw(st.integers(least, least + W // 100))
-        rows.append(MarginBracket(low, rate, im_below))
-    check_market(RISK, replace(MARKETS[BTC], brackets=tuple(rows)))
-    return tuple(rows)
 
 
 @pytest.mark.parametrize(
@@ -644,17 +623,6 @@ def test_what_a_slice_supports_is_rounded_down() -> None:
     rows = (EquityTier(0, W * 3 // 2), EquityTier(3, W))
     assert [compute_required_equity(rows, gross) for gross in (3, 4, 5, 6)] == [2, 3, 4, 5]
     assert compute_required_equity((), 7) == 0, "a vault without tiers asks nothing, and cannot be configured"
-
-
-@st.composite
-def equity_tiers(draw: st.DrawFn) -> tuple[EquityTier, ...]:
-    """Any tiers that pass the checks, with leverages of at least 1."""
-    count = draw(st.integers(1, 8))
-    lowers = [0, *sorted(draw(st.lists(st.integers(1, 10**25), min_size=count - 1, max_size=count - 1, unique=True)))]
-    leverages = sorted(draw(st.lists(st.integers(W, 100 * W), min_size=count, max_size=count)), reverse=True)
-    rows = tuple(EquityTier(low, leverage) for low, leverage in zip(lowers, leverages, strict=True))
-    check_risk(with_risk(equity_tiers=rows))
-    return rows
 
 
 def supported(rows: tuple[EquityTier, ...], equity: int) -> Fraction:

@@ -56,9 +56,7 @@ FLOOR, TOP = 2_010 * W, 2_510 * W
 
 def holder(cash: int, called_at: int = 0, weth: int = 0, **risk: Any) -> State:
     """An account with 10 BTC and cash in wei."""
-    held = holding(
-        cash, {WETH: weth} if weth else {}, {BTC: opened(10 * W, BTC_PRICE)}, margin_called_at=called_at
-    )
+    held = holding(cash, {WETH: weth} if weth else {}, {BTC: opened(10 * W, BTC_PRICE)}, margin_called_at=called_at)
     return state_with({ACCOUNT: held}, pool=10**6 * W, risk=with_risk(**risk))
 
 

@@ -1,4 +1,4 @@
-"""What the pool is worth, and what a share of it costs."""
+"""What the pool is worth to whoever comes, and what a share of it costs."""
 
 from __future__ import annotations
 
@@ -10,40 +10,41 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.actions import DepositToPool, FundInsurance, Trade
+from protocol.collateral import compute_haircut_values
 from protocol.env import Status
 from protocol.errors import Refusal
-from protocol.events import LedgerUpdated, SharesUpdated, TokenUpdated
+from protocol.events import LedgerUpdated, StakeUpdated, TokenUpdated
+from protocol.funding import compute_owed, project_funding
 from protocol.margin import compute_pnl
-from protocol.pool import (
-    VIRTUAL,
-    compute_deposit_value,
-    compute_inventory_value,
-    compute_shares,
-    compute_traders_pnl,
-)
+from protocol.pool import VIRTUAL, PoolValue, compute_pool_value, compute_shares
 from protocol.records import Table
-from protocol.state import Position, State, Token
+from protocol.state import Account, Position, Stake, State, Token
 from protocol.transition import apply
-from protocol.units import UNITS_LIMIT, UNSIGNED_LIMIT, USDC_TO_W, W, fdiv
+from protocol.units import DAY, UNITS_LIMIT, UNSIGNED_LIMIT, USDC_TO_W, W, fdiv
 from tests.protocol.build import (
     ACCOUNT,
     BORROWER,
     BTC,
     BTC_PRICE,
+    COLLATERAL,
     ETH,
     ETH_PRICE,
     KEEPER,
     LENDER,
+    NOW,
     STRANGER,
     WETH,
     check_order_of,
     env,
     holding,
+    moving,
     opened,
     outcome_of,
+    refusal_of,
     refused,
     run,
     state_with,
+    with_market,
 )
 
 DOLLAR = 10**6  # units of USDC
@@ -68,11 +69,11 @@ def pool_of(
     if btc_other:
         accounts[KEEPER] = holding(10**4 * W, positions={BTC: btc_other})
     return state_with(
-        accounts, pool=pool, shares={LENDER: shares} if shares else {}, inventory={WETH: weth}, deficit=deficit
+        accounts, pool=pool, stakes={LENDER: shares} if shares else {}, inventory={WETH: weth}, deficit=deficit
     )
 
 
-# --- value: LPD-1 ---------------------------------------------------------------------------------------------------
+# --- LPD-1: value ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -87,54 +88,79 @@ def test_traders_profit_is_the_sum_over_a_market(price: int, pnl: int) -> None:
             KEEPER: holding(0, positions={BTC: opened(-2 * W, BTC_PRICE)}),
         }
     )
-    assert compute_traders_pnl(state, env(btc=price)) == (pnl, 0)
+    value = compute_pool_value(state, env(btc=price))
+    assert (value.traders_pnl, value.price_status) == (pnl, 0)
 
 
 def test_traders_profit_is_summed_over_markets_and_rounded_down() -> None:
     """LPD-1: each market rounds by itself, to minus infinity."""
-    positions = {BTC: Position(3, 0), ETH: Position(-3, 0)}
+    positions = {BTC: Position(3, 0, 0), ETH: Position(-3, 0, 0)}
     state = state_with({ACCOUNT: holding(0, positions=positions)})
-    assert compute_traders_pnl(state, env(btc=W // 2, eth=W // 2)) == (1 - 2, 0)
+    assert compute_pool_value(state, env(btc=W // 2, eth=W // 2)).traders_pnl == 1 - 2
+
+
+def test_pending_funding_is_part_of_traders_profit() -> None:
+    """LPD-1, LPR-1, F1: what longs owe until now is the pool's already, in both values."""
+    # 1 % a day of 8,000 for half a day, on a net coin: 40 dollars.
+    accounts = {
+        ACCOUNT: holding(0, positions={BTC: opened(3 * W, BTC_PRICE, index=10 * W)}),
+        KEEPER: holding(0, positions={BTC: opened(-2 * W, BTC_PRICE, index=10 * W)}),
+    }
+    state = moving(state_with(accounts, pool=1_000 * W), BTC, funding_index=10 * W)
+    later = env(now=NOW + DAY // 2)
+    value = compute_pool_value(state, later)
+    assert (value.deposit, value.redemption, value.traders_pnl) == (1_040 * W, 1_000 * W, -40 * W)
+    ahead = compute_pool_value(state, env(btc=8_100 * W, now=NOW + DAY // 2))
+    assert (ahead.deposit, ahead.redemption) == (1_000 * W, 1_000 * W - 100 * W + 40_500 * W // 1_000)
+    owed = moving(state_with(accounts, pool=1_000 * W), BTC, daily=-W // 100, funding_index=10 * W)
+    value = compute_pool_value(owed, later)
+    assert (value.deposit, value.redemption) == (1_000 * W, 960 * W)
 
 
 @given(
     sizes=st.lists(st.integers(-(10**20), 10**20).filter(bool), min_size=1, max_size=3),
     costs=st.lists(st.integers(-(10**24), 10**24), min_size=3, max_size=3),
+    entries=st.lists(st.integers(-(10**20), 10**20), min_size=3, max_size=3),
     price=st.integers(1, 10**24),
+    daily=st.integers(-W // 50, W // 50),
+    later=st.integers(0, 10**6),
 )
-def test_the_total_is_the_sum_of_positions_but_for_fractions(sizes: list[int], costs: list[int], price: int) -> None:
-    """LPD-1, C4: never below the sum of the positions' own profits, and above it by less than a wei each."""
-    positions = [Position(size, cost) for size, cost in zip(sizes, costs, strict=False)]
+def test_the_total_is_the_sum_of_positions_but_for_fractions(
+    sizes: list[int], costs: list[int], entries: list[int], price: int, daily: int, later: int
+) -> None:
+    """LPD-1, C4, F1: never below the sum of the positions' own profits, and above it by less than 2 wei each."""
+    positions = [Position(size, cost, entry) for size, cost, entry in zip(sizes, costs, entries, strict=False)]
     state = state_with({ACCOUNT + i: holding(0, positions={BTC: p}) for i, p in enumerate(positions)})
-    total, _ = compute_traders_pnl(state, env(btc=price))
-    assert 0 <= total - sum(compute_pnl(position, price) for position in positions) < len(positions)
+    state = moving(state, BTC, daily=daily)
+    surroundings = env(btc=price, now=NOW + later)
+    total = compute_pool_value(state, surroundings).traders_pnl
+    index, _ = project_funding(state.markets[BTC], price, NOW + later)
+    own = sum(compute_pnl(position, price) - compute_owed(position, index) for position in positions)
+    assert 0 <= total - own < 2 * len(positions)
 
 
 def test_only_markets_with_positions_and_tokens_in_inventory_need_prices() -> None:
     """LPD-1: a market without open interest, even with the price of its feed missing, is not asked."""
     bad = int(Status.STALE_HARD)
-    assert compute_traders_pnl(pool_of(W), env(btc_status=bad, eth_status=bad)) == (0, 0)
+
+    def status(state: State, btc: int = 0, eth: int = 0) -> int:
+        return compute_pool_value(state, env(btc_status=btc, eth_status=eth)).price_status
+
+    assert status(pool_of(W), btc=bad, eth=bad) == 0
     long = pool_of(W, btc=opened(W, BTC_PRICE))
-    assert compute_traders_pnl(long, env(btc_status=bad)) == (0, bad)
-    assert compute_traders_pnl(long, env(eth_status=bad)) == (0, 0)
-    short = pool_of(W, btc=opened(-W, BTC_PRICE))
-    assert compute_traders_pnl(short, env(btc_status=bad)) == (0, bad)
-    # Long and short of one size have no skew, but their cost needs no price either; the status shows all the same.
+    assert (status(long, btc=bad), status(long, eth=bad)) == (bad, 0)
+    assert status(pool_of(W, btc=opened(-W, BTC_PRICE)), btc=bad) == bad
+    # Long and short of one size have no skew, but the pool's reserve has; the status shows all the same.
     even = pool_of(W, btc=opened(W, BTC_PRICE), btc_other=opened(-W, BTC_PRICE))
-    assert compute_traders_pnl(even, env(btc_status=bad)) == (0, bad)
-    assert compute_inventory_value(pool_of(W), env(eth_status=bad)) == (0, 0)
-    assert compute_inventory_value(pool_of(W, weth=1), env(eth_status=bad)) == (200, bad)
-
-
-def test_inventory_counts_at_market_value() -> None:
-    """LPD-1, T6: for a deposit the pool's collateral has no haircut, and is rounded up: the depositor pays for it."""
-    assert compute_inventory_value(pool_of(W, weth=3 * 10**18), env()) == (600 * W, 0)
-    for units, value in ((1, 1), (2, 1), (3, 2), (4, 2)):
-        assert compute_inventory_value(pool_of(W, weth=units), env(eth=W // 2)) == (value, 0)
+    assert status(even, btc=bad) == bad
+    assert status(pool_of(W, weth=1), eth=bad) == bad
+    assert status(pool_of(W, weth=1), btc=bad) == 0
+    both = pool_of(W, btc=opened(W, BTC_PRICE), weth=1)
+    assert status(both, btc=bad, eth=int(Status.UNAVAILABLE)) == bad | Status.UNAVAILABLE
 
 
 @pytest.mark.parametrize(
-    ("pool", "price", "weth", "value"),
+    ("pool", "price", "weth", "deposit"),
     [
         (1_000, 8_000, 0, 1_000),
         (1_000, 8_100, 0, 1_000),  # the traders' gain does not count for a deposit
@@ -144,21 +170,60 @@ def test_inventory_counts_at_market_value() -> None:
         (0, 7_999, 0, 1),
     ],
 )
-def test_a_deposit_is_priced_against_the_depositor(pool: int, price: int, weth: int, value: int) -> None:
+def test_a_deposit_is_priced_against_the_depositor(pool: int, price: int, weth: int, deposit: int) -> None:
     """LPD-1, P2, B24: pool less the traders' net loss, plus inventory; a net gain counts as 0."""
     state = pool_of(pool * W, btc=opened(W, BTC_PRICE), weth=weth * 10**18)
-    assert compute_deposit_value(state, env(btc=price * W)) == (value * W, 0)
+    assert compute_pool_value(state, env(btc=price * W)).deposit == deposit * W
 
 
 def test_gains_and_losses_are_netted_over_markets_first() -> None:
-    """LPD-1: one market's gain offsets another's loss before the net gain is ignored."""
+    """LPD-1, LPR-1: one market's gain offsets another's loss before one side of the net is ignored."""
     positions = {BTC: opened(W, BTC_PRICE), ETH: opened(W, ETH_PRICE)}
     state = state_with({ACCOUNT: holding(0, positions=positions)}, pool=1_000 * W)
-    assert compute_deposit_value(state, env(btc=8_030 * W, eth=180 * W)) == (1_000 * W, 0)
-    assert compute_deposit_value(state, env(btc=8_010 * W, eth=180 * W)) == (1_010 * W, 0)
+    for btc, eth, deposit, redemption in (
+        (8_030, 180, 1_000, 990),
+        (8_010, 180, 1_010, 1_000),
+        (8_020, 180, 1_000, 1_000),
+    ):
+        value = compute_pool_value(state, env(btc=btc * W, eth=eth * W))
+        assert (value.deposit, value.redemption) == (deposit * W, redemption * W)
 
 
-# --- shares: LPD-2 --------------------------------------------------------------------------------------------------
+def test_inventory_counts_in_full_for_a_deposit_and_with_its_haircut_for_a_redemption() -> None:
+    """LPD-1, LPR-1, T6: rounded up for who comes, down for who goes, by the brackets of an account."""
+    value = compute_pool_value(pool_of(W, weth=3 * 10**18), env())
+    assert (value.deposit, value.redemption) == (601 * W, 541 * W)
+    for units, deposit, redemption in ((1, 1, 0), (2, 1, 0), (3, 2, 0), (4, 2, 1)):
+        value = compute_pool_value(pool_of(0, weth=units), env(eth=W // 2))
+        assert (value.deposit, value.redemption) == (deposit, redemption)
+    # 2 million dollars: 90 % of the first, 80 % of the second.
+    value = compute_pool_value(pool_of(0, weth=10**4 * 10**18), env())
+    assert (value.deposit, value.redemption) == (2 * 10**6 * W, 1_700_000 * W)
+
+
+def test_inventory_of_several_tokens_is_summed() -> None:
+    """LPD-1, LPR-1: each by its own price, decimals and haircut."""
+    eight = replace(COLLATERAL[0], feed=BTC, decimals=8)
+    state = state_with(pool=W, collateral=(COLLATERAL[0], eight), inventory={1: 10**18, 2: 5 * 10**7})
+    value = compute_pool_value(state, env())
+    assert value.deposit == W + 200 * W + 4_000 * W
+    haircuts = sum(compute_haircut_values(COLLATERAL[0].brackets, dollars * W)[0] for dollars in (200, 4_000))
+    assert value.redemption == W + haircuts == W + 180 * W + 3_600 * W
+
+
+def test_both_values_reserves_and_worth_of_one_state() -> None:
+    """LPD-1, LPR-1, FIL-8: the reserve is measured at the prices now, not at those of the newest fill."""
+    state = pool_of(1_000 * W, btc=opened(2 * W, BTC_PRICE), btc_other=opened(-W, BTC_PRICE), weth=10**18)
+    value = compute_pool_value(state, env(btc=8_100 * W, eth=100 * W))
+    assert value == PoolValue(
+        deposit=1_100 * W, redemption=990 * W, reserved=3_240 * W, traders_pnl=100 * W, price_status=0
+    )
+    assert value.market == 1_000 * W
+    behind = compute_pool_value(state, env(btc=7_900 * W, eth=100 * W))
+    assert (behind.deposit, behind.redemption, behind.market) == (1_200 * W, 1_090 * W, 1_200 * W)
+
+
+# --- LPD-2: shares --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -180,25 +245,28 @@ def test_shares_are_rounded_down(amount: int, supply: int, value: int, shares: i
 
 
 def test_the_first_deposit_buys_a_share_per_dollar() -> None:
-    """LPD-2, P1: events of a first and a second deposit at an unchanged value."""
+    """LPD-2, LPD-4, P1: events of a first and a second deposit at an unchanged value."""
     first = run(state_with(), env(LENDER), DepositToPool(5 * DOLLAR))
     assert first.events == (
         TokenUpdated(0, 5 * DOLLAR, 0),
-        SharesUpdated(LENDER, 5 * W),
-        LedgerUpdated(5 * W, 0, 0, 0, 5 * W),
+        StakeUpdated(LENDER, 5 * W, 0, 0),
+        LedgerUpdated(5 * W, 0, 0, 0, 5 * W, 0),
     )
     second = run(first.state, env(STRANGER), DepositToPool(DOLLAR))
-    assert dict(second.state.shares) == {LENDER: 5 * W, STRANGER: W}
+    assert dict(second.state.stakes) == {LENDER: Stake(5 * W, 0, 0), STRANGER: Stake(W, 0, 0)}
     more = run(second.state, env(LENDER), DepositToPool(DOLLAR))
-    assert list(more.state.shares.items()) == [(LENDER, 6 * W), (STRANGER, W)]
+    assert list(more.state.stakes.items()) == [(LENDER, Stake(6 * W, 0, 0)), (STRANGER, Stake(W, 0, 0))]
     assert more.state.ledger.shares == 7 * W
 
 
-@given(
-    amount=st.integers(1, 10**30),
-    supply=st.integers(0, 10**30),
-    value=st.integers(0, 10**30),
-)
+def test_a_deposit_leaves_a_request_as_it_is() -> None:
+    """LPD-4: new shares are not part of what was asked for."""
+    state = state_with(pool=5 * W, stakes={LENDER: Stake(5 * W, 2 * W, NOW + 7)})
+    after = run(state, env(LENDER), DepositToPool(DOLLAR)).state
+    assert after.stakes[LENDER] == Stake(6 * W, 2 * W, NOW + 7)
+
+
+@given(amount=st.integers(1, 10**30), supply=st.integers(0, 10**30), value=st.integers(0, 10**30))
 def test_a_depositor_never_owns_more_than_was_paid_in(amount: int, supply: int, value: int) -> None:
     """LPD-2, P1: shares bought are worth at most the amount, at the value after the deposit."""
     shares = compute_shares(amount, supply, value)
@@ -231,15 +299,15 @@ def test_no_deposit_lowers_the_value_of_a_share(amount: int, deposits: list[int]
 @pytest.mark.parametrize("parts", [2, 3, 10])
 def test_a_deposit_in_parts_buys_no_more_shares(parts: int) -> None:
     """LPD-2, X1: splitting a deposit gains nothing."""
-    state = replace(pool_of(7 * W, shares=3 * W))
+    state = pool_of(7 * W, shares=3 * W)
     whole = run(state, env(STRANGER), DepositToPool(30 * DOLLAR)).state
     split = state
     for _ in range(parts):
         split = run(split, env(STRANGER), DepositToPool(30 * DOLLAR // parts)).state
-    assert split.shares[STRANGER] <= whole.shares[STRANGER]
+    assert split.stakes[STRANGER].shares <= whole.stakes[STRANGER].shares
 
 
-# --- when the pool takes no deposits: LPD-3, LPD-4 ------------------------------------------------------------------
+# --- LPD-3, LPD-4: when the pool takes no deposits ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("deficit", "code"), [(0, "ok"), (1, "pool/deficit"), (10**30, "pool/deficit")])
@@ -247,6 +315,8 @@ def test_a_pool_in_deficit_takes_no_deposit(deficit: int, code: str) -> None:
     """LPD-3, B24: a new deposit would pay what is owed to traders already."""
     state = pool_of(0, deficit=deficit) if deficit else pool_of(1)
     assert outcome_of(state, env(LENDER), DepositToPool(DOLLAR)) == code
+    if deficit:
+        assert refusal_of(state, env(LENDER), DepositToPool(DOLLAR)).facts == {"deficit": deficit}
 
 
 @pytest.mark.parametrize(
@@ -259,7 +329,7 @@ def test_shares_without_value_have_no_fair_price(pool: int, shares: int, code: s
 
 
 def test_a_loss_of_traders_gives_an_empty_pool_value_again() -> None:
-    """LPD-1, LPD-3: the value decides, not the pool's dollars."""
+    """LPD-1, LPD-3, P4: the value decides, not the pool's dollars."""
     state = pool_of(0, shares=W, btc=opened(W, BTC_PRICE))
     assert refused(state, env(LENDER), DepositToPool(DOLLAR)) == "pool/no-value"
     assert refused(state, env(LENDER, btc=8_001 * W), DepositToPool(DOLLAR)) == "pool/no-value"
@@ -327,12 +397,12 @@ def test_each_record_of_a_deposit_has_its_own_limit() -> None:
     assert refused(full, env(LENDER), deposit) == "sys/domain"
     fits = state_with()
     ledger = replace(fits.ledger, pool=UNSIGNED_LIMIT - 10**12 - 1, shares=UNSIGNED_LIMIT - 10**12 - 1)
-    assert "sys/domain" not in outcome_without_checks(replace(fits, ledger=ledger))
+    assert outcome_without_checks(replace(fits, ledger=ledger)) == "ok"
     ledger = replace(ledger, pool=UNSIGNED_LIMIT - 10**12 - 1, shares=UNSIGNED_LIMIT - 10**12)
     assert outcome_without_checks(replace(fits, ledger=ledger)) == "sys/domain"
-    owner = replace(fits, shares=Table({LENDER: UNSIGNED_LIMIT - 10**12}))
+    owner = replace(fits, stakes=Table({LENDER: Stake(UNSIGNED_LIMIT - 10**12, 0, 0)}))
     assert outcome_without_checks(owner) == "sys/domain"
-    owner = replace(fits, shares=Table({LENDER: UNSIGNED_LIMIT - 10**12 - 1}))
+    owner = replace(fits, stakes=Table({LENDER: Stake(UNSIGNED_LIMIT - 10**12 - 1, 0, 0)}))
     assert outcome_without_checks(owner) == "ok"
 
 
@@ -357,7 +427,7 @@ def attempt_deposit(
 
 
 def test_a_deposit_is_checked_in_order() -> None:
-    """LPD-1 to LPD-4: of two faults the earlier check speaks."""
+    """LPD-3, LPD-4: of two faults the earlier check speaks."""
     faults: list[tuple[str, dict[str, Any]]] = [
         ("amount/zero", {"units": 0}),
         ("sys/domain", {"units": UNITS_LIMIT}),
@@ -374,23 +444,34 @@ def test_a_deposit_is_checked_in_order() -> None:
     assert refused(full, env(LENDER), DepositToPool(1)) == "sys/domain"
 
 
-# --- what the pool does not notice ----------------------------------------------------------------------------------
+# --- what the pool does not notice, and what it earns ---------------------------------------------------------------
 
 
 def test_gifts_to_insurance_and_idle_accounts_do_not_change_the_share_price() -> None:
-    """LPD-1, P2, X7: only price, fees and losses move the value."""
+    """LPD-1, P1, P2, X7: only price, time, fees and losses move the value."""
     state = pool_of(10**6 * W, shares=10**6 * W, btc=opened(W, BTC_PRICE))
-    before = compute_deposit_value(state, env())
+    before = compute_pool_value(state, env())
     after = run(state, env(STRANGER), FundInsurance(10**6 * DOLLAR)).state
-    assert compute_deposit_value(after, env()) == before
+    assert compute_pool_value(after, env()) == before
+    donated = replace(state, tokens=(replace(state.tokens[0], held=state.tokens[0].held + 10**12), state.tokens[1]))
+    assert compute_pool_value(donated, env()) == before
+    crowd = {**state.accounts, STRANGER << 96: Account(10**30, {WETH: 5}, {}, {}, 0, 0, 0, 0)}
+    assert compute_pool_value(replace(state, accounts=Table(crowd)), env()) == before
+
+
+def test_the_impact_ledger_is_not_the_pools_until_its_market_is_empty() -> None:
+    """LPD-1, P2, FIL-7: what is kept for rebates has no owner yet."""
+    state = pool_of(10**6 * W, btc=opened(W, BTC_PRICE))
+    assert compute_pool_value(with_market(state, BTC, impact=10**6 * W), env()) == compute_pool_value(state, env())
 
 
 def test_a_realised_loss_is_worth_what_the_unrealised_one_was() -> None:
     """LPD-1, P2, B24: closing a losing position leaves the price of a deposit, but for the fee's part."""
     state = pool_of(10**6 * W, btc=opened(W, BTC_PRICE))
     surroundings = env(BORROWER, btc=7_900 * W)
-    before, _ = compute_deposit_value(state, surroundings)
+    before = compute_pool_value(state, surroundings)
     after = run(state, surroundings, Trade(ACCOUNT, BTC, -W, 0)).state
-    value, _ = compute_deposit_value(after, surroundings)
-    fee = 7_900 * W // 2_000
-    assert value == before + fee - fee // 10
+    value = compute_pool_value(after, surroundings)
+    fee = 7_900 * W // 5_000
+    assert value.deposit == before.deposit + fee - fee // 10
+    assert value.redemption == value.deposit

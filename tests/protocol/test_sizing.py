@@ -44,6 +44,7 @@ from tests.protocol.build import (
     holding,
     opened,
     state_with,
+    with_params,
     with_risk,
 )
 from tests.twins import RISK
@@ -62,9 +63,7 @@ def percent(hundredths: int) -> int:
 # --- SIZ-2: relief --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("rate", "relief"), [(250, 10_000), (400, 26_500), (750, 65_000), (1_500, 147_500)], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("rate", "relief"), [(250, 10_000), (400, 26_500), (750, 65_000), (1_500, 147_500)])
 def test_relief_is_the_buffered_margin_freed_less_the_cost_of_closing(rate: int, relief: int) -> None:
     """SIZ-2: 1.1 times the rate, less 0.25 % of reward, 1 % of penalty and 0.5 % of impact; in millionths."""
     assert compute_relief(RISK, percent(rate)) == relief * W // 10**6
@@ -401,9 +400,8 @@ def with_left(state: State, market: int, left: int) -> State:
     """The state with so much left in a market's window, in dollars; its length is an hour."""
     params = replace(state.market_params[market], window=3_600)
     window = add_closed(params, state.windows[market], NOW, params.window_notional - left * W)
-    changed = [list(state.market_params), list(state.windows)]
-    changed[0][market], changed[1][market] = params, window
-    return replace(state, market_params=tuple(changed[0]), windows=tuple(changed[1]))
+    windows = (*state.windows[:market], window, *state.windows[market + 1 :])
+    return replace(with_params(state, market, window=3_600), windows=windows)
 
 
 @pytest.mark.parametrize(
@@ -485,7 +483,7 @@ def is_enough(state: State, account: Account, closed: dict[int, int], btc: int, 
         part = Fraction(closed.get(market, 0) * prices[market], W)
         equity -= cost * part
         for index, bracket in enumerate(ROWS):
-            upper = ROWS[index + 1].lower if index + 1 < len(ROWS) else notional
+            upper = Fraction(ROWS[index + 1].lower) if index + 1 < len(ROWS) else notional
             margin += max(min(upper, notional - part) - bracket.lower, Fraction(0)) * bracket.mm_rate / W
     return equity >= buffered * margin
 

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from protocol.actions import Deposit, FundInsurance, Withdraw
 from protocol.env import Env, Status
-from protocol.events import AccountUpdated, CollateralUpdated, LedgerUpdated, TokenUpdated
+from protocol.errors import Refusal
+from protocol.events import AccountFlagged, AccountUpdated, CollateralUpdated, LedgerUpdated, TokenUpdated
 from protocol.margin import compute_health
-from protocol.params import CollateralParams, HaircutBracket
+from protocol.params import EquityTier
 from protocol.state import Account, Token, account_id
+from protocol.transition import apply
 from protocol.units import SIGNED_LIMIT, UNITS_LIMIT, UNSIGNED_LIMIT, USDC_TO_W, W
 from tests.protocol.build import (
     ACCOUNT,
@@ -24,6 +26,7 @@ from tests.protocol.build import (
     COLLATERAL,
     ETH_PRICE,
     KEEPER,
+    NOW,
     STRANGER,
     WETH,
     cash_of,
@@ -35,6 +38,7 @@ from tests.protocol.build import (
     refused,
     run,
     state_with,
+    with_risk,
 )
 
 USDC = 0
@@ -45,7 +49,8 @@ STATUSES = {
     "oracle/out-of-bounds": Status.OUT_OF_BOUNDS,
     "oracle/stale": Status.STALE_HARD,
 }
-NO_PRICES = Env(0, BORROWER, ())
+NO_PRICES = Env(NOW, BORROWER, ())
+UNCAPPED = (replace(COLLATERAL[0], account_cap=UNITS_LIMIT - 1, global_cap=UNITS_LIMIT - 1),)
 
 
 # --- deposits -------------------------------------------------------------------------------------------------------
@@ -104,7 +109,7 @@ def test_a_deposit_repays_debt_and_reports_the_ledger_then(cash: int, reports: b
     debt = max(-cash - 10**12, 0)
     assert outcome.state.ledger.trader_debt == debt
     ledgers = [event for event in outcome.events if isinstance(event, LedgerUpdated)]
-    assert ledgers == ([LedgerUpdated(0, 0, 0, debt, 0)] if reports else [])
+    assert ledgers == ([LedgerUpdated(0, 0, 0, debt, 0, 0)] if reports else [])
 
 
 def test_deposits_need_no_price_and_no_margin() -> None:
@@ -142,8 +147,8 @@ def test_the_vault_records_exactly_what_arrives(token: int) -> None:
     ],
 )
 def test_a_deposit_names_a_token_and_an_amount_that_can_be_stored(token: int, units: int, code: str) -> None:
-    """DEP-2, UNIT-3, T9: listed tokens, at least one unit, at most what an account can hold."""
-    assert outcome_of(state_with(), env(), Deposit(ACCOUNT, token, units)) == code
+    """DEP-2, DEP-4, UNIT-3, T9: listed tokens, at least one unit, at most what an account can hold."""
+    assert outcome_of(state_with(collateral=UNCAPPED), env(), Deposit(ACCOUNT, token, units)) == code
 
 
 def test_a_token_of_the_vault_that_is_not_listed_is_unknown() -> None:
@@ -154,10 +159,11 @@ def test_a_token_of_the_vault_that_is_not_listed_is_unknown() -> None:
 
 
 def test_holdings_that_no_longer_fit_are_a_domain_error() -> None:
-    """UNIT-3, T9: the account's units hold 96 bits, the vault's 128."""
-    full = state_with({ACCOUNT: holding(0, {WETH: UNITS_LIMIT - 1})})
+    """DEP-3, DEP-4, UNIT-3, T9: the account's units hold 96 bits, the vault's 128."""
+    full = state_with({ACCOUNT: holding(0, {WETH: UNITS_LIMIT - 1})}, collateral=UNCAPPED)
     assert refused(full, env(), Deposit(ACCOUNT, WETH, 1)) == "sys/domain"
-    run(full, env(), Deposit(KEEPER, WETH, 1))
+    # The vault could hold more, but for its cap, which has 96 bits as well.
+    assert refused(full, env(), Deposit(KEEPER, WETH, 1)) == "token/global-cap"
     for token in (USDC, WETH):
         tokens = [Token(0, 0), Token(0, 0)]
         tokens[token] = Token(UNSIGNED_LIMIT - 1, 0)
@@ -165,20 +171,83 @@ def test_holdings_that_no_longer_fit_are_a_domain_error() -> None:
         assert refused(crowded, env(), Deposit(ACCOUNT, token, 1)) == "sys/domain"
 
 
-def attempt_deposit(account: int = ACCOUNT, token: int = WETH, units: int = 1, held: int = 0) -> str:
-    """A deposit of WETH into an account that holds some."""
-    state = state_with({ACCOUNT: holding(0, {WETH: held} if held else {})})
-    return outcome_of(state, env(), Deposit(account, token, units))
+@pytest.mark.parametrize(
+    ("own", "others", "inventory", "code"),
+    [
+        (5, 0, 0, "ok"),
+        (6, 0, 0, "token/account-cap"),
+        (0, 85, 0, "ok"),
+        (0, 86, 0, "token/global-cap"),
+        (5, 80, 0, "ok"),
+        (5, 81, 0, "token/global-cap"),
+        # Units that the pool has bought are in the vault too.
+        (0, 40, 45, "ok"),
+        (0, 40, 46, "token/global-cap"),
+        (6, 90, 0, "token/account-cap"),
+    ],
+)
+def test_collateral_is_capped_in_an_account_and_in_the_vault(own: int, others: int, inventory: int, code: str) -> None:
+    """DEP-5: 15 more of at most 20 and 100 units; equality is allowed, the account's cap speaks first."""
+    capped = (replace(COLLATERAL[0], account_cap=20, global_cap=100),)
+    accounts = {
+        ACCOUNT: holding(0, {WETH: own} if own else {}),
+        KEEPER: holding(0, {WETH: others} if others else {}),
+    }
+    state = state_with(accounts, collateral=capped, inventory={WETH: inventory})
+    assert outcome_of(state, env(), Deposit(ACCOUNT, WETH, 15)) == code
+    run(state, env(), Deposit(ACCOUNT, USDC, 10**12))
+
+
+def test_a_cap_says_what_it_found_and_never_stops_a_withdrawal() -> None:
+    """DEP-5: the numbers after the deposit; an account above a lowered cap may leave."""
+    capped = (replace(COLLATERAL[0], account_cap=20, global_cap=100),)
+    state = state_with({ACCOUNT: holding(0, {WETH: 30}), KEEPER: holding(0, {WETH: 90})}, collateral=capped)
+    for account, units, facts in ((ACCOUNT, 1, {"units": 31}), (KEEPER + 1, 2, {"held": 122})):
+        with pytest.raises(Refusal) as refusal:
+            apply(state, env(), Deposit(account, WETH, units))
+        assert refusal.value.facts == facts
+    run(state, env(), Withdraw(ACCOUNT, WETH, 5))
+
+
+def test_each_token_has_its_own_caps() -> None:
+    """DEP-5: of two tokens the cap of the one deposited counts."""
+    collateral = (COLLATERAL[0], replace(COLLATERAL[0], account_cap=5, global_cap=9))
+    state = state_with({KEEPER: holding(0, {2: 5})}, collateral=collateral)
+    run(state, env(), Deposit(ACCOUNT, 1, 10**18))
+    assert refused(state, env(), Deposit(ACCOUNT, 2, 6)) == "token/account-cap"
+    assert refused(state, env(), Deposit(ACCOUNT, 2, 5)) == "token/global-cap"
+    run(state, env(), Deposit(ACCOUNT, 2, 4))
+
+
+def test_a_deposit_lifts_no_flag() -> None:
+    """DEP-4, LIQ-8: no margin is measured, so nothing is known about it."""
+    state = state_with({ACCOUNT: holding(0, flagged_at=5)})
+    assert run(state, env(), Deposit(ACCOUNT, USDC, 10**12)).state.accounts[ACCOUNT].flagged_at == 5
+
+
+def attempt_deposit(
+    account: int = ACCOUNT, token: int = WETH, units: int = 1, held: int = 0, isolated: int = 0, others: int = 0
+) -> str:
+    """A deposit of WETH into an account that may hold some."""
+    accounts = {
+        ACCOUNT: holding(0, {WETH: held} if held and not isolated else {}, isolated=isolated),
+        KEEPER: holding(0, {WETH: others} if others else {}),
+    }
+    capped = (replace(COLLATERAL[0], account_cap=20, global_cap=100),)
+    return outcome_of(state_with(accounts, collateral=capped), env(), Deposit(account, token, units))
 
 
 def test_a_deposit_is_checked_in_order() -> None:
-    """DEP-1 to DEP-3: of two faults the earlier check speaks."""
+    """DEP-1 to DEP-5: of two faults the earlier check speaks."""
     faults: list[tuple[str, dict[str, Any]]] = [
         ("account/no-owner", {"account": 1}),
         ("token/unknown", {"token": 2}),
         ("amount/zero", {"units": 0}),
         ("sys/domain", {"units": UNITS_LIMIT}),
+        ("account/isolated", {"isolated": 1}),
         ("sys/domain", {"held": UNITS_LIMIT - 1}),
+        ("token/account-cap", {"held": 20}),
+        ("token/global-cap", {"others": 100}),
     ]
     check_order_of(faults, attempt_deposit)
 
@@ -254,12 +323,12 @@ def test_a_withdrawal_of_all_units_removes_the_collateral() -> None:
     """WDR-4, R1: worked events; nothing is left of the entry."""
     state = state_with({ACCOUNT: holding(W, {WETH: 5})})
     some = run(state, env(), Withdraw(ACCOUNT, WETH, 2))
-    assert some.events == (TokenUpdated(WETH, 3, 0), CollateralUpdated(ACCOUNT, WETH, 3))
+    assert some.events == (CollateralUpdated(ACCOUNT, WETH, 3), TokenUpdated(WETH, 3, 0))
     rest = run(some.state, env(), Withdraw(ACCOUNT, WETH, 3))
-    assert rest.events == (TokenUpdated(WETH, 0, 0), CollateralUpdated(ACCOUNT, WETH, 0))
+    assert rest.events == (CollateralUpdated(ACCOUNT, WETH, 0), TokenUpdated(WETH, 0, 0))
     assert rest.state.accounts[ACCOUNT] == holding(W)
     cash = run(rest.state, env(), Withdraw(ACCOUNT, USDC, DOLLAR))
-    assert cash.events == (TokenUpdated(USDC, 0, 0), AccountUpdated(ACCOUNT, 0))
+    assert cash.events == (AccountUpdated(ACCOUNT, 0), TokenUpdated(USDC, 0, 0))
     assert cash.state.accounts[ACCOUNT] == holding(0)
 
 
@@ -282,14 +351,14 @@ def test_the_vault_pays_the_pools_inventory_to_nobody_else() -> None:
 
 @pytest.mark.parametrize("wei", [-1, 0, 1])
 def test_a_withdrawal_of_cash_leaves_initial_margin(wei: int) -> None:
-    """WDR-6, MRG-6, M1: 1 BTC at 8,000 needs 400 and the reserve of 10; a wei decides."""
+    """WDR-6, MRG-10, M1: 1 BTC at 8,000 needs 400 and the reserve of 10; a wei decides."""
     account = holding(411 * W + wei, positions={BTC: opened(W, BTC_PRICE)})
     state = state_with({ACCOUNT: account})
     assert outcome_of(state, env(), Withdraw(ACCOUNT, USDC, DOLLAR)) == ("margin/initial" if wei < 0 else "ok")
 
 
 def test_a_withdrawal_of_collateral_leaves_initial_margin() -> None:
-    """WDR-6, MRG-6, M1, M6, B35: collateral is measured after the withdrawal, at its initial haircut."""
+    """WDR-6, MRG-10, M1, M6, B35: collateral is measured after the withdrawal, at its initial haircut."""
     # 170 dollars for each WETH: with 240 of cash one must stay.
     account = holding(240 * W, {WETH: 2 * 10**18}, {BTC: opened(W, BTC_PRICE)})
     state = state_with({ACCOUNT: account})
@@ -307,7 +376,7 @@ def test_unrealised_profit_cannot_be_withdrawn() -> None:
 
 
 def test_a_debtor_withdraws_collateral_only_above_its_debt() -> None:
-    """WDR-6, MRG-6: without a position the debt must stay covered at the initial haircut, to the wei."""
+    """WDR-6, MRG-10: without a position the debt must stay covered at the initial haircut, to the wei."""
     # 85 % of 200 is 170 for each WETH.
     for debt, code in ((170 * W - 1, "ok"), (170 * W, "ok"), (170 * W + 1, "margin/initial")):
         state = state_with({ACCOUNT: holding(-debt, {WETH: 2 * 10**18})}, pool=W)
@@ -324,7 +393,7 @@ def test_a_debtor_withdraws_collateral_only_above_its_debt() -> None:
 )
 @pytest.mark.parametrize(("code", "status"), STATUSES.items())
 def test_an_account_at_risk_needs_every_price_to_withdraw(account: Account, code: str, status: Status) -> None:
-    """WDR-6, MRG-6, ORC-3: with a position or debt, a bad price of any item it holds refuses."""
+    """WDR-6, MRG-10, ORC-3: with a position or debt, a bad price of any item it holds refuses."""
     rich = replace(account, cash=account.cash + 10**4 * W if account.positions else account.cash)
     state = state_with({ACCOUNT: rich})
     assert outcome_of(state, env(), Withdraw(ACCOUNT, WETH, 1)) == "ok"
@@ -334,7 +403,7 @@ def test_an_account_at_risk_needs_every_price_to_withdraw(account: Account, code
 
 
 def test_an_account_that_owes_nothing_needs_no_price_to_withdraw() -> None:
-    """WDR-6, MRG-6, B44: without position and debt a missing or zero price blocks nothing."""
+    """WDR-6, MRG-10, B44: without position and debt a missing or zero price blocks nothing."""
     state = state_with({ACCOUNT: holding(W, {WETH: 10})})
     for surroundings in (NO_PRICES, env(eth=0, eth_status=int(Status.NON_POSITIVE))):
         for token in (USDC, WETH):
@@ -362,10 +431,12 @@ def attempt_withdrawal(
     held: int = 10**3 * DOLLAR,
     status: int = 0,
     size: int = W,
+    leverage: int = 20,
 ) -> str:
     """A withdrawal of a dollar of cash from an account with a position."""
     positions = {BTC: opened(size, BTC_PRICE)}
-    state = state_with({ACCOUNT: holding(cash, positions=positions)}, deficit=cash - held * USDC_TO_W)
+    risk = with_risk(equity_tiers=(EquityTier(0, leverage * W),))
+    state = state_with({ACCOUNT: holding(cash, positions=positions)}, deficit=cash - held * USDC_TO_W, risk=risk)
     return outcome_of(state, env(sender, btc_status=status), Withdraw(account, token, units))
 
 
@@ -381,8 +452,28 @@ def test_a_withdrawal_is_checked_in_order() -> None:
         ("vault/insufficient-cash", {"held": 0}),
         *((code, {"status": int(status)}) for code, status in STATUSES.items()),
         ("margin/initial", {"size": 3 * W}),
+        ("margin/equity-tier", {"leverage": 8}),
     ]
     check_order_of(faults, attempt_withdrawal)
+
+
+@pytest.mark.parametrize("wei", [-1, 0, 1])
+def test_a_withdrawal_leaves_the_equity_tier(wei: int) -> None:
+    """WDR-6, MRG-10, MRG-9: at 10x 8,000 dollars need 800, though initial margin is 410."""
+    risk = with_risk(equity_tiers=(EquityTier(0, 10 * W),))
+    state = state_with({ACCOUNT: holding(801 * W + wei, {}, {BTC: opened(W, BTC_PRICE)})}, risk=risk)
+    assert outcome_of(state, env(), Withdraw(ACCOUNT, USDC, DOLLAR)) == ("margin/equity-tier" if wei < 0 else "ok")
+
+
+@pytest.mark.parametrize("positions", [{}, {BTC: opened(W, BTC_PRICE)}], ids=["flat", "position"])
+def test_a_withdrawal_that_passes_lifts_the_flag(positions: Any) -> None:
+    """WDR-6, MRG-10: the last event; without a flag there is none."""
+    for flagged_at in (0, 5):
+        account = holding(10**4 * W, {}, positions, flagged_at=flagged_at)
+        outcome = run(state_with({ACCOUNT: account}), env(), Withdraw(ACCOUNT, USDC, 1))
+        flags = [event for event in outcome.events if isinstance(event, AccountFlagged)]
+        assert flags == ([AccountFlagged(ACCOUNT, 0)] if flagged_at else [])
+        assert outcome.state.accounts[ACCOUNT].flagged_at == 0
 
 
 def test_a_withdrawal_of_collateral_is_checked_in_order() -> None:
@@ -429,8 +520,7 @@ def test_the_largest_withdrawal_is_tight(cash: int, size: int, price: int) -> No
 
 def test_tokens_of_any_decimals_are_held_in_their_own_units() -> None:
     """DEP-2, WDR-4, O6: a token of 0 and one of 24 decimals move unit by unit."""
-    rows = (HaircutBracket(0, W // 2, W // 2),)
-    collateral = (*COLLATERAL, CollateralParams(0, 0, rows), CollateralParams(0, 24, rows))
+    collateral = (*COLLATERAL, *(replace(COLLATERAL[0], decimals=decimals) for decimals in (0, 24)))
     state = state_with({ACCOUNT: holding(0)}, collateral=collateral)
     for token in (2, 3):
         there = run(state, env(), Deposit(ACCOUNT, token, 3)).state
@@ -449,10 +539,10 @@ def test_anyone_may_fund_insurance(sender: int) -> None:
     outcome = run(state, env(sender), FundInsurance(3))
     assert outcome.events == (
         TokenUpdated(USDC, held + 3, 0),
-        LedgerUpdated(1, 2 + 3 * 10**12, 0, 0, 0),
+        LedgerUpdated(1, 2 + 3 * 10**12, 0, 0, 0, 0),
     )
     assert outcome.state.accounts == state.accounts
-    assert outcome.state.shares == state.shares
+    assert outcome.state.stakes == state.stakes
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from protocol.units import W
 
 ADMIN, GUARDIAN, POSTER, LENDER, BORROWER, LIQUIDATOR, STRANGER = range(0xA1, 0xA8)  # addresses
 NOW = 1_600_000_000
-LATER = NOW + 86_400  # the phase-in of the keeper reserve that ``opened`` begins is over (MRG-5)
+LATER = NOW + 86_400  # a day after
 USDC, WETH = 0, 1  # tokens
 BTC, ETH = 0, 1  # markets, and the feeds of the same numbers
 

@@ -240,7 +240,7 @@ def test_queries_on_a_trace_run() -> None:
 
 # --- invariants -----------------------------------------------------------------------------------------------------
 
-CLAIM = r"[BCFLMNOPRSTX]\d{1,2}"
+CLAIM = r"[BCFLMNOPRSTWX]\d{1,2}"
 
 
 def listed_claims() -> list[str]:
