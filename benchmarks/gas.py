@@ -53,7 +53,7 @@ COLLATERALS = (1, 8)
 BATCH = 8
 ANY_CASH = -(2**255)
 # How far equity_mm stands above the reserve at the lower price, as a share of the maintenance margin.
-HEALTHY, CALLED, PARTIAL, NEARLY_ALL, WHOLE = 300, 110, 85, 70, 50
+HEALTHY, CALLED, PARTIAL, NEARLY_ALL, WHOLE = 300, 110, 85, 68, 50
 
 
 def row(action: str, case: str, gas: int, positions: int = 0, collaterals: int = 0) -> dict[str, Any]:
@@ -128,9 +128,10 @@ def measure_keeper(bench: Bench, positions: int, collaterals: int) -> Iterator[d
     bench.push(PRICE)
     for case, share in troubles:
         account = bench.open_troubled(f"victim_{positions}_{collaterals}_{share}", *names, share)
+        bench.push(bench.low)
         if case == "whole account":
-            bench.push(bench.low)
             yield row("flag_account", "", bench.do("keeper", FlagAccount(account)), *names)
+        yield row("quote_liquidation", case, bench.ask("quote_liquidation", account), *names)
         yield row("liquidate", case, bench.liquidate("keeper", account), *names)
     account = bench.open_troubled(f"victim_{positions}_{collaterals}_bad", *names, HEALTHY)
     yield row("liquidate", "bad debt", bench.liquidate("keeper", account, price=60), *names)
@@ -142,7 +143,6 @@ def measure_views(bench: Bench, positions: int, collaterals: int) -> Iterator[di
     calls = (
         ("health", (account,)),
         ("preview_trade", (account, positions - 1, 10 * W, NO_LIMIT)),
-        ("quote_liquidation", (account,)),
         ("withdrawable", (account, 0)),
         ("withdrawable", (account, 1)),
         ("max_size", (account, positions - 1, True)),

@@ -1,4 +1,4 @@
-"""The chain on which gas is measured: sixteen markets and eight collaterals of one price, and accounts in any trouble."""
+"""The chain on which gas is measured: sixteen markets and eight collaterals of one price, accounts in any trouble."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What the form of a record costs: ``python -m benchmarks.record_forms`` (specs/decisions/0006-records.md).
 
-The record is a position, two integers. Times are CPU nanoseconds per operation, the median of several rounds in which
+The record is a position, three integers. Times are CPU nanoseconds per operation, the median of several rounds in which
 all forms take turns; quote ratios.
 """
 
@@ -27,56 +27,60 @@ class AsTuple(NamedTuple):
 
     size: int
     cost: int
+    entry_index: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Frozen:
-    """A position as a frozen dataclass that keeps its fields in a dict."""
+    """A position that refuses to be changed at run time."""
 
     size: int
     cost: int
+    entry_index: int
 
 
-@dataclass(slots=True)
-class Open:
-    """A position that anyone may change."""
+@dataclass
+class Roomy:
+    """A position that keeps its fields in a dict."""
 
     size: int
     cost: int
+    entry_index: int
 
 
 class Plain:
     """A position as a class with nothing but a constructor."""
 
-    def __init__(self, size: int, cost: int) -> None:
+    def __init__(self, size: int, cost: int, entry_index: int) -> None:
         self.size = size
         self.cost = cost
+        self.entry_index = entry_index
 
 
-FORMS: dict[str, Callable[[int, int], Any]] = {
-    "frozen, slots (ours)": Position,
+FORMS: dict[str, Callable[[int, int, int], Any]] = {
+    "slots (ours)": Position,
+    "slots, frozen": Frozen,
     "NamedTuple": AsTuple,
-    "frozen, no slots": Frozen,
-    "slots, not frozen": Open,
+    "no slots": Roomy,
     "plain class": Plain,
 }
-OPERATIONS = {"create": "make(7, 9)", "read a field": "one.size", "compare": "one == other", "hash": "hash(one)"}
+OPERATIONS = {"create": "make(7, 9, 5)", "read a field": "one.size", "compare": "one == other", "hash": "hash(one)"}
+SAMPLE = (10**20, 10**22, 10**21)
 
 
-def time_operation(make: Callable[[int, int], Any], statement: str) -> float | None:
+def time_operation(make: Callable[[int, int, int], Any], statement: str) -> float | None:
     """Nanoseconds per execution, or nothing if the form cannot do it."""
-    names = {"make": make, "one": make(10**20, 10**22), "other": make(10**20, 10**22)}
+    names = {"make": make, "one": make(*SAMPLE), "other": make(*SAMPLE)}
     try:
         return Timer(statement, globals=names, timer=process_time).timeit(COUNT) * 1e9 / COUNT
     except TypeError:
         return None
 
 
-def bytes_each(make: Callable[[int, int], Any]) -> float:
+def bytes_each(make: Callable[[int, int, int], Any]) -> float:
     """Memory of one record, its integers apart."""
-    size, cost = 10**20, 10**22
     tracemalloc.start()
-    kept = [make(size, cost) for _ in range(MANY)]
+    kept = [make(*SAMPLE) for _ in range(MANY)]
     used = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     return used / len(kept) - 8  # the list's own pointer

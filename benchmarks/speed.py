@@ -1,9 +1,9 @@
 """What an action costs on the model and on each chain: ``python -m benchmarks.speed``.
 
-The actions are those of Black Thursday, keepers' liquidations included, each with its time and sender; rounds of
-prices, which are many and cheap, are counted apart. On the chains actions are calldata already, so encoding is nobody's
-cost; py-evm and anvil run the first of them only, being slower. Times are medians of rounds in which all take turns,
-CPU time except for anvil and py-evm, which work for others too. Quote ratios of one run; machines differ.
+Two workloads (``benchmarks.workloads``): Black Thursday, keepers' liquidations included, and a few accounts with many
+positions. Rounds of prices, which are many and cheap, are counted apart. On the chains actions are calldata already, so
+encoding is nobody's cost; py-evm and anvil run the first of them only, being slower. Times are medians of rounds in
+which all take turns, CPU time except for anvil and py-evm, which work for others too. Quote ratios of one run.
 """
 
 from __future__ import annotations
@@ -16,20 +16,18 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from contracts_py.deploy import TokenPlan
+from benchmarks.workloads import Recorded, Workload, load_day, make_crowd
 from contracts_py.keys import address_of, private_key, to_hex
 from contracts_py.node import GAS_LIMIT
-from crossmargin.library import SCENARIOS
-from crossmargin.replay.chain import SETUP_TIME, ChainEngine
-from crossmargin.replay.run import CONFIGURE_TIME, Done, Replay
+from crossmargin.replay.chain import SETUP_TIME
+from crossmargin.replay.run import Done, Replay
 from crossmargin.replay.trace import Trace
-from crossmargin.replay.world import World, new_world
-from crossmargin.scenario import Scenario, actors, load_scenario
+from crossmargin.replay.world import World
+from crossmargin.scenario import Scenario
 from oracle.feeds import Push, SetFeed, SetRateFeed, apply_oracle
 from protocol.codec import digest
 from protocol.errors import Refusal
@@ -44,25 +42,10 @@ SLOW_ACTIONS = 150  # of a chain that takes milliseconds for each
 ACCOUNTS = 100_000
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """One action as it was sent."""
-
-    time: int
-    sender: str
-    action: Any
-
-
-def record(scenario: Scenario) -> tuple[list[Done], list[Recorded]]:
-    """Every action of a scenario, in order."""
-    done = list(Replay(scenario, "model", None).play())
-    return done, [Recorded(one.time, one.planned.sender, one.planned.action) for one in done]
-
-
-def time_model(scenario: Scenario, recorded: list[Recorded]) -> tuple[float, float]:
+def time_model(workload: Workload) -> tuple[float, float]:
     """Seconds per action of ``apply``, and per round: events, atomicity and every old state included."""
-    world, spent = first_world(scenario), {True: 0.0, False: 0.0}
-    for one in recorded:
+    world, spent = workload.first_world(), {True: 0.0, False: 0.0}
+    for one in workload.recorded:
         sender, is_round = address_of(one.sender), isinstance(one.action, Push)
         env = world.env(one.time, sender)
         begin = time.process_time()
@@ -72,34 +55,21 @@ def time_model(scenario: Scenario, recorded: list[Recorded]) -> tuple[float, flo
             else:
                 world = World(apply(world.protocol, env, one.action).state, world.oracle)
         spent[is_round] += time.process_time() - begin
-    return split(spent, recorded)
+    return split(spent, workload)
 
 
-def split(spent: dict[bool, float], recorded: list[Recorded]) -> tuple[float, float]:
+def split(spent: dict[bool, float], workload: Workload) -> tuple[float, float]:
     """Seconds per action and per round."""
-    rounds = sum(isinstance(one.action, Push) for one in recorded)
-    return spent[False] / (len(recorded) - rounds), spent[True] / rounds
+    rounds = sum(isinstance(one.action, Push) for one in workload.recorded)
+    return spent[False] / (len(workload.recorded) - rounds), spent[True] / rounds
 
 
-def first_world(scenario: Scenario) -> World:
-    """The world before the first action."""
-    admin, guardian, poster = (address_of(role) for role in ("admin", "guardian", "poster"))
-    return new_world(admin, guardian, poster, len(scenario.params.tokens))
-
-
-def open_engine(scenario: Scenario, backend: str) -> ChainEngine:
-    """The contracts, ready for the first action."""
-    tokens = [TokenPlan(token.name, token.decimals) for token in scenario.params.tokens]
-    feeds = [feed.description for feed in scenario.params.feeds]
-    return ChainEngine(backend, scenario.start - CONFIGURE_TIME, tokens, feeds, actors(scenario))
-
-
-def time_pyrevm(scenario: Scenario, recorded: list[Recorded]) -> tuple[float, float]:
+def time_pyrevm(workload: Workload) -> tuple[float, float]:
     """Seconds per action and per round of the machine itself, without receipts and events read."""
-    engine = open_engine(scenario, "pyrevm")
+    engine = workload.open_engine("pyrevm")
     node: Any = engine.contracts.node
     evm, spent = node._evm, {True: 0.0, False: 0.0}
-    for one in recorded:
+    for one in workload.recorded:
         address, data = engine.contracts.encode_action(one.action)
         sender, target = to_hex(address_of(one.sender)), to_hex(address)
         node._set_time(one.time)
@@ -108,12 +78,12 @@ def time_pyrevm(scenario: Scenario, recorded: list[Recorded]) -> tuple[float, fl
         with suppress(RuntimeError):  # a refusal
             evm.message_call(sender, target, data, gas=GAS_LIMIT)
         spent[isinstance(one.action, Push)] += time.process_time() - begin
-    return split(spent, recorded)
+    return split(spent, workload)
 
 
-def time_node(scenario: Scenario, recorded: list[Recorded], backend: str) -> float:
+def time_node(workload: Workload, recorded: list[Recorded], backend: str) -> float:
     """Seconds per transaction through web3, receipt included."""
-    engine = open_engine(scenario, backend)
+    engine = workload.open_engine(backend)
     calls = [(*engine.contracts.encode_action(one.action), one) for one in recorded]
     begin = time.perf_counter()
     for address, data, one in calls:
@@ -122,7 +92,7 @@ def time_node(scenario: Scenario, recorded: list[Recorded], backend: str) -> flo
 
 
 @contextmanager
-def run_anvil(scenario: Scenario) -> Iterator[str | None]:
+def run_anvil(workload: Workload) -> Iterator[str | None]:
     """The URL of a fresh anvil, if there is one to run."""
     local = Path(__file__).parent.parent / ".venv/anvil/node_modules/.bin/anvil"
     program = shutil.which("anvil") or (str(local) if local.exists() else None)
@@ -132,7 +102,7 @@ def run_anvil(scenario: Scenario) -> Iterator[str | None]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    genesis = scenario.start - CONFIGURE_TIME - SETUP_TIME
+    genesis = workload.begin - SETUP_TIME
     command = [program, "--silent", "--port", str(port), "--timestamp", str(genesis)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -148,15 +118,15 @@ def run_anvil(scenario: Scenario) -> Iterator[str | None]:
         process.wait()
 
 
-def time_lockstep(scenario: Scenario) -> float:
+def time_lockstep(scenario: Scenario, workload: Workload) -> float:
     """Seconds per action of a whole lockstep run on pyrevm: both twins, comparison, invariants, audits."""
-    chain = open_engine(scenario, "pyrevm")
+    chain = workload.open_engine("pyrevm")
     begin = time.process_time()
     count = sum(1 for _ in Replay(scenario, "lockstep", chain).play())
     return (time.process_time() - begin) / count
 
 
-def time_trace(scenario: Scenario, done: list[Done]) -> float:
+def time_trace(done: list[Done]) -> float:
     """Seconds per action of writing the record of a run."""
     with tempfile.TemporaryDirectory() as folder:
         trace = Trace(Path(folder) / "trace.sqlite")
@@ -191,32 +161,42 @@ def measure_memory() -> float:
 
 def main() -> None:
     """Measure and print everything."""
-    scenario = load_scenario(SCENARIOS.find("black_thursday"), address_of)
-    done, recorded = record(scenario)
-    few = [one for one in recorded if not isinstance(one.action, Push)][:SLOW_ACTIONS]
-    model, revm, lockstep = [], [], []
+    scenario, done, day = load_day()
+    crowd = make_crowd()
+    spent: dict[str, list[tuple[float, float]]] = {}
+    lockstep = []
     for _ in range(ROUNDS):
-        model.append(time_model(scenario, recorded))
-        revm.append(time_pyrevm(scenario, recorded))
-        lockstep.append(time_lockstep(scenario))
-    (own, own_round), (machine, machine_round) = medians(model), medians(revm)
-    rows = [("apply", own), ("pyrevm", machine)]
-    rows.append((f"py-evm (eth-tester), first {len(few)}", time_node(scenario, few, "eth-tester")))
-    with run_anvil(scenario) as url:
+        for workload in (day, crowd):
+            spent.setdefault(f"{workload.name} apply", []).append(time_model(workload))
+            spent.setdefault(f"{workload.name} pyrevm", []).append(time_pyrevm(workload))
+        lockstep.append(time_lockstep(scenario, day))
+    print("microseconds per action, and ratio to apply")
+    for workload in (day, crowd):
+        own, machine = (medians(spent[f"{workload.name} {kind}"]) for kind in ("apply", "pyrevm"))
+        show(f"{workload.name}: {len(workload.recorded):,} actions", own[0], {"pyrevm": machine[0]})
+        show("  its rounds of prices alone", own[1], {"pyrevm": machine[1]})
+    own = medians(spent[f"{day.name} apply"])
+    few = [one for one in day.recorded if not isinstance(one.action, Push)][:SLOW_ACTIONS]
+    nodes = {f"py-evm (eth-tester), first {len(few)}": time_node(day, few, "eth-tester")}
+    with run_anvil(day) as url:
         if url:
-            rows.append((f"anvil, first {len(few)}", time_node(scenario, few, url)))
-    rows.append(("lockstep on pyrevm, whole", median(lockstep)))
-    rows.append(("digest of the state", time_each(done, lambda one: digest(one.world.protocol))))
-    rows.append(("trace", time_trace(scenario, done)))
-    rows.append(("invariants", time_each(done, lambda one: check_all(one.world.protocol))))
-    print(f"{len(recorded)} actions of {scenario.name}; microseconds per action, and ratio to apply")
-    for name, seconds in rows:
-        print(f"  {name:<36}{seconds * 1e6:12,.1f}{seconds / own:10.2f}")
-    print("the same for a round of prices")
-    for name, seconds in (("apply", own_round), ("pyrevm", machine_round)):
-        print(f"  {name:<36}{seconds * 1e6:12,.1f}{seconds / own_round:10.2f}")
+            nodes[f"anvil, first {len(few)}"] = time_node(day, few, url)
+    others = {
+        "lockstep on pyrevm, whole": median(lockstep),
+        "digest of the state": time_each(done, lambda one: digest(one.world.protocol)),
+        "trace": time_trace(done),
+        "invariants": time_each(done, lambda one: check_all(one.world.protocol)),
+    }
+    show(f"{day.name}, further", own[0], nodes | others)
     print(f"lockstep on pyrevm: {1 / median(lockstep):,.0f} actions a second")
     print(f"memory per {ACCOUNTS:,} accounts: {measure_memory() * ACCOUNTS / 2**20:,.0f} MiB")
+
+
+def show(title: str, own: float, others: dict[str, float]) -> None:
+    """Print a few times beside that of ``apply``."""
+    print(title)
+    for name, seconds in {"apply": own, **others}.items():
+        print(f"    {name:<36}{seconds * 1e6:12,.1f}{seconds / own:10.2f}")
 
 
 def medians(rounds: list[tuple[float, float]]) -> tuple[float, float]:

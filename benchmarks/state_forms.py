@@ -16,12 +16,14 @@ from statistics import median
 from time import process_time
 from typing import Any
 
+from crossmargin.library import PARAMETERS
+from crossmargin.parameters import load_parameters
 from protocol.actions import Action, Deposit, DepositToPool, SetMarket, SetRisk, Trade
 from protocol.env import Env, Quote
 from protocol.errors import Refusal
-from protocol.params import MarginBracket, MarketParams, RiskParams
 from protocol.records import Table
 from protocol.state import Account, State, account_id, genesis
+from protocol.trading import NO_LIMIT
 from protocol.transition import apply
 from protocol.units import W
 
@@ -31,8 +33,8 @@ ACTIONS = 2_000
 DEEPCOPY_BUDGET = 20_000  # accounts copied in all: more would take minutes
 ADMIN, LENDER = 1, 2
 FIRST_OWNER = 1_000
-RISK = RiskParams(0, W // 4, 6_667, 5 * W, W // 400, 1_000 * W, 100, W // 100, 100_000 * W, 1_000, 5_000, 500)
-MARKET = MarketParams(0, W // 1_000, 1_000 * W, W // 2_000, (MarginBracket(0, W // 40, W // 20),))
+REFERENCE = load_parameters(PARAMETERS.find("reference"))
+RISK, MARKET = REFERENCE.risk, REFERENCE.markets[0].params
 
 
 class CopiedMap(dict[int, Account]):
@@ -76,7 +78,7 @@ def make_state(size: int) -> State:
     for owner in range(FIRST_OWNER, FIRST_OWNER + size):
         account = account_id(owner)
         state = apply(state, env(owner), Deposit(account, 0, 10**10)).state
-        state = apply(state, env(owner), Trade(account, 0, W, 8_000 * W)).state
+        state = apply(state, env(owner), Trade(account, 0, W // 5 * 2, NO_LIMIT)).state
     return state
 
 
@@ -87,12 +89,12 @@ def make_actions(size: int, count: int) -> list[tuple[Env, Action]]:
         turn, kind = divmod(index, 4)
         owner = FIRST_OWNER + turn * 7 % size
         account = account_id(owner)
-        sender = ADMIN if index % 10 == 9 else owner  # always a trade: refused with account/not-owner
+        sender = ADMIN if index % 10 == 9 else owner  # always a trade: refused with account/not-trader
         choices: tuple[Action, ...] = (
             Deposit(account, 0, 1_000_000),
-            Trade(account, 0, W // 10, 8_000 * W),
+            Trade(account, 0, W // 10, NO_LIMIT),
             Deposit(account, 0, 1_000_000),
-            Trade(account, 0, -W // 10, 8_000 * W),
+            Trade(account, 0, -W // 10, 0),
         )
         mix.append((env(sender), choices[kind]))
     return mix
@@ -138,7 +140,7 @@ def measure(size: int) -> dict[str, float]:
             took, end = run(state, make_actions(size, count), before)
             times.setdefault(name, []).append(took)
             if count == ACTIONS:
-                ends.add((end.ledger, repr(dict(end.accounts))))
+                ends.add(repr((end.ledger, dict(end.accounts))))
         if len(ends) != 1:
             raise AssertionError("the forms ended in different states")
     return {name: median(values) for name, values in times.items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, is_dataclass
+from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
 from eth_abi import decode, encode
@@ -215,12 +216,17 @@ def to_abi(kind: str, value: Any) -> Any:
     return to_hex(value) if kind == "address" else value
 
 
+@cache
+def field_types(kind: Any) -> tuple[Any, ...]:
+    """The types of a record's fields, in order."""
+    hints = get_type_hints(kind)
+    return tuple(hints[field.name] for field in fields(kind))
+
+
 def build(kind: Any, value: Any) -> Any:
     """A decoded ABI value as the type the model's record declares."""
     if is_dataclass(kind):
-        hints = get_type_hints(kind)
-        names = [field.name for field in fields(kind)]
-        return kind(*(build(hints[name], item) for name, item in zip(names, value, strict=True)))  # type: ignore[operator]
+        return kind(*(build(hint, item) for hint, item in zip(field_types(kind), value, strict=True)))  # type: ignore[operator]
     if get_origin(kind) is tuple:
         return tuple(build(get_args(kind)[0], item) for item in value)
     if isinstance(value, str):

@@ -159,7 +159,7 @@ def _read_market(storage: Storage, market: int) -> Market:
         funding_velocity=_signed(rate & MASK_72, 72),
         funding_limit=_signed(index >> 40 & MASK_88, 88),
         accrued_at=index & MASK_40,
-        index_cost=_signed(storage.word("markets.index_costs", market), 256),
+        index_cost=storage.word("markets.index_costs", market) - 2**255,
     )
 
 

@@ -70,7 +70,7 @@ RULES = {
         "fixed_reward at most max_reward, reward_ratio at most reward_ratio_max, sale_discount below 1"
     ),
     "config/equity-tiers": (
-        "leverage is above 0, below 2^80 at 18 decimals, and never rises from one entry to the next"
+        "leverage is at least 1, below 2^80 at 18 decimals, and never rises from one entry to the next"
     ),
     "config/market": (
         "lot and min_notional are above 0, skew_scale at least 1, and they, the caps, oi_upper and window_notional "

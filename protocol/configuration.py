@@ -53,7 +53,7 @@ def check_risk(risk: RiskParams) -> None:
     check_lower_bounds([tier.lower for tier in risk.equity_tiers])
     above = LEVERAGE_LIMIT - 1
     for tier in risk.equity_tiers:
-        if not 0 < tier.leverage <= above:
+        if not W <= tier.leverage <= above:
             raise errors.BadEquityTiers(lower=tier.lower)
         above = tier.leverage
 

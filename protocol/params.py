@@ -7,7 +7,7 @@ from protocol.units import Bps, Ratio, Seconds, Size, Units, Usd
 
 MAX_MARKETS = 32
 MAX_POSITIONS = 16  # of one account
-MAX_TOKENS = 9  # USDC and eight collaterals
+MAX_TOKENS = 9  # USDC and eight collaterals: with a ninth, the products of account states could exceed 255 bits
 MAX_BRACKETS = 8
 MAX_DECIMALS = 24
 MARGIN_CALL_FEE_CAP: Bps = 5  # of the account value

@@ -71,6 +71,7 @@ def set_market(market: uint256, params: types.MarketParams):
     if market == listed:
         parameters.market_count = listed + 1
         markets.indices[market] = block.timestamp
+        markets.index_costs[market] = markets.INDEX_COST_BIAS
         windows.prepare(market)
         packing.store_market(market, params, 0, 0)
     else:

@@ -158,6 +158,14 @@ def test_several_scenarios_print_a_line_and_keep_a_folder_each(crossmargin: Cros
         ("expect: {refused: margin/initial}", "expect: {refused: margin/reduce}", "expected margin/reduce, found"),
         ("expect: {refused: margin/initial}", "", "Trade: expected ok, found margin/initial"),
         ("size: 40.01}", "size: 40.01}, expect: {size: 40.02}", "Trade size: expected 40.02, found 40.01"),
+        ("amount: 1000}", "amount: 1000}, expect: {withdrawable: 999.5}", "expected 999.50, found 1000.00"),
+        (
+            "size: 40.01}",
+            "size: 40.01}, expect: {liquidation_price: 1}",
+            "Trade liquidation_price: expected 1.00, found 17",
+        ),
+        ("size: 40.01}", "size: 40.01}, expect: {max_long: 400}", "Trade max_long: expected 400.00, found "),
+        ("size: 40.01}", "size: 40.01}, expect: {max_short: 4}", "Trade max_short: expected 4.00, found "),
         ("liquidations: 1", "liquidations: 2", "at the end: liquidations: expected 2, found 1"),
         ("refusals: 1}", "accounts: {long: {liquidated: false}}}", "long liquidated: expected False, found True"),
     ],
@@ -323,7 +331,7 @@ HOSTILE = {
     "guardian of 2^255": f"set_guardian: {{guardian: {2**255:#x}}}",
     "shares of 10^80": f"by: a, request_redemption: {{shares: {10**80}}}",
     "feed in words": "set_rate_feed: {feed: next one, rate: ETH, underlying: BTC}",
-    "list as a cap": "set_collateral: {token: WETH, feed: 1, decimals: 1, account_cap: [], global_cap: 1, haircuts: 1}",
+    "list as a cap": "set_collateral: {token: 1, feed: 1, decimals: 1, account_cap: [], global_cap: 1, haircuts: []}",
 }
 
 

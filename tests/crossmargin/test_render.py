@@ -12,7 +12,7 @@ from contracts_py.bindings import function_name
 from crossmargin.library import PARAMETERS
 from crossmargin.parameters import load_parameters
 from crossmargin.render import KEYS, MODELS, render_scenario
-from crossmargin.scenario import SUCCESS, Step, StepExpectation, load_scenario
+from crossmargin.scenario import NEEDS, SUCCESS, Step, StepExpectation, load_scenario
 from crossmargin.scenario_file import ACTION_KEYS
 from crossmargin.steps.liquidation import LONGEST_BATCH
 from oracle.feeds import MAX_FEEDS, OracleAction, Push, SetRateFeed
@@ -118,8 +118,9 @@ def expectations(draw: st.DrawFn, action: Any) -> StepExpectation:
         possible["state"] = st.sampled_from([state.name for state in AccountState])
         if hasattr(action, "market"):
             possible |= {"size": signed, "cost": signed}
+            possible |= dict.fromkeys(("liquidation_price", "max_long", "max_short"), unsigned)
         if hasattr(action, "token"):
-            possible["units"] = unsigned
+            possible |= dict.fromkeys(("units", "withdrawable"), unsigned)
     values: Mapping[str, int | str] = draw(st.fixed_dictionaries({}, optional=possible))
     return StepExpectation(draw(st.none() | st.sampled_from(list(REFUSALS))), values)
 
@@ -168,6 +169,21 @@ def test_every_action_has_a_text() -> None:
     assert set(KEYS) == {kind.__name__ for kind in KINDS}
     assert set(MODELS) == set(KEYS) - {"Push"}
     assert sorted(KEYS.values()) == sorted(ACTION_KEYS)
+
+
+def test_every_expectation_is_drawn() -> None:
+    class Whole:
+        account = market = token = 0
+
+    drawn: set[str] = set()
+
+    @settings(max_examples=40)
+    @given(expectations(Whole()))
+    def collect(expectation: StepExpectation) -> None:
+        drawn.update(expectation.values)
+
+    collect()
+    assert drawn == set(NEEDS)
 
 
 def test_every_key_is_the_name_of_its_action() -> None:

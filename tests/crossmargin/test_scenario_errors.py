@@ -263,6 +263,22 @@ BAD_STEPS = {
         "cash",
         "`cash` needs an action with an account",
     ),
+    "negative liquidation price": (trade("expect: {liquidation_price: -1}"), "-1", "`-1` is negative"),
+    "largest trade of a deposit": (
+        deposit("1", rest=", expect: {max_long: 1}"),
+        "max_long",
+        "`max_long` needs an action with a market",
+    ),
+    "withdrawable of a trade": (
+        trade("expect: {withdrawable: 1}"),
+        "withdrawable",
+        "`withdrawable` needs an action with a token",
+    ),
+    "withdrawable too fine": (
+        deposit("1", rest=", expect: {withdrawable: 0.0000001}"),
+        "0.0000001",
+        "has 7 decimals, USDC has 6",
+    ),
     "expected units too fine": (
         deposit("1", rest=", expect: {units: 0.0000001}"),
         "0.0000001",

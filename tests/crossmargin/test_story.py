@@ -14,6 +14,7 @@ from crossmargin.replay.run import Done, Replay
 from crossmargin.replay.story import Flow, Liquidation, Story
 from crossmargin.replay.summary import Summary
 from crossmargin.scenario import Scenario, load_scenario
+from crossmargin.text import dollars
 from protocol.account_state import AccountState
 from protocol.actions import ClaimRedemption, CloseAll, LiquidateMany
 from protocol.events import LiquidationRefused, PositionUpdated, TokenUpdated
@@ -91,10 +92,15 @@ def test_a_partial_liquidation_leaves_the_rest_of_the_position(told: Told) -> No
 
 
 def test_the_page_tells_what_a_partial_liquidation_closed(told: Told) -> None:
-    row = r"^  12 Mar 03:00:\d\d +whale +LIQUIDATABLE .* -  long (\d+)[.](\d+) BTC at 7,690[.]00$"
-    ((whole, part),) = re.findall(row, told.page, re.MULTILINE)
-    assert int(whole + part.ljust(18, "0")) == -told.liquidation("whale").fills[0].size_delta
-    assert "Liquidations: 2, of 2 accounts." in told.page
+    row = (
+        r"^  12 Mar 03:00:\d\d +whale +LIQUIDATABLE .* -  "
+        r"long (\d+)[.](\d+) BTC at 7,690[.]00 [(](\d+)[.](\d+) left[)]$"
+    )
+    ((whole, part, left_whole, left_part),) = re.findall(row, told.page, re.MULTILINE)
+    (fill,) = told.liquidation("whale").fills
+    assert int(whole + part.ljust(18, "0")) == -fill.size_delta
+    assert int(left_whole + left_part.ljust(18, "0")) == fill.size
+    assert "Liquidations: 2 (1 LIQUIDATABLE, 1 BANKRUPT), of 2 accounts\n" in told.page
     assert "-> liquidated 12 Mar 03:00:0" in fate(told, "whale")
 
 
@@ -139,6 +145,17 @@ def test_a_redemption_leaves_the_pool(told: Told) -> None:
 
 def is_usdc(event: Any) -> bool:
     return isinstance(event, TokenUpdated) and event.token == USDC
+
+
+def test_funding_and_impact_of_all_fills_are_told(told: Told) -> None:
+    fills = [event for done in told.done for event in done.events if isinstance(event, PositionUpdated)]
+    charges = told.story.charges
+    assert charges.funding_paid - charges.funding_received == sum(fill.funding for fill in fills)
+    assert charges.impact_charged - charges.impact_rebated == sum(fill.impact for fill in fills)
+    assert charges.impact_charged > charges.impact_rebated > 0
+    assert charges.funding_paid >= 0 <= charges.funding_received
+    line = next(line for line in told.page.splitlines() if line.startswith("  traders paid "))
+    assert f"impact charged {dollars(charges.impact_charged)}, given back {dollars(charges.impact_rebated)}" in line
 
 
 def test_the_fund_adds_up(told: Told) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from contracts_py.compile import Artifact
 from contracts_py.deploy import TokenPlan
-from contracts_py.keys import address_of
 from oracle.feeds import Push, SetFeed
 from protocol.actions import (
+    BuyInventory,
     Deposit,
     DepositToPool,
     FundInsurance,
@@ -24,41 +24,57 @@ from protocol.actions import (
     Trade,
     Withdraw,
 )
-from protocol.params import CollateralParams, HaircutBracket, MarginBracket
-from protocol.state import account_id
-from protocol.units import W
-from tests.lockstep.test_rules_on_both import check
+from protocol.params import CollateralParams, EquityTier, HaircutBracket, MarginBracket, MarketParams
+from protocol.units import BPS, W
+from tests.lockstep.both import BORROWER, NO_FUNDING, STRANGER, TRADER, check, measure
 from tests.twins import BTC, ETH, RISK, USDC, WETH, Twins, market_params
 
 MAX_PRICE = 2**96 - 1
 MAX_SIZE = 2**96 - 1
+MAX_USD = 2**96 - 1
 MAX_CASH_UNITS = (2**127 - 1) // 10**12
 MAX_FUND_UNITS = (2**128 - 1) // 10**12
 ANY_PRICE = 2**256 - 1
-BORROWER = account_id(address_of("borrower"))
-TRADER = account_id(address_of("trader"))
-STRANGER = account_id(address_of("stranger"))
 RAW = 18  # decimals of a feed whose answers are prices at scale W
-FREE = replace(RISK, keeper_reserve=0, fixed_reward=0, debt_cap=2**96 - 1)
+TIERS = (EquityTier(0, 2**80 - 1),)
+FREE = replace(RISK, keeper_reserve=0, fixed_reward=0, debt_cap=MAX_USD, lock_ratio=0, equity_tiers=TIERS)
 ROW = MarginBracket(0, W // 40, W // 20)
+
+
+def wide_market(feed: int) -> MarketParams:
+    """A market to the wei: lot 1, no fees, no funding, no window, caps at their ends, all of an impact given back."""
+    caps = {"oi_cap": MAX_SIZE, "oi_cap_usd": MAX_USD, "skew_cap": MAX_SIZE, "max_premium": BPS}
+    return replace(
+        market_params(feed, 1),
+        min_notional=1,
+        maker_fee=0,
+        taker_fee=0,
+        skew_scale=MAX_SIZE,
+        rebate_ratio=BPS,
+        oi_lower=0,
+        oi_upper=0,
+        window=0,
+        brackets=(ROW,),
+        **caps,
+        **NO_FUNDING,
+    )
 
 
 @pytest.fixture
 def wide(bare_twins: Twins) -> Twins:
-    """Twins with prices and sizes to the wei: two markets of lot 1, no fees, a token with a weight of 95 %."""
+    """Twins with prices and sizes to the wei: two such markets, a token with a weight of 95 %."""
     set_up(bare_twins)
     weights = (HaircutBracket(0, W * 95 // 100, W * 95 // 100),)
-    bare_twins.do("admin", SetCollateral(WETH, CollateralParams(ETH, 18, weights)))
+    bare_twins.do("admin", SetCollateral(WETH, CollateralParams(ETH, 18, 2**96 - 1, 2**96 - 1, weights)))
     return bare_twins
 
 
 def set_up(twins: Twins) -> None:
-    """Feeds of 18 decimals at a dollar, and two markets of lot 1 without fees."""
+    """Feeds of 18 decimals at a dollar, and two markets to the wei."""
     twins.do("admin", SetRisk(FREE))
     for feed in (BTC, ETH):
         twins.do("admin", SetFeed(feed, RAW, 259_200))
-        params = replace(market_params(feed, 1), min_notional=1, fee_rate=0, brackets=(ROW,))
-        twins.do("admin", SetMarket(feed, params))
+        twins.do("admin", SetMarket(feed, wide_market(feed)))
     quote(twins, W, W)
 
 
@@ -72,6 +88,9 @@ def trade(twins: Twins, owner: str, account: int, size: int, refused: str | None
     twins.do(owner, Trade(account, market, size, ANY_PRICE if size > 0 else 0), refused=refused)
 
 
+# --- amounts --------------------------------------------------------------------------------------------------------
+
+
 def test_the_largest_balance_on_both(wide: Twins) -> None:
     """UNIT-3, DEP-2: cash to the last unit that fits, and a unit more; the same in and out."""
     wide.do("borrower", Deposit(BORROWER, USDC, MAX_CASH_UNITS + 1), refused="sys/domain")
@@ -83,14 +102,15 @@ def test_the_largest_balance_on_both(wide: Twins) -> None:
 
 
 def test_the_largest_holding_on_both(wide: Twins) -> None:
-    """UNIT-3, COL-1, COL-2, MRG-4: units to the last that fits, at the largest price and at the smallest."""
+    """UNIT-3, COL-1, COL-2, DEP-5, MRG-4: units to the last that fits, at the largest price and at the smallest."""
     wide.do("borrower", Deposit(BORROWER, WETH, 2**96 - 1))
     wide.do("borrower", Deposit(BORROWER, WETH, 1), refused="sys/domain")
-    wide.do("trader", Deposit(TRADER, WETH, 2**96 - 1))
+    wide.do("trader", Deposit(TRADER, WETH, 1), refused="token/global-cap")
     for price in (MAX_PRICE, 1, MAX_PRICE - 1):
         quote(wide, W, price)
         check(wide)
     wide.do("borrower", Withdraw(BORROWER, WETH, 2**96 - 1))
+    wide.do("trader", Deposit(TRADER, WETH, 1))
     check(wide)
 
 
@@ -108,15 +128,19 @@ def test_the_largest_funds_on_both(wide: Twins) -> None:
 def test_the_dearest_share_on_both(wide: Twins) -> None:
     """UNIT-3, LPD-2, LPD-4: a large supply over a value of one wei: the most a deposit can buy, and more."""
     supply = 10**28
+    wide.do("trader", Deposit(TRADER, USDC, 10**6))
+    trade(wide, "trader", TRADER, -W)  # keeps the market from being empty, and its impact from the pool
     wide.do("lender", DepositToPool(supply // 10**12))
     wide.do("borrower", Deposit(BORROWER, USDC, supply // 10**12))
     trade(wide, "borrower", BORROWER, supply)
     quote(wide, 2 * W)
     trade(wide, "borrower", BORROWER, -supply)
     assert (wide.world.protocol.ledger.pool, wide.world.protocol.ledger.shares) == (0, supply)
+    quote(wide, W)
     wide.do("lender", DepositToPool(1), refused="pool/no-value")
-    trade(wide, "borrower", BORROWER, W)
-    quote(wide, 2 * W - 1)
+    trade(wide, "borrower", BORROWER, 2 * W)
+    quote(wide, W - 1)
+    # The traders' net loss of a wei is all there is.
     wide.do("lender", DepositToPool(10**5), refused="sys/domain")
     wide.do("lender", DepositToPool(10**4))
     assert wide.world.protocol.ledger.shares > 2**126
@@ -126,9 +150,9 @@ def test_the_dearest_share_on_both(wide: Twins) -> None:
 
 
 def test_half_a_wei_of_inventory_on_both(wide: Twins) -> None:
-    """LPD-1, LPD-3, T6: a pool of nothing but a unit worth half a wei has a value of a wei, not of none."""
+    """LPD-1, LPD-3, LPR-1, INV-1, T6: a unit worth half a wei: a wei for a deposit, nothing for a redemption."""
     wide.do("lender", DepositToPool(1))
-    wide.do("borrower", Deposit(BORROWER, USDC, 10**6))
+    wide.do("borrower", Deposit(BORROWER, USDC, 10**9))
     wide.do("trader", Deposit(TRADER, USDC, 10))
     wide.do("trader", Deposit(TRADER, WETH, 1))
     trade(wide, "trader", TRADER, 10**14)
@@ -138,16 +162,25 @@ def test_half_a_wei_of_inventory_on_both(wide: Twins) -> None:
     quote(wide, W)
     pool = wide.world.protocol.ledger.pool
     trade(wide, "borrower", BORROWER, pool)
+    wide.do("stranger", Deposit(STRANGER, USDC, 10**6))
+    trade(wide, "stranger", STRANGER, -(10**9))
     quote(wide, 2 * W, W // 2)
     trade(wide, "borrower", BORROWER, -pool)
-    assert wide.world.protocol.ledger.pool == 0
-    wide.do("lender", DepositToPool(1))
+    trade(wide, "stranger", STRANGER, 10**9 - 1)
     check(wide)
+    value = wide.chain.contracts.solvency()
+    assert value.deposit_value - value.redemption_value >= 1
+    wide.do("stranger", BuyInventory(WETH, 1, 0), refused="trade/price")
+    wide.do("stranger", BuyInventory(WETH, 1, 1))
+    check(wide)
+
+
+# --- sizes, prices, balances ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("side", [1, -1])
 def test_the_largest_size_on_both(wide: Twins, side: int) -> None:
-    """TRD-2, FIL-1, T8: a position of 2^96 - 1, at prices of a wei and a dollar, and a wei of size more."""
+    """TRD-3, FIL-1, FIL-2, T8: a position of 2^96 - 1, at prices of a wei and a dollar, and a wei of size more."""
     wide.do("borrower", Deposit(BORROWER, USDC, MAX_CASH_UNITS // 2))
     trade(wide, "borrower", BORROWER, side * MAX_SIZE)
     trade(wide, "borrower", BORROWER, side, refused="sys/domain")
@@ -157,96 +190,114 @@ def test_the_largest_size_on_both(wide: Twins, side: int) -> None:
     check(wide)
     trade(wide, "borrower", BORROWER, -side * (MAX_SIZE - 1))
     check(wide)
-    quote(wide, W + 1)
+    quote(wide, W)
     trade(wide, "borrower", BORROWER, side * (MAX_SIZE - 1))
     trade(wide, "borrower", BORROWER, -2 * side * MAX_SIZE, refused="sys/domain")
+    quote(wide, W + 1)
     trade(wide, "borrower", BORROWER, -side * MAX_SIZE)
     check(wide)
 
 
 @pytest.mark.parametrize("side", [1, -1])
-def test_the_largest_cost_on_both(wide: Twins, side: int) -> None:
-    """UNIT-3, FIL-1, B26: at the largest price, the largest cost of half a word, and a wei of size more."""
+def test_the_largest_notional_on_both(wide: Twins, side: int) -> None:
+    """TRD-9, MRG-1, MRG-3: at the largest price a position worth 2^96 - 1, and a wei of size more."""
     quote(wide, MAX_PRICE)
     wide.do("borrower", Deposit(BORROWER, USDC, MAX_CASH_UNITS))
-    most = (2**127 - 1) * W // MAX_PRICE
-    trade(wide, "borrower", BORROWER, side * (most + 1), refused="sys/domain")
-    trade(wide, "borrower", BORROWER, side * MAX_SIZE, refused="sys/domain")
-    trade(wide, "borrower", BORROWER, side * most)
+    trade(wide, "borrower", BORROWER, side * (W + 1), refused="market/oi-cap")
+    trade(wide, "borrower", BORROWER, side * MAX_SIZE, refused="market/oi-cap")
+    trade(wide, "borrower", BORROWER, side * W)
+    assert measure(wide, BORROWER).gross_notional == MAX_USD
     check(wide)
-    # The market's total cost is one word as well.
-    wide.do("trader", Deposit(TRADER, USDC, MAX_CASH_UNITS))
-    trade(wide, "trader", TRADER, side * (W // 1_000), refused="sys/domain")
-    trade(wide, "borrower", BORROWER, -side * most)
+    trade(wide, "borrower", BORROWER, -side * W)
     check(wide)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
 def test_the_smallest_positions_on_both(wide: Twins, size: int) -> None:
-    """UNIT-1, FIL-1, MRG-1 to MRG-3, T7: sizes of a few wei at prices around a dollar, both sides, every rounding."""
+    """UNIT-1, FIL-1 to FIL-3, MRG-1 to MRG-3, T7: sizes of a few wei around a dollar, both sides, every rounding."""
     wide.do("borrower", Deposit(BORROWER, USDC, 1))
     wide.do("trader", Deposit(TRADER, USDC, 1))
-    wide.do("admin", SetMarket(BTC, replace(wide.world.protocol.market_params[BTC], fee_rate=W // 10_000 + 1)))
+    fees = {"taker_fee": W // 10_000 + 1, "maker_fee": W // 30_000, "rebate_ratio": 9_999, "skew_scale": W}
+    wide.do("admin", SetMarket(BTC, replace(wide_market(BTC), **fees)))
     for price in (1, W // 2 - 1, W // 2, W - 1, W, W + 1, 3 * W // 2 + 1):
         quote(wide, price)
         for owner, account, side in (("borrower", BORROWER, 1), ("trader", TRADER, -1)):
-            twins_size = wide.world.protocol.accounts[account].positions.get(BTC)
-            held = twins_size.size if twins_size else 0
+            found = wide.world.protocol.accounts[account].positions.get(BTC)
+            held = found.size if found else 0
             trade(wide, owner, account, side * size)
             trade(wide, owner, account, -side * size - held)
             trade(wide, owner, account, 2 * side * size)
         check(wide)
 
 
+def find_close(twins: Twins, account: int, market: int, target: int, size: int) -> int:
+    """The reduction, near ``size``, that leaves an account balance of ``target`` by the contracts' own preview."""
+    held = twins.world.protocol.accounts[account].positions[market].size
+    sign = -1 if held > 0 else 1
+    for found in range(max(size - 8, 1), size + 9):
+        limit = ANY_PRICE if sign > 0 else 0
+        if twins.chain.contracts.preview_trade(Trade(account, market, sign * found, limit)).cash == target:
+            return sign * found
+    raise AssertionError("no size leaves that balance")
+
+
 def test_a_balance_at_the_upper_end_of_its_word_on_both(wide: Twins) -> None:
     """UNIT-3, T7, LED-1: cash of exactly 2^127 - 1, and a wei more."""
-    size = 2**92
     wide.do("borrower", Deposit(BORROWER, USDC, 10**16))
+    trade(wide, "borrower", BORROWER, 4 * 10**12)
+    trade(wide, "borrower", BORROWER, 1, market=ETH)
+    quote(wide, 2 * W, 3 * W)
+    top = 2**127 - 1
+    wide.do("borrower", Deposit(BORROWER, USDC, (top - wide.cash(BORROWER)) // 10**12))
+    size = find_close(wide, BORROWER, BTC, top, top - wide.cash(BORROWER))
+    trade(wide, "borrower", BORROWER, size - 3, refused="sys/domain")
     trade(wide, "borrower", BORROWER, size)
-    quote(wide, (2**127 - 10**30) * W // size)
-    trade(wide, "borrower", BORROWER, -size)
-    quote(wide, W)
-    gap = 2**127 - 1 - wide.cash(BORROWER)
-    wide.do("borrower", Deposit(BORROWER, USDC, gap // 10**12))
-    # What is left of the gap is less than a unit: a position of as many wei, doubled in price, fills it.
-    trade(wide, "borrower", BORROWER, gap % 10**12, market=ETH)
-    trade(wide, "borrower", BORROWER, 1)
-    quote(wide, 2 * W, 2 * W)
-    trade(wide, "borrower", BORROWER, -(gap % 10**12), market=ETH)
-    assert wide.cash(BORROWER) == 2**127 - 1
-    trade(wide, "borrower", BORROWER, -1, refused="sys/domain")
+    assert wide.cash(BORROWER) == top
+    trade(wide, "borrower", BORROWER, -1, refused="sys/domain", market=ETH)
     wide.do("borrower", Deposit(BORROWER, USDC, 1), refused="sys/domain")
     check(wide)
 
 
 def test_a_balance_at_the_lower_end_of_its_word_on_both(wide: Twins) -> None:
     """UNIT-3, T7, LED-1, LIQ-4: cash of exactly -2^127, settled by a liquidation, and a wei less."""
-    size, start = 2**92, 5 * 10**28
-    price = (2**127 - 10**28) * W // size
-    gap = 2**127 + start + size - (size * price + W - 1) // W
-    wide.do("borrower", Deposit(BORROWER, USDC, start // 10**12))
+    size, bottom = 2**92, -(2**127)
+    wide.do("borrower", Deposit(BORROWER, USDC, 5 * 10**16))
     trade(wide, "borrower", BORROWER, -size)
-    # A second short of as many wei as are missing loses them when its price doubles; a wei more is one too many.
-    assert 0 < gap < 2**96
-    trade(wide, "borrower", BORROWER, -gap - 1, market=ETH)
+    trade(wide, "borrower", BORROWER, -(2**95), market=ETH)
+    # A price that leaves the balance a little above its end, and a second short to lose the rest.
+    price = (2**127 + 10**27) * W // size
     quote(wide, price, 2 * W)
     trade(wide, "borrower", BORROWER, size)
-    trade(wide, "borrower", BORROWER, gap + 1, refused="sys/domain", market=ETH)
-    wide.do("liquidator", Liquidate(BORROWER), refused="sys/domain")
-    check(wide)
-    trade(wide, "borrower", BORROWER, gap, market=ETH)
-    assert wide.cash(BORROWER) == -(2**127)
+    gap = wide.cash(BORROWER) - bottom
+    assert 0 < gap < 2**95
+    last = find_close(wide, BORROWER, ETH, bottom, gap) if wide.world.protocol.markets[ETH].impact == 0 else 0
+    if not last:
+        last = search_close(wide, BORROWER, ETH, bottom)
+    trade(wide, "borrower", BORROWER, last + 2, refused="sys/domain", market=ETH)
+    trade(wide, "borrower", BORROWER, last, market=ETH)
+    assert bottom <= wide.cash(BORROWER) <= bottom + 1
     check(wide)
     quote(wide, price, W)
-    trade(wide, "borrower", BORROWER, 1, market=ETH)
     wide.do("liquidator", Liquidate(BORROWER))
     assert wide.cash(BORROWER) == 0
     check(wide)
 
 
+def search_close(twins: Twins, account: int, market: int, target: int) -> int:
+    """The largest buy-back that keeps an account balance at or above ``target``, by the contracts' own preview."""
+    low, high = 1, -twins.world.protocol.accounts[account].positions[market].size
+    while high - low > 1:
+        middle = (low + high) // 2
+        preview = twins.chain.contracts.preview_trade(Trade(account, market, middle, ANY_PRICE))
+        if preview.code == "" and preview.cash >= target:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
 def test_a_loss_beyond_the_stored_width_on_both(wide: Twins) -> None:
     """UNIT-3, L8: a short that has lost more than 2^127 can be neither closed nor liquidated, on both alike."""
-    quote(wide, W)
     wide.do("borrower", Deposit(BORROWER, USDC, MAX_CASH_UNITS // 16))
     trade(wide, "borrower", BORROWER, -MAX_SIZE)
     quote(wide, 2**95)
@@ -262,7 +313,6 @@ def test_a_loss_beyond_the_stored_width_on_both(wide: Twins) -> None:
 
 def test_a_deficit_beyond_its_width_on_both(wide: Twins) -> None:
     """UNIT-3, LED-2: the deficit holds 128 bits; the profit that does not fit is refused alike."""
-    quote(wide, W)
     size = 2**92
     owners = (("borrower", BORROWER), ("trader", TRADER), ("stranger", STRANGER))
     for owner, account in owners:
@@ -279,7 +329,6 @@ def test_a_deficit_beyond_its_width_on_both(wide: Twins) -> None:
 
 def test_debts_beyond_their_total_on_both(wide: Twins) -> None:
     """UNIT-3, LED-1: balances near -2^127 add up to the total of debts, and the wei that does not fit is refused."""
-    quote(wide, W)
     owners = (("borrower", BORROWER), ("trader", TRADER), ("stranger", STRANGER))
     for owner, account in owners:
         wide.do(owner, Deposit(account, USDC, 10**17))
@@ -292,16 +341,44 @@ def test_debts_beyond_their_total_on_both(wide: Twins) -> None:
     check(wide)
 
 
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_liquidation_price_to_the_wei_on_both(wide: Twins, side: int) -> None:
+    """VIEW-5, LIQ-4, M3: at the price of the view the account is liquidatable, a wei further on it is not."""
+    tiers = (ROW, MarginBracket(10**21, W // 10, W // 5))
+    wide.do("admin", SetMarket(BTC, replace(wide_market(BTC), brackets=tiers)))
+    wide.do("borrower", Deposit(BORROWER, USDC, 777_777_777))
+    for size in (123_456_789_012_345_678_901, 10**21, 1_234_567_890_123_456_789_012):
+        start = wide.save()
+        trade(wide, "borrower", BORROWER, side * size)
+        price = wide.chain.contracts.liquidation_price(BORROWER, BTC)
+        assert (price > 0) == (side < 0 or size > 8 * 10**20)
+        if price:
+            quote(wide, price + side)
+            wide.do("liquidator", Liquidate(BORROWER), refused="liq/not-liquidatable")
+            quote(wide, price)
+            wide.do("liquidator", Liquidate(BORROWER))
+        check(wide)
+        wide.restore(start)
+
+
+# --- liquidation and collateral -------------------------------------------------------------------------------------
+
+
 def test_the_dearest_liquidation_on_both(wide: Twins) -> None:
     """LIQ-5 to LIQ-8, WAT-1, WAT-2, T9: all collateral there can be, sold at the largest price and at the smallest."""
     wide.do("borrower", Deposit(BORROWER, WETH, 2**96 - 1))
     quote(wide, W, W)
-    trade(wide, "borrower", BORROWER, 7 * 10**28)
+    trade(wide, "borrower", BORROWER, 4 * 10**28)
     quote(wide, 1, 1)
     check(wide)
     wide.do("liquidator", Liquidate(BORROWER))
     check(wide)
-    wide.do("trader", Deposit(TRADER, WETH, 2**96 - 1))
+    wide.do("admin", SetMarket(BTC, wide_market(BTC)))
+    quote(wide, W, MAX_PRICE)
+    wide.do("stranger", BuyInventory(WETH, 2**95, ANY_PRICE), refused="sys/domain")
+    quote(wide, W, 2**60)
+    wide.do("stranger", BuyInventory(WETH, 2**95, ANY_PRICE))
+    wide.do("trader", Deposit(TRADER, WETH, 2**95))
     quote(wide, W, MAX_PRICE)
     trade(wide, "trader", TRADER, -(10**28))
     quote(wide, 10**10 * W, MAX_PRICE)
@@ -312,13 +389,13 @@ def test_the_dearest_liquidation_on_both(wide: Twins) -> None:
 
 
 def test_tokens_of_extreme_decimals_on_both(artifacts: dict[str, Artifact]) -> None:
-    """COL-1, WAT-1, O6, T9: a token without decimals and one with 24, at both ends of price and amount."""
+    """COL-1, WAT-1, INV-1, O6, T9: a token without decimals and one with 24, at both ends of price and amount."""
     wide = Twins(artifacts, tokens=(TokenPlan("USDC", 6), TokenPlan("WHOLE", 0), TokenPlan("FINE", 24)))
     set_up(wide)
     rows = (HaircutBracket(0, W * 95 // 100, W // 2), HaircutBracket(2**95, W // 3, W // 4))
     for token, decimals in ((1, 0), (2, 24)):
-        wide.do("admin", SetCollateral(token, CollateralParams(ETH, decimals, rows)))
-        wide.do("borrower", Deposit(BORROWER, token, 2**96 - 1))
+        wide.do("admin", SetCollateral(token, CollateralParams(ETH, decimals, 2**96 - 1, 2**96 - 1, rows)))
+        wide.do("borrower", Deposit(BORROWER, token, 2**96 - 2))
         wide.do("trader", Deposit(TRADER, token, 1))
     for price in (MAX_PRICE, 1, W + 1):
         quote(wide, W, price)
@@ -327,4 +404,7 @@ def test_tokens_of_extreme_decimals_on_both(artifacts: dict[str, Artifact]) -> N
     trade(wide, "trader", TRADER, 5 * W)
     quote(wide, W // 2, W + 1)
     wide.do("liquidator", Liquidate(TRADER))
+    check(wide)
+    for token in (1, 2):
+        wide.do("stranger", BuyInventory(token, 1, 10**6), refused=None if wide.world.protocol.tokens[token].inventory else "pool/inventory")
     check(wide)

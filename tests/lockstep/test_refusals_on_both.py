@@ -714,13 +714,13 @@ def _(twins: Twins) -> Attempts:
 
 
 def test_a_token_that_fails_is_refused_by_the_contracts(twins: Twins) -> None:
-    """DEP-4: the model knows no token contracts, so only the chain can find out that a sender has nothing."""
+    """DEP-3: the model knows no token contracts, so only the chain can find out that a sender has nothing."""
     assert refused_on_chain(twins, "penniless", Deposit(BORROWER, USDC, 1)) == "token/transfer-failed"
     OUTCOMES["Deposit", "token/transfer-failed"] += 1
 
 
 def test_a_token_that_takes_a_fee_is_refused_by_the_contracts(artifacts: dict[str, Artifact]) -> None:
-    """DEP-4: the vault received less than it was told."""
+    """DEP-3: the vault received less than it was told."""
     hostile = twins_with("HostileToken", artifacts)
     command(hostile, USDC, "misbehave(uint256,bool,bool)", 1, False, False)
     assert refused_on_chain(hostile, "borrower", Deposit(BORROWER, USDC, 1_000)) == "token/amount-mismatch"

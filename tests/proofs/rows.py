@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from protocol.configuration import USD_LIMIT
 from protocol.params import HaircutBracket, MarginBracket, MarketParams
 from protocol.units import PRICE_LIMIT, SIZE_LIMIT, W, cdiv
 from tests.proofs.symbolic import Values

@@ -171,7 +171,7 @@ class Run:
         """Whether a condition can hold on this path, as far as z3 can tell: if in doubt, it can."""
         settled = z3.simplify(condition)
         if z3.is_true(settled) or z3.is_false(settled):
-            return z3.is_true(settled)
+            return bool(z3.is_true(settled))
         if self.witness is not None and z3.is_true(self.witness.eval(condition, model_completion=True)):
             return True
         answer = self.solver.check(condition)

@@ -96,7 +96,7 @@ def test_a_fill_makes_and_loses_nothing(size: Size, size_delta: Size, empties: b
         draft, account, before, _, _ = filled(values, size, size_delta, empties)
         return both(dollars(draft, account) == before, sound(draft, account))
 
-    establish(claim, broken=mock.patch.object(fills, "share_income", lambda draft, amount, share: None))
+    establish(claim, broken=mock.patch.object(fills, "share_income", return_value=None))
 
 
 def test_a_rebate_is_at_most_what_the_market_has_collected() -> None:
@@ -106,7 +106,7 @@ def test_a_rebate_is_at_most_what_the_market_has_collected() -> None:
         draft, _, _, collected, impact = filled(values, 0, W, False)
         return both(draft.market(0).impact >= 0, impact >= -collected)
 
-    with mock.patch.object(DraftMarket, "check", lambda market: None):
+    with mock.patch.object(DraftMarket, "check", return_value=None):
         establish(claim, broken=mock.patch.object(fills, "min", lambda rebate, _: rebate, create=True))
 
 
@@ -137,7 +137,7 @@ def test_a_fee_is_split_without_remainder() -> None:
         gained = draft.insurance - insurance
         return both(dollars(draft, account) == before + fee, gained >= 0, gained * BPS <= fee * share)
 
-    establish(claim, broken=mock.patch.object(ledger, "credit_pool", lambda draft, amount: None))
+    establish(claim, broken=mock.patch.object(ledger, "credit_pool", return_value=None))
 
 
 def test_bad_debt_is_covered_in_full_and_each_source_gives_at_most_what_it_has() -> None:

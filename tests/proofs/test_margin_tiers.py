@@ -99,6 +99,3 @@ def test_initial_margin_is_at_least_maintenance_margin_and_neither_is_free() -> 
         return claim
 
     establish(ordered(0), control=ordered(1))
-
-
-__all__ = ["either"]

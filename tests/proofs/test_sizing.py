@@ -13,7 +13,15 @@ from protocol.configuration import USD_LIMIT, check_market
 from protocol.margin import Health, compute_margins, compute_notional
 from protocol.params import MAX_POSITIONS, MarketParams, RiskParams
 from protocol.rewards import compute_penalty
-from protocol.sizing import ROUNDING_SLACK, Exposure, compute_shortage, limit_close, round_close, walk_down
+from protocol.sizing import (
+    ROUNDING_SLACK,
+    Exposure,
+    compute_freed,
+    compute_shortage,
+    limit_close,
+    round_close,
+    walk_down,
+)
 from protocol.units import PRICE_LIMIT, SIZE_LIMIT, Ratio, W, fdiv
 from tests.proofs.lemmas import establish, flipped
 from tests.proofs.rows import MOST_NOTIONAL, NO_MARKET
@@ -34,26 +42,35 @@ TIGHT = replace(
 PARAMETERS = ((RISK, REFERENCE), (TIGHT_RISK, TIGHT))
 
 
-def liquidated(values: Values, risk: RiskParams, market: MarketParams, unexpected: Ratio) -> tuple[Any, Any, Any, Any]:
-    """Close what ``walk_down`` says in one market, at the highest cost.
+class Liquidation:
+    """A position of unknown notional in one market of an account that lacks margin.
 
-    Gives the notional, what was closed, the shortage said to be left, and the shortage measured afterwards. The rest
-    of the account, with up to fifteen positions in other markets, stays as it is.
+    The rest of the account, with up to fifteen positions in other markets, stays as it is.
     """
-    notional = values.integer("notional", 1, MOST_NOTIONAL)
-    other_margins = values.integer("other margins", 0, (MAX_POSITIONS - 1) * MOST_NOTIONAL)
-    reserve = values.integer("reserve", 0, USD_LIMIT - 1)
 
-    def health_with(equity: Any, left: Any) -> Health:
-        margin = compute_margins(market.brackets, left)[0] + other_margins + reserve
-        return Health(equity, equity, equity, margin, margin, reserve, 0, 0)
+    def __init__(self, values: Values, risk: RiskParams, market: MarketParams) -> None:
+        self.risk, self.brackets = risk, market.brackets
+        self.notional = values.integer("notional", 1, MOST_NOTIONAL)
+        self.reserve = values.integer("reserve", 0, USD_LIMIT - 1)
+        self.others = values.integer("other margins", 0, (MAX_POSITIONS - 1) * MOST_NOTIONAL) + self.reserve
+        self.lack = values.integer("lack", 1, MOST_LACK)
+        self.equity = self.margin_of(self.notional) - self.lack
+        self.shortage = compute_shortage(risk, self.health(self.equity, self.notional))
 
-    margin = compute_margins(market.brackets, notional)[0] + other_margins + reserve
-    equity = margin - values.integer("lack", 1, MOST_LACK)
-    closed, left = walk_down(risk, market.brackets, notional, compute_shortage(risk, health_with(equity, notional)))
-    costs = fdiv(closed * risk.reward_ratio_max, W) + compute_penalty(risk, closed)
-    costs += fdiv(closed * (risk.impact_cap_ratio + unexpected), W)
-    return notional, closed, left, compute_shortage(risk, health_with(equity - costs, notional - closed))
+    def margin_of(self, left: Any) -> Any:
+        """The account's maintenance margin with so much notional left."""
+        return compute_margins(self.brackets, left)[0] + self.others
+
+    def health(self, equity: Any, left: Any) -> Health:
+        """The account with so much equity and notional left."""
+        margin = self.margin_of(left)
+        return Health(equity, equity, equity, margin, margin, self.reserve, 0, 0)
+
+    def measure_after(self, closed: Any, unexpected: Ratio = 0) -> Any:
+        """The shortage after closing a notional at the highest cost, and more than that if it is unexpected."""
+        costs = fdiv(closed * self.risk.reward_ratio_max, W) + compute_penalty(self.risk, closed)
+        costs += fdiv(closed * (self.risk.impact_cap_ratio + unexpected), W)
+        return compute_shortage(self.risk, self.health(self.equity - costs, self.notional - closed))
 
 
 @pytest.mark.parametrize(("risk", "market"), PARAMETERS, ids=("usual", "tight"))
@@ -67,16 +84,38 @@ def test_what_is_closed_covers_the_shortage_or_is_the_whole_position(risk: RiskP
 
     def covered(unexpected: Ratio) -> Claim:
         def claim(values: Values) -> object:
-            notional, closed, left, measured = liquidated(values, risk, market, unexpected)
-            return both(closed >= 0, closed <= notional, either(left == 0, closed == notional), measured <= left + 2)
+            found = Liquidation(values, risk, market)
+            closed, left = walk_down(risk, market.brackets, found.notional, found.shortage)
+            whole_or_enough = either(left == 0, closed == found.notional)
+            measured = found.measure_after(closed, unexpected)
+            return both(closed >= 0, closed <= found.notional, whole_or_enough, measured <= left + 2)
 
         return claim
 
     establish(covered(0), control=covered(W // 10**6))
 
 
+@pytest.mark.parametrize(("risk", "market"), PARAMETERS, ids=("usual", "tight"))
+def test_a_close_cut_short_leaves_at_most_the_shortage_carried_on(risk: RiskParams, market: MarketParams) -> None:
+    """SIZ-4, WIN-3: of a shortage, what is freed by any notional closed is never counted 2 wei too high.
+
+    Control: as above.
+    """
+
+    def freed(unexpected: Ratio) -> Claim:
+        def claim(values: Values) -> object:
+            found = Liquidation(values, risk, market)
+            closed = values.integer("closed", 0, found.notional)
+            carried = found.shortage - compute_freed(risk, market.brackets, found.notional, closed)
+            return found.measure_after(closed, unexpected) <= carried + 2
+
+        return claim
+
+    establish(freed(0), control=freed(W // 10**6))
+
+
 def test_an_account_without_shortage_is_clear_after_the_fixed_reward() -> None:
-    """SIZ-3, STA-2, I4: a shortage of at most the slack leaves an account at the buffer or above. Control: a wei more."""
+    """SIZ-3, STA-2, I4: with a shortage of at most the slack it is at the buffer or above. Control: a wei more."""
 
     def clear(slack: int) -> Claim:
         def claim(values: Values) -> object:

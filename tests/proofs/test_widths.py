@@ -168,7 +168,8 @@ def required(values: Values) -> object:
 
 def acceptable(values: Values) -> object:
     action = Trade(0, 0, size_of(values), values.integer("acceptable", 0, NO_LIMIT))
-    return check_acceptable(action, price_of(values), values.integer("impact", -(2**145), 2**145))
+    check_acceptable(action, price_of(values), values.integer("impact", -(2**145), 2**145))
+    return None
 
 
 def velocity(values: Values) -> object:
@@ -259,7 +260,7 @@ WIDEST: tuple[tuple[str, int, Computation], ...] = (
     ("trading.check_acceptable", 224, acceptable),
     ("fills.compute_fill", 224, lambda v: compute_fill(position_of(v), size_of(v, "delta"), price_of(v), 0)),
     ("fills.compute_impact", 302, impact),
-    ("fills.compute_impact before the price", 207, lambda v: impact(v, highest=1)),
+    ("fills.compute_impact before the price", 206, lambda v: impact(v, highest=1)),
     ("fills.charge_fee", 246, fee),
     ("fills.move_totals", 242, totals),
     ("fills.compute_reserved", 238, reserved),
@@ -276,7 +277,7 @@ WIDEST: tuple[tuple[str, int, Computation], ...] = (
     ("rewards.compute_penalty", 195, lambda v: compute_penalty(buffered(v), notional_of(v, MOST_CLOSED))),
     ("sizing.compute_shortage", 198, lambda v: compute_shortage(buffered(v), measured(v))),
     ("sizing.walk_down", 200, walk),
-    ("sizing.round_close", 197, lots),
+    ("sizing.round_close", 192, lots),
 )
 FULL_WIDTH = {"fills.compute_impact", "funding.project_funding", "pool.compute_shares", "pool.compute_redemption"}
 

@@ -172,6 +172,12 @@ def test_a_flag_is_lifted_at_the_liquidation_buffer(equity_mm: int, margin: int,
     assert is_clear(RISK, health) is clear
 
 
+@pytest.mark.parametrize(("charged", "clear"), [(0, True), (5 * W, True), (5 * W + 1, False)])
+def test_what_was_charged_since_the_measure_counts(charged: int, clear: bool) -> None:
+    """STA-2: reward and penalty of a liquidation come off the balance alone."""
+    assert is_clear(RISK, Health(0, 125 * W, 0, 110 * W, 210 * W, 10 * W, 0, 0), charged) is clear
+
+
 def test_the_clear_border_follows_its_parameter() -> None:
     """STA-2: it is the liquidation buffer, not that of the margin call."""
     health = Health(0, 107 * W, 0, 100 * W, 200 * W, 0, 0, 0)

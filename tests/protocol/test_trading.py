@@ -478,6 +478,16 @@ def test_the_skew_grows_at_most_to_its_cap(others: int, size: int, code: str) ->
         assert refusal_of(state, env(), buy(size * LOT)).facts == {"skew": (others + size) * LOT}
 
 
+@pytest.mark.parametrize(("lots", "code"), [(1_400_000, "ok"), (1_400_001, "market/premium")])
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_flip_is_measured_from_the_skew_its_close_leaves(side: int, lots: int, code: str) -> None:
+    """TRD-8, B43: of 400 the other way, the part that opens starts at 0, and its middle is at most 500."""
+    state = with_params(trader(side * 400 * W, cash=10**8 * W, lock_ratio=0), BTC, skew_cap=2_000 * W)
+    assert outcome_of(state, env(), buy(-side * lots * LOT)) == code
+    if code != "ok":
+        assert refusal_of(state, env(), buy(-side * lots * LOT)).facts == {"skew": -side * 1_000_001 * LOT}
+
+
 def test_a_reduction_may_grow_the_skew_without_limit() -> None:
     """TRD-7, TRD-8: closing against the other side is never held up by premium, skew or open interest."""
     state = with_params(trader(-2 * W, others=9 * W), BTC, max_premium=0, skew_cap=0, oi_cap=0, oi_cap_usd=0)

@@ -13,8 +13,33 @@ from functools import cache
 
 from tests.specs.pages import ROOT, SPECS, Page, spec_pages
 
-FAMILIES = tuple(
-    "UNIT CFG MRG STA COL LED FIL FUN TRD ACC TRF DEP WDR INS LPD LPR INV MCL LIQ SIZ RWD WIN WAT GOV ORC VIEW".split()
+FAMILIES = (
+    "UNIT",
+    "CFG",
+    "MRG",
+    "STA",
+    "COL",
+    "LED",
+    "FIL",
+    "FUN",
+    "TRD",
+    "ACC",
+    "TRF",
+    "DEP",
+    "WDR",
+    "INS",
+    "LPD",
+    "LPR",
+    "INV",
+    "MCL",
+    "LIQ",
+    "SIZ",
+    "RWD",
+    "WIN",
+    "WAT",
+    "GOV",
+    "ORC",
+    "VIEW",
 )
 ID = rf"(?:{'|'.join(FAMILIES)})-\d+"
 DEFINITION = re.compile(rf"^(?:\d+\. )?\*\*({ID})\*\* ")

@@ -51,7 +51,7 @@ def check_risk(risk: types.RiskParams):
     above: uint256 = LEVERAGE_LIMIT - 1
     for k: uint256 in range(count, bound=types.MAX_BRACKETS):
         leverage: uint256 = risk.equity_tiers[k].leverage
-        assert leverage != 0 and leverage <= above, "config/equity-tiers"
+        assert leverage >= calc.W and leverage <= above, "config/equity-tiers"
         above = leverage
 
 

@@ -4,11 +4,13 @@
 from modules import calc
 from modules import types
 
+INDEX_COST_BIAS: constant(uint256) = 1 << 255
+
 open_interest: uint256[types.MAX_MARKETS]  # long 128 | short 128
 costs: uint256[types.MAX_MARKETS]  # cost 128, signed | impact 128
 indices: uint256[types.MAX_MARKETS]  # funding index 128, signed | funding limit 88, signed | accrued at 40
 rates: uint256[types.MAX_MARKETS]  # reserved 96 | funding rate 88, signed | funding velocity 72, signed
-index_costs: int256[types.MAX_MARKETS]
+index_costs: uint256[types.MAX_MARKETS]  # plus 2**255, so that a listed market's is never zero and never fresh
 # Prepared 1 | unused 31 | newest bucket 64 | entries 32 | closed 128. Bit i of the entries: bucket newest - i has one.
 window_heads: uint256[types.MAX_MARKETS]
 window_rings: uint256[types.RING][types.MAX_MARKETS]  # prepared 1 | unused 127 | closed before the bucket 128
@@ -33,7 +35,7 @@ def load(market: uint256) -> types.Market:
         funding_velocity=calc.signed_field(rate, 184, 184),
         funding_limit=calc.signed_field(index, 128, 168),
         accrued_at=index & calc.MASK_40,
-        index_cost=self.index_costs[market],
+        index_cost=self.load_index_cost(market),
     )
 
 
@@ -59,7 +61,14 @@ def store(market: uint256, totals: types.Market):
         | ((calc.bits(totals.funding_rate) & calc.MASK_88) << 72)
         | (calc.bits(totals.funding_velocity) & calc.MASK_72)
     )
-    self.index_costs[market] = totals.index_cost
+    self.index_costs[market] = calc.bits(totals.index_cost) ^ INDEX_COST_BIAS
+
+
+@internal
+@view
+def load_index_cost(market: uint256) -> int256:
+    """A listed market's sum of size times entry index."""
+    return convert(convert(self.index_costs[market] ^ INDEX_COST_BIAS, bytes32), int256)
 
 
 @internal

@@ -39,7 +39,7 @@ def compute_pool_value() -> PoolValue:
         statuses |= status
         skew: int256 = convert(calc.high(open_interest), int256) - convert(calc.low(open_interest), int256)
         index: int256 = funding.project_index(markets.indices[market], markets.rates[market], price)
-        pending: int256 = skew * index - markets.index_costs[market]
+        pending: int256 = skew * index - markets.load_index_cost(market)
         worth: int256 = calc.fdiv(skew * convert(price, int256) - pending, calc.WI)
         pnl += worth - calc.signed_high(markets.costs[market])
         reserved += impact.compute_reserved(calc.high(open_interest), calc.low(open_interest), price, lock_ratio)

@@ -1,0 +1,447 @@
+"""Liquidations through both twins: who may, how much is closed, what is paid, who bears the loss."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from contracts_py.compile import Artifact
+from contracts_py.deploy import TokenPlan
+from contracts_py.keys import address_of
+from oracle.feeds import Push
+from protocol.account_state import AccountState
+from protocol.actions import Deposit, FlagAccount, Liquidate, MarginCall, SetCollateral, SetMarket, SetRisk, Withdraw
+from protocol.params import CollateralParams, HaircutBracket
+from protocol.state import account_id
+from protocol.units import W, cdiv
+from tests.lockstep.both import (
+    BORROWER,
+    DOLLAR,
+    LIQUIDATOR,
+    LOT,
+    MARKET,
+    PLAIN,
+    STRANGER,
+    TRADER,
+    buy,
+    check,
+    measure,
+    named,
+    position,
+    refuse,
+    standing,
+)
+from tests.twins import BTC, ETH, RISK, USDC, WETH, Twins, market_params, weth_params
+
+KEEPER_RESERVE = 10 * W
+
+
+def test_liquidations_on_both(twins: Twins) -> None:
+    """LIQ-1 to LIQ-8, WAT-1 to WAT-3, S3: in part, collateral sale, bankruptcy; new keeper and old; refusals in order."""
+    twins.deposit("borrower", usd=450)
+    twins.deposit("trader", usd=100, weth=2)
+    twins.deposit("stranger", usd=460)
+    twins.do("borrower", buy(W))
+    twins.do("trader", buy(W, TRADER))
+    twins.do("stranger", buy(-W, STRANGER))
+    refuse(twins, "account/unknown", ("liquidator", Liquidate(BORROWER + 1)), ("liquidator", Liquidate(LIQUIDATOR)))
+    refuse(twins, "liq/not-liquidatable", ("liquidator", Liquidate(BORROWER)), ("liquidator", Liquidate(TRADER)))
+    twins.do("borrower", Liquidate(BORROWER), refused="liq/self", after=7_300)
+    refuse(twins, "oracle/stale", ("liquidator", Liquidate(BORROWER)))
+    twins.price(BTC=7_750, ETH=200)
+    for name, account in (("borrower", BORROWER), ("trader", TRADER)):
+        twins.do(name, Liquidate(account), refused="liq/self")
+    twins.do("liquidator", Liquidate(BORROWER))
+    found = twins.event("AccountLiquidated")
+    assert (found.account_state, found.bad_debt) == (AccountState.LIQUIDATABLE, 0)
+    assert 0 < position(twins, BORROWER).size < W
+    refuse(twins, "liq/not-liquidatable", ("liquidator", Liquidate(BORROWER)))
+    twins.price(BTC=7_550)
+    twins.do("liquidator", Liquidate(TRADER))
+    assert twins.world.protocol.tokens[WETH].inventory > 0
+    check(twins)
+    twins.price(BTC=9_000)
+    twins.do("liquidator", Liquidate(STRANGER))
+    found = twins.event("AccountLiquidated")
+    assert (found.account_state, found.reward_from_account, found.penalty) == (AccountState.BANKRUPT, 0, 0)
+    assert found.bad_debt > 0
+    check(twins)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_liquidation_to_the_wei_on_both(twins: Twins, side: int) -> None:
+    """LIQ-4, M3: at maintenance to the wei nobody may, a wei below anybody; both sides."""
+    twins.do("admin", SetMarket(BTC, replace(PLAIN, skew_scale=2**96 - 1)))
+    twins.deposit("borrower", usd=411)
+    twins.do("borrower", buy(side * W))
+    price = twins.chain.contracts.liquidation_price(BORROWER, BTC)
+    # 18 decimals would show the wei; the feed has 8, so the border lies between two answers.
+    safe = -(-price // 10**10) if side > 0 else price // 10**10
+    safe += side * (price % 10**10 == 0)
+    twins.do("poster", Push((BTC,), (safe,)))
+    refuse(twins, "liq/not-liquidatable", ("liquidator", Liquidate(BORROWER)))
+    twins.do("poster", Push((BTC,), (safe - side,)))
+    twins.do("liquidator", Liquidate(BORROWER))
+    check(twins)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_partial_liquidation_stops_at_the_target_on_both(twins: Twins, side: int) -> None:
+    """SIZ-1 to SIZ-5, L1, L4, T3: through three brackets to the buffer above maintenance, within a lot of the least."""
+    twins.do("admin", SetMarket(BTC, replace(PLAIN, window=0)))
+    twins.deposit("borrower", usd=500_000)
+    twins.do("borrower", buy(side * 625 * W))  # 5 million dollars: 25,000 + 160,000 of maintenance margin
+    twins.do("borrower", Withdraw(BORROWER, USDC, 120_000 * DOLLAR))
+    twins.price(BTC=8_000 - side * 330)
+    assert standing(twins, BORROWER) is AccountState.LIQUIDATABLE
+    twins.do("liquidator", Liquidate(BORROWER))
+    found = twins.event("AccountLiquidated")
+    after = measure(twins, BORROWER)
+    margin = after.maintenance_margin - KEEPER_RESERVE
+    target = margin * 11 // 10 + KEEPER_RESERVE
+    # What the sizing allowed for and the close did not cost is left, and less than the margin of a lot.
+    allowed = found.closed_notional * RISK.closing_cost_ratio // W + RISK.fixed_reward
+    spare = allowed - found.reward - found.penalty - named(twins, "PositionUpdated")[0].impact
+    assert spare <= after.equity_mm - target <= spare + W
+    assert 0 < abs(position(twins, BORROWER).size) < 625 * W
+    refuse(twins, "liq/not-liquidatable", ("liquidator", Liquidate(BORROWER)))
+    check(twins)
+
+
+def test_no_remainder_below_the_minimum_notional_on_both(twins: Twins) -> None:
+    """SIZ-5, T3, L6: what would remain below the minimum is closed as well, and a wei of price decides."""
+    twins.do("admin", SetMarket(BTC, replace(PLAIN, lot=1, min_notional=4_000 * W)))
+    twins.deposit("borrower", usd=500)
+    twins.do("borrower", buy(W))
+    start = twins.save()
+    outcomes = set()
+    for dollars in (7_700, 7_695, 7_690, 7_685, 7_680, 7_675, 7_670, 7_665, 7_660):
+        twins.restore(start)
+        twins.price(BTC=dollars)
+        if twins.attempt("liquidator", Liquidate(BORROWER)) == "ok":
+            held = twins.world.protocol.accounts[BORROWER].positions
+            outcomes.add(bool(held))
+            assert not held or cdiv(held[BTC].size * dollars, 1) >= 4_000 * W
+            check(twins)
+    assert outcomes == {True, False}
+
+
+def two_positions(twins: Twins, window: int, other: int = 10**6) -> None:
+    """Long 10 BTC and 400 ETH, liquidatable at 7,760 and 194; the windows allow so many dollars."""
+    twins.do("admin", SetMarket(BTC, replace(PLAIN, window_notional=window * W)))
+    eth = market_params(ETH, W // 100, 10**6)
+    twins.do("admin", SetMarket(ETH, replace(eth, maker_fee=0, taker_fee=0, window_notional=other * W)))
+    twins.deposit("borrower", usd=8_600)
+    twins.do("borrower", buy(10 * W))
+    twins.do("borrower", buy(400 * W, market=ETH))
+    twins.price(BTC=7_760, ETH=194)
+    assert standing(twins, BORROWER) is AccountState.LIQUIDATABLE
+
+
+@pytest.mark.parametrize("window", [0, 7, 8, 4_000, 20_000, 10**6])
+def test_a_full_window_sends_the_rest_to_the_next_market_on_both(twins: Twins, window: int) -> None:
+    """SIZ-1, SIZ-4, WIN-2, WIN-3: what BTC's window holds back is closed in ETH, to the same target."""
+    two_positions(twins, window)
+    twins.do("liquidator", Liquidate(BORROWER))
+    closed = {event.market: abs(event.size_delta) for event in named(twins, "PositionUpdated")}
+    assert closed.get(BTC, 0) * 7_760 <= window * W
+    allowed = window * W // 7_760 // LOT * LOT
+    assert (BTC in closed) == (allowed > 0)
+    assert (ETH in closed) == (window < 10**6)
+    assert (closed.get(BTC, 0) == allowed) == (window < 10**6)
+    assert measure(twins, BORROWER).equity_mm > measure(twins, BORROWER).maintenance_margin
+    for event in named(twins, "WindowUpdated"):
+        assert event.used == twins.world.protocol.windows[event.market].closed
+    check(twins)
+
+
+def test_full_windows_everywhere_on_both(twins: Twins) -> None:
+    """LIQ-5, WIN-1 to WIN-3, SIZ-1: a part now, nothing more until the buckets have passed, then again."""
+    two_positions(twins, 1_000, 1_000)
+    twins.do("liquidator", Liquidate(BORROWER))
+    assert len(named(twins, "PositionUpdated")) == 2
+    assert standing(twins, BORROWER) is AccountState.LIQUIDATABLE
+    refuse(twins, "liq/rate-limit", ("liquidator", Liquidate(BORROWER)))
+    begun = twins.now // 112 * 112  # 3,600 seconds in 32 buckets
+    twins.now = begun + 32 * 112 - 2
+    twins.price(BTC=7_760, ETH=194, after=0)
+    twins.do("liquidator", Liquidate(BORROWER), refused="liq/rate-limit")
+    twins.do("liquidator", Liquidate(BORROWER), after=1)
+    check(twins)
+
+
+def test_windows_over_time_on_both(twins: Twins) -> None:
+    """WIN-1, WIN-2, GOV-2: small parts in many buckets, gaps longer than the ring, and a changed window that is empty."""
+    twins.do("admin", SetMarket(BTC, replace(PLAIN, window=320, window_notional=60_000 * W)))
+    for number in range(40):
+        twins.deposit("borrower", usd=420, sub=number + 1)
+        twins.do("borrower", buy(W, BORROWER + number + 1))
+    twins.price(BTC=7_760)
+    codes = []
+    for number in range(40):
+        codes.append(twins.attempt("liquidator", Liquidate(BORROWER + number + 1), after=(7, 3, 11, 1)[number % 4]))
+    assert set(codes) == {"ok", "liq/rate-limit"}
+    check(twins)
+    window = twins.world.protocol.windows[BTC]
+    assert len(window.entries) > 5
+    twins.price(BTC=7_760, after=1_000)
+    twins.do("liquidator", Liquidate(BORROWER + codes.index("liq/rate-limit") + 1))
+    assert len(twins.world.protocol.windows[BTC].entries) == 1
+    twins.do("admin", SetMarket(BTC, replace(PLAIN, window=321, window_notional=W)))
+    assert twins.world.protocol.windows[BTC].closed == 0
+    check(twins)
+
+
+@pytest.mark.parametrize(("dollars", "found"), [(7_690, AccountState.BACKSTOP), (7_400, AccountState.BANKRUPT)])
+def test_a_window_does_not_hold_up_a_full_close_on_both(twins: Twins, dollars: int, found: AccountState) -> None:
+    """LIQ-5, WIN-3, L8: BACKSTOP and BANKRUPT close everything at once and leave the window as it was."""
+    twins.do("admin", SetMarket(BTC, replace(PLAIN, window_notional=0)))
+    twins.deposit("borrower", usd=420)
+    twins.do("borrower", buy(W))
+    twins.price(BTC=7_780)
+    refuse(twins, "liq/rate-limit", ("liquidator", Liquidate(BORROWER)))
+    twins.price(BTC=dollars)
+    twins.do("liquidator", Liquidate(BORROWER))
+    assert twins.event("AccountLiquidated").account_state == found
+    assert not twins.world.protocol.accounts[BORROWER].positions
+    assert twins.world.protocol.windows[BTC].closed == 0
+    check(twins)
+
+
+def test_the_reward_grows_with_the_flag_on_both(twins: Twins) -> None:
+    """RWD-1, RWD-2, LIQ-8, LIQ-10: from the grace on by the second, to its highest ratio; set and lifted by closes."""
+    twins.do("admin", SetMarket(BTC, replace(PLAIN, window=0)))
+    twins.deposit("borrower", usd=42_000)
+    twins.do("borrower", buy(100 * W))
+    twins.price(BTC=7_760)
+    start = twins.save()
+    rewards = {}
+    for waited in (0, 60, 61, 500, 1_560, 1_561, 5_000):
+        twins.restore(start)
+        twins.do("stranger", FlagAccount(BORROWER))
+        twins.do("liquidator", Liquidate(BORROWER), after=waited)
+        found = twins.event("AccountLiquidated")
+        rewards[waited] = (found.reward - 5 * W) * W // found.closed_notional
+        check(twins)
+    assert rewards[0] == rewards[60] == W // 1_000 - 1 or rewards[0] == rewards[60] == W // 1_000
+    assert rewards[60] < rewards[61] < rewards[500] < rewards[1_560] == rewards[1_561] == rewards[5_000]
+    # A close that leaves it below the buffer flags by itself, and the flag stays through the next.
+    twins.restore(start)
+    twins.do("admin", SetMarket(BTC, replace(PLAIN, window_notional=50_000 * W)))
+    twins.do("liquidator", Liquidate(BORROWER))
+    assert twins.event("AccountFlagged").flagged_at == twins.now
+    twins.price(BTC=7_760, after=3_600)
+    twins.do("liquidator", Liquidate(BORROWER))
+    assert named(twins, "AccountFlagged") == []
+    check(twins)
+
+
+def test_the_most_a_reward_can_be_on_both(twins: Twins) -> None:
+    """RWD-2, L7, B38: at most max_reward, and at most a share of what was closed or of the debt settled."""
+    twins.do("admin", SetMarket(BTC, PLAIN))
+    twins.do("admin", SetRisk(replace(RISK, max_reward=7 * W, reward_ratio=RISK.reward_ratio_max)))
+    twins.deposit("borrower", usd=420)
+    twins.do("borrower", buy(W))
+    twins.price(BTC=7_690)
+    twins.do("liquidator", Liquidate(BORROWER))
+    assert twins.event("AccountLiquidated").reward == 7 * W
+    twins.do("admin", SetRisk(RISK))
+    # A debt of cents: a hundredth of it, whatever the fixed reward.
+    twins.price(BTC=8_000)
+    twins.do("admin", SetMarket(BTC, MARKET))
+    twins.deposit("trader", weth=1)
+    twins.do("trader", buy(W // 8, TRADER))
+    twins.do("trader", buy(-W // 8, TRADER))
+    twins.do("trader", Withdraw(TRADER, WETH, 995 * 10**15))
+    debt = -twins.cash(TRADER)
+    twins.price(ETH=100)
+    assert standing(twins, TRADER) is AccountState.BANKRUPT
+    twins.do("liquidator", Liquidate(TRADER))
+    assert twins.event("AccountLiquidated").reward == debt // 100
+    check(twins)
+
+
+def test_flags_on_both(twins: Twins) -> None:
+    """LIQ-10, STA-2, B46, S3: set below maintenance, lifted a buffer above it; each refusal in order."""
+    twins.do("admin", SetMarket(BTC, PLAIN))
+    twins.deposit("borrower", usd=420)
+    twins.do("borrower", buy(W))
+    refuse(twins, "account/unknown", ("stranger", FlagAccount(LIQUIDATOR)))
+    twins.do("borrower", FlagAccount(BORROWER), refused="oracle/stale", after=7_300)
+    twins.price(BTC=7_785, ETH=200)
+    refuse(twins, "liq/not-liquidatable", ("stranger", FlagAccount(BORROWER)))
+    twins.price(BTC=7_780)
+    twins.do("borrower", FlagAccount(BORROWER))  # the owner may, too
+    flagged_at = twins.now
+    refuse(twins, "liq/flagged", ("stranger", FlagAccount(BORROWER)), ("borrower", FlagAccount(BORROWER)))
+    # 420 - 8,000 + p - 10 >= p * 2.5 % * 1.1 from 7,804.6 on.
+    for dollars, code in ((7_790, "liq/flagged"), (7_804, "liq/flagged"), (7_805, None)):
+        twins.price(BTC=dollars)
+        assert twins.world.protocol.accounts[BORROWER].flagged_at == flagged_at
+        twins.do("stranger", FlagAccount(BORROWER), refused=code)
+    assert twins.world.protocol.accounts[BORROWER].flagged_at == 0
+    check(twins)
+
+
+def test_margin_calls_on_both(twins: Twins) -> None:
+    """MCL-1 to MCL-3, S3: once an hour in the zone above maintenance, for a fee that never liquidates; refusals in order."""
+    twins.do("admin", SetMarket(BTC, PLAIN))
+    twins.deposit("borrower", usd=420)
+    twins.do("borrower", buy(W))
+    refuse(twins, "account/unknown", ("liquidator", MarginCall(LIQUIDATOR)))
+    twins.do("borrower", MarginCall(BORROWER), refused="liq/self", after=7_300)
+    refuse(twins, "oracle/stale", ("liquidator", MarginCall(BORROWER)))
+    twins.price(BTC=8_000, ETH=200)
+    refuse(twins, "margin/no-call", ("liquidator", MarginCall(BORROWER)))
+    twins.price(BTC=7_784)  # a fraction of a dollar below maintenance is at 7,784.6
+    refuse(twins, "margin/no-call", ("liquidator", MarginCall(BORROWER)))
+    twins.price(BTC=7_785)
+    twins.do("liquidator", MarginCall(BORROWER))
+    called = twins.event("MarginCalled")
+    # 0.05 % of an account value of 205 dollars, less than the dollar of the parameters.
+    assert called.fee == called.equity_mm * 5 // 10_000
+    assert standing(twins, BORROWER) is AccountState.MARGIN_CALL
+    called_at = twins.now
+    twins.price(BTC=7_785, after=3_500)
+    twins.now = called_at + 3_598
+    refuse(twins, "margin/just-called", ("trader", MarginCall(BORROWER)))
+    twins.do("liquidator", MarginCall(BORROWER))
+    check(twins)
+    # At the edge of maintenance the fee is what is left above it.
+    price = twins.chain.contracts.liquidation_price(BORROWER, BTC)
+    twins.do("poster", Push((BTC,), (price // 10**10 + 1,)), after=3_600)
+    health = measure(twins, BORROWER)
+    twins.do("trader", MarginCall(BORROWER), after=0)
+    assert twins.event("MarginCalled").fee == health.equity_mm - health.maintenance_margin
+    refuse(twins, "liq/not-liquidatable", ("liquidator", Liquidate(BORROWER)))
+    check(twins)
+
+
+def test_the_whole_waterfall_on_both(twins: Twins) -> None:
+    """LIQ-7, WAT-3, L9: the insurance fund runs dry, then the pool pays, then there is deficit; nothing reverts."""
+    twins.do("admin", SetMarket(BTC, PLAIN))
+    owners = ("borrower", "trader", "stranger", "treasury")
+    accounts = {owner: account_id(address_of(owner)) for owner in owners}
+    for owner in owners:
+        twins.deposit(owner, usd=6_000)
+        twins.do(owner, buy(10 * W, accounts[owner]))
+    keeper_account = twins.deposit("liquidator", usd=60_000)
+    twins.do("liquidator", buy(-40 * W, keeper_account))
+    twins.price(BTC=7_000)
+    twins.do("liquidator", Liquidate(accounts["borrower"]))
+    assert twins.world.protocol.ledger.insurance > 0
+    twins.do("liquidator", Liquidate(accounts["trader"]))
+    twins.do("liquidator", Liquidate(accounts["stranger"]))
+    assert twins.world.protocol.ledger.insurance == 0
+    check(twins)
+    twins.price(BTC=1)
+    twins.do("liquidator", buy(40 * W, keeper_account))
+    check(twins)
+    twins.do("liquidator", Liquidate(accounts["treasury"]))
+    found = twins.event("AccountLiquidated")
+    assert found.bad_debt > 73_000 * W
+    assert (found.bad_debt_insurance, found.bad_debt_pool) == (0, found.bad_debt)
+    check(twins)
+
+
+def test_an_empty_protocol_still_liquidates_on_both(bare_twins: Twins) -> None:
+    """LIQ-7, RWD-5, WAT-3, L8, B9: without pool and insurance; the keeper gets what the loss brought; the rest is deficit."""
+    bare_twins.configure()
+    bare_twins.do("admin", SetRisk(replace(RISK, lock_ratio=0)))
+    bare_twins.do("admin", SetMarket(BTC, PLAIN))
+    bare_twins.deposit("borrower", usd=500)
+    bare_twins.deposit("trader", usd=500)
+    bare_twins.do("borrower", buy(W))
+    bare_twins.do("trader", buy(-W, TRADER))
+    bare_twins.price(BTC=7_000)
+    bare_twins.do("trader", buy(W, TRADER))
+    assert bare_twins.world.protocol.ledger.pool == 0
+    assert bare_twins.world.protocol.ledger.deficit > 999 * W
+    bare_twins.price(BTC=6_000)
+    bare_twins.do("liquidator", Liquidate(BORROWER))
+    found = bare_twins.event("AccountLiquidated")
+    assert found.reward == 11 * W
+    # The loss of 2,000 has paid the deficit, the reward of 11 and a part of its own bad debt.
+    assert 988 * W < found.bad_debt_pool < 990 * W
+    assert bare_twins.world.protocol.ledger.deficit == found.bad_debt - found.bad_debt_pool > 510 * W
+    check(bare_twins)
+
+
+def test_a_debt_without_a_position_on_both(twins: Twins) -> None:
+    """LIQ-4, LIQ-7, WAT-2, B42: closed by its owner at a loss, then liquidated for its collateral."""
+    twins.deposit("borrower", weth=4)
+    twins.do("borrower", buy(W))
+    twins.price(BTC=7_500)
+    twins.do("borrower", buy(-W))
+    assert twins.cash(BORROWER) < -500 * W
+    refuse(twins, "liq/not-liquidatable", ("liquidator", Liquidate(BORROWER)))
+    refuse(twins, "margin/initial", ("borrower", Withdraw(BORROWER, WETH, 2 * 10**18)))
+    twins.do("borrower", Withdraw(BORROWER, WETH, 10**17))
+    twins.price(ETH=140)
+    assert twins.chain.contracts.account_state(BORROWER) is AccountState.LIQUIDATABLE
+    twins.do("liquidator", FlagAccount(BORROWER))
+    twins.do("liquidator", Liquidate(BORROWER), after=100)
+    found = twins.event("AccountLiquidated")
+    assert (found.closed_notional, found.penalty) == (0, 0)
+    assert found.reward > 0
+    check(twins)
+
+
+def test_many_collaterals_and_markets_on_both(artifacts: dict[str, Artifact]) -> None:
+    """WAT-2, MRG-4, SIZ-1, GOV-3, B3, O6: eight collaterals of different decimals, sold in order of id; 16 positions."""
+    decimals = (18, 8, 18, 0, 2, 18, 12, 24)
+    tokens = (TokenPlan("USDC", 6), *(TokenPlan(f"T{index}", places) for index, places in enumerate(decimals)))
+    twins = Twins(artifacts, tokens=tokens)
+    twins.configure()
+    twins.fund()
+    for market in range(2, 32):
+        twins.do("admin", SetMarket(market, market_params(market % 2, 1)))
+    refuse(twins, "config/listing", ("admin", SetMarket(32, MARKET)), ("admin", SetCollateral(5, weth_params())))
+    for token in range(4, 9):
+        rows = (HaircutBracket(0, W // 2 + token, W // 4), HaircutBracket(100 * W + token, W // 3, W // 5))
+        params = CollateralParams(ETH, decimals[token - 1], 2**95, 2**95, rows)
+        twins.do("admin", SetCollateral(token, params))
+    refuse(twins, "config/listing", ("admin", SetCollateral(9, weth_params())))
+    for token in range(1, 9):
+        units = 4 * 10 ** decimals[token - 1] + (1 if decimals[token - 1] else 0)
+        if token == 2:
+            units //= 40
+        twins.do("stranger", Deposit(BORROWER, token, units))
+    for market in (31, 0, 17, 5, 2, 30, 8, 9, 12, 14, 16, 18, 20, 22, 24, 25):
+        odd_wei = market if market > 1 else 0
+        size = 7 * W + odd_wei if market % 2 else 167 * LOT + odd_wei
+        twins.do("borrower", buy(-size if market in {5, 17, 31} else size, market=market))
+    check(twins)
+    twins.price(BTC=6_000, ETH=170)
+    twins.do("liquidator", Liquidate(BORROWER))
+    sold = [event.token for event in named(twins, "CollateralUpdated")]
+    assert sold == sorted(sold)
+    assert len(sold) > 1
+    assert len(named(twins, "PositionUpdated")) == 16
+    check(twins)
+
+
+def test_the_order_of_closes_on_both(twins: Twins) -> None:
+    """SIZ-1, SIZ-2: by relief of the bracket reached, then by maintenance margin, then by id; then as far as needed."""
+    twins.do("admin", SetMarket(BTC, replace(PLAIN, window=0)))
+    eth = replace(market_params(ETH, W // 100, 10**6), maker_fee=0, taker_fee=0, window=0)
+    twins.do("admin", SetMarket(ETH, eth))
+    twins.do("admin", SetMarket(2, replace(PLAIN, window=0)))
+    twins.do("admin", SetMarket(3, replace(eth, window=0)))
+    twins.deposit("borrower", usd=180_000)
+    # ETH reaches the second bracket; BTC and market 2 are equal; market 3 is the smallest.
+    for market, size in ((ETH, 7_500), (2, 50), (BTC, 50), (3, 100)):
+        twins.do("borrower", buy(size * W, market=market))
+    twins.do("borrower", Withdraw(BORROWER, USDC, 40_000 * DOLLAR))
+    order = []
+    start = twins.save()
+    for dollars in (192, 190, 188, 187, 186):
+        twins.restore(start)
+        twins.price(BTC=7_800, ETH=dollars)
+        if twins.attempt("liquidator", Liquidate(BORROWER)) == "ok":
+            order.append([event.market for event in named(twins, "PositionUpdated")])
+            check(twins)
+    assert order
+    assert all(markets == [ETH, BTC, 2, 3][: len(markets)] for markets in order)
+    assert {len(markets) for markets in order} >= {1, 4}
