@@ -226,7 +226,7 @@ def field_types(kind: Any) -> tuple[Any, ...]:
 def build(kind: Any, value: Any) -> Any:
     """A decoded ABI value as the type the model's record declares."""
     if is_dataclass(kind):
-        return kind(*(build(hint, item) for hint, item in zip(field_types(kind), value, strict=True)))  # type: ignore[operator]
+        return kind(*(build(hint, item) for hint, item in zip(field_types(kind), value, strict=True)))  # type: ignore[arg-type,operator]
     if get_origin(kind) is tuple:
         return tuple(build(get_args(kind)[0], item) for item in value)
     if isinstance(value, str):

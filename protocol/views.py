@@ -171,9 +171,9 @@ def compute_max_size(state: State, env: Env, account: int, market: int, is_long:
     closing = abs(held) if held * (1 if is_long else -1) < 0 else 0
     if closing and not accepts(closing):
         return 0
-    lot = params.lot
-    smallest = 0 if held and not closing else cdiv(cdiv(params.min_notional * W, price), lot)
-    low = closing + max(smallest, 1) * lot
+    lot, kept = params.lot, 0 if closing else abs(held)
+    smallest = max(cdiv(cdiv(params.min_notional * W, price) - kept, lot), 1)
+    low = closing + smallest * lot
     if not accepts(low):
         return closing
     high = low + (params.oi_cap // lot + 1) * lot  # beyond the cap of any side

@@ -198,9 +198,11 @@ def max_size(account: uint256, market: uint256, is_long: bool) -> uint256:
         if not self._accepts(account, market, closing, is_long):
             return 0
     lot: uint256 = word >> 160
+    kept: uint256 = calc.magnitude(size) if closing == 0 else 0
+    least: uint256 = calc.ucdiv(((word >> 64) & calc.MASK_96) * calc.W, price)
     smallest: uint256 = 1
-    if size == 0 or closing != 0:
-        smallest = max(calc.ucdiv(calc.ucdiv(((word >> 64) & calc.MASK_96) * calc.W, price), lot), 1)
+    if least > kept:
+        smallest = calc.ucdiv(least - kept, lot)
     low: uint256 = closing + smallest * lot
     if not self._accepts(account, market, low, is_long):
         return closing

@@ -204,7 +204,7 @@ def test_the_largest_notional_on_both(wide: Twins, side: int) -> None:
     quote(wide, MAX_PRICE)
     wide.do("borrower", Deposit(BORROWER, USDC, MAX_CASH_UNITS))
     trade(wide, "borrower", BORROWER, side * (W + 1), refused="market/oi-cap")
-    trade(wide, "borrower", BORROWER, side * MAX_SIZE, refused="market/oi-cap")
+    trade(wide, "borrower", BORROWER, side * MAX_SIZE, refused="sys/domain")
     trade(wide, "borrower", BORROWER, side * W)
     assert measure(wide, BORROWER).gross_notional == MAX_USD
     check(wide)
@@ -221,24 +221,28 @@ def test_the_smallest_positions_on_both(wide: Twins, size: int) -> None:
     wide.do("admin", SetMarket(BTC, replace(wide_market(BTC), **fees)))
     for price in (1, W // 2 - 1, W // 2, W - 1, W, W + 1, 3 * W // 2 + 1):
         quote(wide, price)
+        codes = set()
         for owner, account, side in (("borrower", BORROWER, 1), ("trader", TRADER, -1)):
             found = wide.world.protocol.accounts[account].positions.get(BTC)
             held = found.size if found else 0
-            trade(wide, owner, account, side * size)
-            trade(wide, owner, account, -side * size - held)
-            trade(wide, owner, account, 2 * side * size)
+            for change in (side * size, -side * size - held, 2 * side * size):
+                codes.add(wide.attempt(owner, Trade(account, BTC, change, ANY_PRICE if change > 0 else 0)))
+        # A sale whose impact of a wei exceeds its price would need a limit below 0.
+        assert "ok" in codes <= {"ok", "trade/price"}
         check(wide)
 
 
-def find_close(twins: Twins, account: int, market: int, target: int, size: int) -> int:
-    """The reduction, near ``size``, that leaves an account balance of ``target`` by the contracts' own preview."""
+def find_close(twins: Twins, account: int, market: int, fits: int) -> int:
+    """The largest reduction, signed, that the contracts' own preview accepts and that leaves at least ``fits``."""
     held = twins.world.protocol.accounts[account].positions[market].size
     sign = -1 if held > 0 else 1
-    for found in range(max(size - 8, 1), size + 9):
-        limit = ANY_PRICE if sign > 0 else 0
-        if twins.chain.contracts.preview_trade(Trade(account, market, sign * found, limit)).cash == target:
-            return sign * found
-    raise AssertionError("no size leaves that balance")
+    low, high = 1, abs(held)
+    while high - low > 1:
+        middle = (low + high) // 2
+        action = Trade(account, market, sign * middle, ANY_PRICE if sign > 0 else 0)
+        preview = twins.chain.contracts.preview_trade(action)
+        low, high = (middle, high) if preview.code == "" and preview.cash >= fits else (low, middle)
+    return sign * low
 
 
 def test_a_balance_at_the_upper_end_of_its_word_on_both(wide: Twins) -> None:
@@ -249,8 +253,8 @@ def test_a_balance_at_the_upper_end_of_its_word_on_both(wide: Twins) -> None:
     quote(wide, 2 * W, 3 * W)
     top = 2**127 - 1
     wide.do("borrower", Deposit(BORROWER, USDC, (top - wide.cash(BORROWER)) // 10**12))
-    size = find_close(wide, BORROWER, BTC, top, top - wide.cash(BORROWER))
-    trade(wide, "borrower", BORROWER, size - 3, refused="sys/domain")
+    size = find_close(wide, BORROWER, BTC, 0)
+    trade(wide, "borrower", BORROWER, size - 1, refused="sys/domain")
     trade(wide, "borrower", BORROWER, size)
     assert wide.cash(BORROWER) == top
     trade(wide, "borrower", BORROWER, -1, refused="sys/domain", market=ETH)
@@ -261,18 +265,16 @@ def test_a_balance_at_the_upper_end_of_its_word_on_both(wide: Twins) -> None:
 def test_a_balance_at_the_lower_end_of_its_word_on_both(wide: Twins) -> None:
     """UNIT-3, T7, LED-1, LIQ-4: cash of exactly -2^127, settled by a liquidation, and a wei less."""
     size, bottom = 2**92, -(2**127)
+    # The rebate of a close comes after its loss, so it would hide the end that the loss has reached.
+    wide.do("admin", SetMarket(ETH, replace(wide_market(ETH), rebate_ratio=0)))
     wide.do("borrower", Deposit(BORROWER, USDC, 5 * 10**16))
     trade(wide, "borrower", BORROWER, -size)
     trade(wide, "borrower", BORROWER, -(2**95), market=ETH)
     # A price that leaves the balance a little above its end, and a second short to lose the rest.
-    price = (2**127 + 10**27) * W // size
+    price = (2**127 + 3 * 10**28) * W // size
     quote(wide, price, 2 * W)
     trade(wide, "borrower", BORROWER, size)
-    gap = wide.cash(BORROWER) - bottom
-    assert 0 < gap < 2**95
-    last = find_close(wide, BORROWER, ETH, bottom, gap) if wide.world.protocol.markets[ETH].impact == 0 else 0
-    if not last:
-        last = search_close(wide, BORROWER, ETH, bottom)
+    last = find_close(wide, BORROWER, ETH, bottom)
     trade(wide, "borrower", BORROWER, last + 2, refused="sys/domain", market=ETH)
     trade(wide, "borrower", BORROWER, last, market=ETH)
     assert bottom <= wide.cash(BORROWER) <= bottom + 1
@@ -281,19 +283,6 @@ def test_a_balance_at_the_lower_end_of_its_word_on_both(wide: Twins) -> None:
     wide.do("liquidator", Liquidate(BORROWER))
     assert wide.cash(BORROWER) == 0
     check(wide)
-
-
-def search_close(twins: Twins, account: int, market: int, target: int) -> int:
-    """The largest buy-back that keeps an account balance at or above ``target``, by the contracts' own preview."""
-    low, high = 1, -twins.world.protocol.accounts[account].positions[market].size
-    while high - low > 1:
-        middle = (low + high) // 2
-        preview = twins.chain.contracts.preview_trade(Trade(account, market, middle, ANY_PRICE))
-        if preview.code == "" and preview.cash >= target:
-            low = middle
-        else:
-            high = middle
-    return low
 
 
 def test_a_loss_beyond_the_stored_width_on_both(wide: Twins) -> None:
@@ -373,7 +362,6 @@ def test_the_dearest_liquidation_on_both(wide: Twins) -> None:
     check(wide)
     wide.do("liquidator", Liquidate(BORROWER))
     check(wide)
-    wide.do("admin", SetMarket(BTC, wide_market(BTC)))
     quote(wide, W, MAX_PRICE)
     wide.do("stranger", BuyInventory(WETH, 2**95, ANY_PRICE), refused="sys/domain")
     quote(wide, W, 2**60)
@@ -406,5 +394,6 @@ def test_tokens_of_extreme_decimals_on_both(artifacts: dict[str, Artifact]) -> N
     wide.do("liquidator", Liquidate(TRADER))
     check(wide)
     for token in (1, 2):
-        wide.do("stranger", BuyInventory(token, 1, 10**6), refused=None if wide.world.protocol.tokens[token].inventory else "pool/inventory")
+        assert wide.world.protocol.tokens[token].inventory == 1
+        wide.do("stranger", BuyInventory(token, 1, 10**6 + 1))
     check(wide)

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from protocol.actions import Deposit, DepositToPool, Liquidate, SetMarket, SetRisk, Trade
+from protocol.fills import compute_impact
 from protocol.funding import project_funding
+from protocol.params import MarketParams
 from protocol.state import Window
 from protocol.units import INDEX_LIMIT, RESERVED_LIMIT, SIGNED_LIMIT, UNSIGNED_LIMIT, W
 from contracts_py.keys import to_hex
@@ -36,75 +38,69 @@ def test_the_funding_index_at_its_end_on_both(wide: Twins, side: int) -> None:
     fast = {"funding_cap": W, "funding_velocity": 10 * W, "funding_decay": 0, "dead_band": 0, "skew_scale": W}
     wide.do("admin", SetMarket(BTC, replace(wide_market(BTC), **fast)))
     wide.do("borrower", Deposit(BORROWER, USDC, MAX_CASH_UNITS // 2))
-    trade(wide, "borrower", BORROWER, side * 1_000)
+    trade(wide, "borrower", BORROWER, side * W)
     totals = wide.world.protocol.markets[BTC]
     low, high = wide.now, wide.now + 2**17 * DAY
     while high - low > 1:
         middle = (low + high) // 2
         index, _ = project_funding(totals, MAX_PRICE, middle)
         low, high = (middle, high) if -INDEX_LIMIT <= index < INDEX_LIMIT else (low, middle)
+    close = Trade(BORROWER, BTC, -side * W, 0 if side > 0 else ANY_PRICE)
     start = wide.save()
     wide.now = high - 1
     quote(wide, MAX_PRICE)
     check(wide)  # views project beyond the limit alike
-    for action in (Trade(BORROWER, BTC, side, ANY_PRICE if side > 0 else 0), SetMarket(BTC, wide_market(BTC))):
-        sender = "borrower" if isinstance(action, Trade) else "admin"
-        wide.do(sender, action, refused="sys/domain", after=0)
+    wide.do("borrower", close, refused="sys/domain", after=0)
+    wide.do("admin", SetMarket(BTC, wide_market(BTC)), refused="sys/domain", after=0)
     wide.restore(start)
     wide.now = low - 1
     quote(wide, MAX_PRICE)
-    trade_now = Trade(BORROWER, BTC, side, ANY_PRICE if side > 0 else 0)
-    wide.do("borrower", trade_now, after=0)
+    wide.do("borrower", close, after=0)
     assert abs(wide.world.protocol.markets[BTC].funding_index) > INDEX_LIMIT - 2**80
     check(wide)
-    wide.do("borrower", trade_now, refused="sys/domain", after=1)
-
-
-def collect_impact(twins: Twins) -> None:
-    """A market whose impact ledger a large close has filled to a little below its end."""
-    size, scale = 2**92, 2**90
-    twins.do("lender", DepositToPool(MAX_CASH_UNITS // 4))
-    calm = replace(wide_market(BTC), rebate_ratio=0)
-    twins.do("admin", SetMarket(BTC, calm))
-    for owner, account in (("borrower", BORROWER), ("trader", TRADER), ("stranger", STRANGER)):
-        twins.do(owner, Deposit(account, USDC, MAX_CASH_UNITS // 16))
-    trade(twins, "borrower", BORROWER, size)
-    trade(twins, "trader", TRADER, -size - 10**9)
-    trade(twins, "stranger", STRANGER, 10**9)
-    twins.do("admin", SetMarket(BTC, replace(calm, skew_scale=scale)))
 
 
 def test_the_impact_ledger_at_its_end_on_both(wide: Twins) -> None:
-    """FIL-2, FIL-7, UNIT-3: a close that costs 2^127 of impact is refused, one that fits is booked; to the wei."""
-    collect_impact(wide)
-    before = wide.world.protocol.markets[BTC].impact
-    # Closing the long of 2^92 at 2^34 dollars costs 2^184 * 2^34 / 2^91 = 2^127.
-    quote(wide, 2**34 * W)
-    trade(wide, "borrower", BORROWER, -(2**92), refused="sys/domain")
-    # The largest close that fits, by the model's own preview, and a wei more.
-    low, high = 2**90, 2**92
-    while high - low > 1:
-        middle = (low + high) // 2
-        preview = wide.chain.contracts.preview_trade(Trade(BORROWER, BTC, -middle, 0))
-        low, high = (middle, high) if preview.code == "" else (low, middle)
-    trade(wide, "borrower", BORROWER, -low - 1, refused="sys/domain")
-    trade(wide, "borrower", BORROWER, -low)
+    """FIL-2, FIL-7, UNIT-3: a close whose impact does not fit is refused, one that fits is booked; to the wei."""
+    size, scale = 2**92, 2**93
+    market = replace(wide_market(BTC), rebate_ratio=0)
+    wide.do("admin", SetMarket(BTC, market))
+    wide.do("trader", Deposit(TRADER, USDC, MAX_CASH_UNITS // 2))
+    trade(wide, "trader", TRADER, -2 * size)
+    longs = (("borrower", BORROWER), ("stranger", STRANGER))
+    for owner, account in longs:
+        wide.do(owner, Deposit(account, USDC, 2**89 // 10**12))
+        trade(wide, owner, account, size)
+    collected = wide.world.protocol.markets[BTC].impact
+    wide.do("admin", SetMarket(BTC, replace(market, skew_scale=scale)))
+    # Closing both costs a quarter and three quarters of the notional, together the notional of one, 2^92 * price.
+    fits = (SIGNED_LIMIT - 4 - collected) * W // size
+    start = wide.save()
+    for price, code in ((fits + 2, "sys/domain"), (fits, None)):
+        wide.restore(start)
+        quote(wide, price)
+        trade(wide, "borrower", BORROWER, -size)
+        trade(wide, "stranger", STRANGER, -size, refused=code)
+        check(wide)
     left = SIGNED_LIMIT - 1 - wide.world.protocol.markets[BTC].impact
-    assert before < 2**100
-    assert 0 <= left < 2**38
-    check(wide)
-    # At a quarter of a dollar a wei of size costs about a wei: the rest to the last one, and one more.
-    quote(wide, W // 4)
-    low, high = 0, 10**9
-    while high - low > 1:
-        middle = (low + high) // 2
-        preview = wide.chain.contracts.preview_trade(Trade(STRANGER, BTC, -middle, 0))
-        low, high = (middle, high) if preview.code == "" else (low, middle)
-    if high < 10**9:
-        trade(wide, "stranger", STRANGER, -high, refused="sys/domain")
-        trade(wide, "stranger", STRANGER, -low)
-        assert SIGNED_LIMIT - 1 - wide.world.protocol.markets[BTC].impact < 4
-    check(wide)
+    assert 0 < left < 2**40
+    # At eight dollars and a wide scale a wei of size costs about a wei: the rest to the last one, and one more.
+    wide.do("admin", SetMarket(BTC, market))
+    quote(wide, 8 * W)
+    skew = wide.world.protocol.markets[BTC].skew
+    last = next(guess for guess in range(left + 4, left - 5, -1) if cost_of(market, skew + guess, guess) == left)
+    start = wide.save()
+    for extra, code in ((1, "sys/domain"), (0, None)):
+        wide.restore(start)
+        trade(wide, "stranger", STRANGER, last + extra)
+        trade(wide, "stranger", STRANGER, -last - extra, refused=code)
+        check(wide)
+    assert wide.world.protocol.markets[BTC].impact == SIGNED_LIMIT - 1
+
+
+def cost_of(market: MarketParams, skew: int, size: int) -> int:
+    """The impact of selling at eight dollars."""
+    return compute_impact(market, skew, -size, 8 * W)[0]
 
 
 @pytest.mark.parametrize("side", [1, -1])
@@ -147,7 +143,7 @@ def test_a_window_at_its_end_on_both(wide: Twins) -> None:
     wide.do("admin", SetMarket(BTC, market))
     wide.do("borrower", Deposit(BORROWER, USDC, 5_200_000))
     trade(wide, "borrower", BORROWER, 100 * W)
-    quote(wide, W * 973 // 1_000)
+    quote(wide, W * 97 // 100)
     start = wide.save()
     wide.do("liquidator", Liquidate(BORROWER))
     closed = wide.event("AccountLiquidated").closed_notional

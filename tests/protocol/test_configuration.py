@@ -74,7 +74,7 @@ def test_the_reference_parameters_are_valid() -> None:
 def test_a_vault_just_deployed_has_no_valid_risk_parameters() -> None:
     """CFG-6: without equity tiers nothing could be opened, so the first set cannot be one of zeros."""
     assert code_of(check_risk, NO_RISK) == "config/brackets"
-    assert code_of(check_risk, replace(NO_RISK, equity_tiers=(EquityTier(0, 1),))) == "ok"
+    assert code_of(check_risk, replace(NO_RISK, equity_tiers=(EquityTier(0, W),))) == "ok"
 
 
 def test_the_bounds_are_round() -> None:
@@ -150,28 +150,29 @@ def tiers(*rows: tuple[int, int]) -> tuple[EquityTier, ...]:
 @pytest.mark.parametrize(
     ("rows", "code"),
     [
-        (tiers((0, 1)), "ok"),
+        (tiers((0, W)), "ok"),
+        (tiers((0, W - 1)), "config/equity-tiers"),
         (tiers((0, 0)), "config/equity-tiers"),
         (tiers((0, -1)), "config/equity-tiers"),
         (tiers((0, 2**80 - 1)), "ok"),
         (tiers((0, 2**80)), "config/equity-tiers"),
         # Never rising; equal is allowed.
-        (tiers((0, 5), (1, 5)), "ok"),
-        (tiers((0, 5), (1, 4)), "ok"),
-        (tiers((0, 5), (1, 6)), "config/equity-tiers"),
-        (tiers((0, 5), (1, 3), (2, 4)), "config/equity-tiers"),
-        (tiers((0, 5), (1, 3), (2, 0)), "config/equity-tiers"),
+        (tiers((0, 5 * W), (1, 5 * W)), "ok"),
+        (tiers((0, 5 * W), (1, 5 * W - 1)), "ok"),
+        (tiers((0, 5 * W), (1, 5 * W + 1)), "config/equity-tiers"),
+        (tiers((0, 5 * W), (1, 3 * W), (2, 4 * W)), "config/equity-tiers"),
+        (tiers((0, 5 * W), (1, 3 * W), (2, W - 1)), "config/equity-tiers"),
         # The brackets of all tables.
         ((), "config/brackets"),
-        (tiers((1, 5)), "config/brackets"),
-        (tiers((0, 5), (0, 5)), "config/brackets"),
-        (tiers(*((low, 5) for low in range(8))), "ok"),
-        (tiers(*((low, 5) for low in range(9))), "config/brackets"),
-        (tiers((0, 5), (2**96 - 1, 5)), "ok"),
-        (tiers((0, 5), (2**96, 5)), "config/brackets"),
+        (tiers((1, 5 * W)), "config/brackets"),
+        (tiers((0, 5 * W), (0, 5 * W)), "config/brackets"),
+        (tiers(*((low, 5 * W) for low in range(8))), "ok"),
+        (tiers(*((low, 5 * W) for low in range(9))), "config/brackets"),
+        (tiers((0, 5 * W), (2**96 - 1, 5 * W)), "ok"),
+        (tiers((0, 5 * W), (2**96, 5 * W)), "config/brackets"),
     ],
 )
-def test_leverage_is_positive_and_never_rises_with_equity(rows: tuple[EquityTier, ...], code: str) -> None:
+def test_leverage_is_at_least_one_and_never_rises_with_equity(rows: tuple[EquityTier, ...], code: str) -> None:
     """CFG-7, CFG-6, S10: each tier against the one below."""
     assert code_of(check_risk, with_risk(equity_tiers=rows)) == code
 
@@ -179,7 +180,7 @@ def test_leverage_is_positive_and_never_rises_with_equity(rows: tuple[EquityTier
 def test_a_refused_tier_is_named() -> None:
     """CFG-7: by its lower bound."""
     with pytest.raises(Refusal) as refusal:
-        check_risk(with_risk(equity_tiers=tiers((0, 5), (3, 5), (7, 6))))
+        check_risk(with_risk(equity_tiers=tiers((0, 5 * W), (3, 5 * W), (7, 6 * W))))
     assert refusal.value.facts == {"lower": 7}
 
 

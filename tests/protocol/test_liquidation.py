@@ -553,6 +553,20 @@ def test_reward_comes_before_penalty(cash: int, reward_from_account: int, penalt
     assert outcome.state.ledger.pool == penalty - penalty // 2
 
 
+def test_an_account_pays_a_reward_from_what_its_closes_have_left() -> None:
+    """LIQ-6, RWD-4, L7, B5: 100 of account value before 400 of impact are none after it."""
+    accounts = {
+        ACCOUNT: holding(100 * W, positions={BTC: opened(-10 * W, BTC_PRICE)}),
+        OTHER: holding(10**6 * W, positions={BTC: opened(500 * W, BTC_PRICE)}),
+    }
+    outcome = run(state_with(accounts, pool=10**7 * W, insurance=10**4 * W), keeper_env(), TAKE)
+    found = event_of(outcome, AccountLiquidated)
+    assert event_of(outcome, PositionUpdated).impact == 400 * W
+    assert (found.equity_raw, found.reward, found.reward_from_account, found.penalty) == (100 * W, 85 * W, 0, 0)
+    assert (found.bad_debt, found.bad_debt_insurance) == (300 * W, 300 * W)
+    assert outcome.state.ledger.insurance == 10**4 * W - 385 * W
+
+
 def test_a_reward_is_drawn_before_the_penalty_fills_the_insurance_fund() -> None:
     """LIQ-6: what insurance cannot pay of a reward the pool pays, and the penalty of that liquidation comes after."""
     risk = with_risk(insurance_penalty_share=10_000, reward_ratio=W // 400)
@@ -1180,7 +1194,7 @@ def test_steps_take_no_more_but_cost_no_less_for_a_dollar_than_one_liquidation(
         """What was closed and what it cost the owner."""
         now, closed, cost = NOW, 0, 0
         for _ in range(100):
-            if outcome_of(state, keeper_env(now=now), TAKE) != "ok":
+            if not is_liquidatable(health_of(state, keeper_env(now=now))):
                 break
             outcome = run(state, keeper_env(now=now), TAKE)
             found = event_of(outcome, AccountLiquidated)

@@ -622,9 +622,6 @@ def test_what_a_slice_supports_is_rounded_down() -> None:
     """MRG-9, T6: the first slice of 3 wei at 1.5x supports 4 wei, not 4.5; the fifth needs the next slice."""
     rows = (EquityTier(0, W * 3 // 2), EquityTier(3, W))
     assert [compute_required_equity(rows, gross) for gross in (3, 4, 5, 6)] == [2, 3, 4, 5]
-    # Below a leverage of 1 what a slice supports, rounded down, needs less than the whole slice.
-    rows = (EquityTier(0, W * 15 // 100), EquityTier(10, W // 10))
-    assert [compute_required_equity(rows, gross) for gross in (1, 2, 3)] == [7, 20, 30]
     assert compute_required_equity((), 7) == 0, "a vault without tiers asks nothing, and cannot be configured"
 
 

@@ -189,6 +189,16 @@ def test_gains_and_losses_are_netted_over_markets_first() -> None:
         assert (value.deposit, value.redemption) == (deposit * W, redemption * W)
 
 
+def test_the_reserve_is_summed_over_markets() -> None:
+    """LPR-1, FIL-8: a fifth of 3 BTC and of 10 ETH, each market's larger side, at the prices now."""
+    accounts = {
+        ACCOUNT: holding(0, positions={BTC: opened(3 * W, BTC_PRICE), ETH: opened(-10 * W, ETH_PRICE)}),
+        KEEPER: holding(0, positions={BTC: opened(-2 * W, BTC_PRICE), ETH: opened(5 * W, ETH_PRICE)}),
+    }
+    value = compute_pool_value(state_with(accounts), env(btc=8_100 * W, eth=210 * W))
+    assert value.reserved == 4_860 * W + 420 * W
+
+
 def test_inventory_counts_in_full_for_a_deposit_and_with_its_haircut_for_a_redemption() -> None:
     """LPD-1, LPR-1, T6: rounded up for who comes, down for who goes, by the brackets of an account."""
     value = compute_pool_value(pool_of(W, weth=3 * 10**18), env())

@@ -433,6 +433,20 @@ def test_what_a_window_holds_back_is_sought_in_the_next_market(left: int, plan: 
     assert plan_of(with_left(state, ETH, 1)) == plan[: plan[0][0] == BTC]
 
 
+def test_a_market_without_a_window_is_not_limited() -> None:
+    """SIZ-1, WIN-3: a length of 0 means none, whatever notional stands beside it."""
+    state = with_params(holder(2_500, btc=10_000, eth=10_000), BTC, window_notional=0)
+    assert plan_of(state) == [(BTC, 3_313)]
+
+
+def test_a_position_that_is_dust_is_left_alone_when_it_is_not_needed() -> None:
+    """SIZ-1, SIZ-5: 400 dollars of ETH could only be closed whole, and nothing is lacking any more."""
+    # 2,010 and 10 of margin for 80,400 dollars: 214 lack, and BTC relieves them.
+    assert plan_of(holder(2_012, btc=10_000, eth=200)) == [(BTC, 2_676)]
+    exact = holder(2_012, btc=10_000, eth=200, risk=with_risk(fixed_reward=5 * W - ROUNDING_SLACK))
+    assert plan_of(exact) == [(BTC, 2_675)]
+
+
 def test_what_a_limited_close_frees_is_counted_from_the_highest_bracket_down() -> None:
     """SIZ-4: across a bracket's border, rounded down; of nothing nothing, of all of it what walking it all relieves."""
     notional = 1_200_000 * W

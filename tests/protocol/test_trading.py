@@ -29,7 +29,7 @@ from protocol.margin import compute_health, compute_margins, compute_notional, c
 from protocol.params import MAX_POSITIONS, EquityTier, MarginBracket, MarketParams, RiskParams
 from protocol.state import EMPTY_MARKET, Position, State, account_id
 from protocol.trading import NO_LIMIT
-from protocol.units import PRICE_LIMIT, SIGNED_LIMIT, SIZE_LIMIT, YEAR, W, cdiv, fdiv
+from protocol.units import DAY, PRICE_LIMIT, SIGNED_LIMIT, SIZE_LIMIT, YEAR, W, cdiv, fdiv
 from tests.protocol.build import (
     ACCOUNT,
     ADMIN,
@@ -895,6 +895,25 @@ def test_a_reduction_against_a_large_skew_can_cost_more_than_it_frees(others: in
         OTHER: holding(10**7 * W, positions={BTC: opened((others + 1) * W + W // 2, BTC_PRICE)}),
     }
     assert outcome_of(state_with(accounts, pool=10**7 * W), env(), buy(W)) == code
+
+
+@pytest.mark.parametrize(
+    ("daily", "fee_rate", "code"),
+    [
+        (W // 100, W // 200, "ok"),
+        (-W // 100, W // 200, "ok"),
+        (W // 100, W // 200 + 1, "margin/reduce"),
+        (-W // 100, W // 200 + 1, "margin/reduce"),
+    ],
+)
+def test_pending_funding_neither_stops_a_reduction_nor_pays_for_one(daily: int, fee_rate: int, code: str) -> None:
+    """MRG-11, N6: a day at 1 % moves 80 dollars into the balance that counted before; only fee and margin decide."""
+    state, trade = reduction(fee_rate, 10**4 * W)
+    later = env(now=NOW + DAY)
+    assert outcome_of(moving(state, BTC, daily=daily), later, trade) == code
+    if code == "ok":
+        outcome = run(moving(state, BTC, daily=daily), later, trade)
+        assert event_of(outcome, PositionUpdated).funding == 8_000 * daily
 
 
 def test_check_reduction_measures_its_own_market_only() -> None:

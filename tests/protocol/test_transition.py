@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from protocol import actions
 from protocol.account_state import AccountState, compute_account_state
@@ -292,6 +293,41 @@ def check_nobody_is_pushed(before: State, after: State, surroundings: Env, actio
     for key, account in before.accounts.items():
         if key != own and not is_liquidatable(compute_health(before, account, surroundings)):
             assert not is_liquidatable(compute_health(after, after.accounts[key], surroundings)), f"{key} by {action}"
+
+
+@given(
+    size=st.integers(-2_000, 2_000).filter(lambda lots: abs(lots) >= 125),
+    part=st.integers(1, 2_000),
+    price=st.integers(7_900, 8_100),
+    fees=st.tuples(st.integers(0, 50), st.integers(0, 50)),
+    scales=st.tuples(st.integers(1, 10**4), st.integers(1, 10**4)),
+)
+def test_dearer_parameters_never_improve_a_trade_and_its_end(
+    size: int, part: int, price: int, fees: tuple[int, int], scales: tuple[int, int]
+) -> None:
+    """N5, T5: opened in one block and closed in parts at another price: never better off with a higher fee or impact.
+
+    Two roundings of an impact and its rebate at each of the three fills can differ by a wei each.
+    """
+    first = min(part, abs(size) - 1) * (-1 if size > 0 else 1)
+    results = []
+    for fee, scale in zip(sorted(fees), sorted(scales, reverse=True), strict=True):
+        dear = replace(
+            MARKETS[BTC],
+            maker_fee=fee * W // 10**4,
+            taker_fee=fee * W // 10**4,
+            skew_scale=scale * W,
+            max_premium=10**4,
+        )
+        dear = replace(dear, min_notional=1, skew_cap=10**4 * W)
+        state = state_with({ACCOUNT: holding(10**6 * W)}, pool=10**7 * W, markets=(dear, MARKETS[ETH]))
+        for delta, at in ((size, BTC_PRICE), (first, price * W), (-size - first, price * W)):
+            limit = ANY_PRICE if delta > 0 else 0
+            state = run(state, env(btc=at), Trade(ACCOUNT, BTC, delta * W // 1_000, limit)).state
+        results.append(state.accounts[ACCOUNT].cash)
+        if price == 8_000:
+            assert results[-1] <= 10**6 * W, "a round trip at one price never gains"
+    assert results[1] <= results[0] + 6
 
 
 # --- refusals -------------------------------------------------------------------------------------------------------

@@ -1,0 +1,25 @@
+"""No refusal code without a test of the model; test_refusals_on_both has one of both twins for each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from protocol.errors import REFUSALS
+from tests.lockstep.test_refusals_on_both import ELSEWHERE, TOLD
+
+CONTRACTS_ONLY = {"token/transfer-failed", "token/amount-mismatch"}  # tokens are outside the model
+TESTS = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("code", sorted(REFUSALS.keys() - CONTRACTS_ONLY))
+def test_every_refusal_is_reached_by_the_model(code: str) -> None:
+    """S3, O5, B32."""
+    texts = [path.read_text("utf-8") for folder in ("protocol", "oracle") for path in (TESTS / folder).glob("*.py")]
+    assert any(f'"{code}"' in text for text in texts)
+
+
+def test_every_refusal_is_reached_by_both() -> None:
+    """S3: the stories, and what no action of the model can be refused with."""
+    assert TOLD.keys() | ELSEWHERE == REFUSALS.keys()

@@ -1,0 +1,66 @@
+"""The committed gas table stays below what others pay and grows in proportion; ``.ci/run`` holds it to the code."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+SPECS = Path(__file__).parents[1] / "specs"
+TABLE = {
+    (row["action"], row["case"], row["positions"], row["collaterals"]): row["gas"]
+    for row in json.loads((SPECS / "gas.json").read_text("utf-8"))
+}
+BOUND = re.compile(
+    r"^\| `(?P<action>\w+)` (?P<case>[^|]*?) ?\| (?P<positions>\d+), (?P<collaterals>\d+) \| (?P<ours>[\d,]+) "
+    r"\| (?P<peer>[\d,]+|-) \| (?P<bound>[\d,]+) \|"
+)
+# By the case, how much more each of the positions 9 to 16 may cost than each of the positions 2 to 8.
+GROWING = (
+    ("liquidate", "whole account"),
+    ("liquidate", "partial, nearly everything"),
+    ("liquidate", "bad debt"),
+    ("trade", "increase"),
+    ("withdraw", "USDC"),
+    ("close_all", ""),
+    ("health", ""),
+)
+
+
+def bounds() -> list[re.Match[str]]:
+    """The rows of the page's table of bounds."""
+    lines = (SPECS / "gas.md").read_text("utf-8").splitlines()
+    return [found for line in lines if (found := BOUND.match(line))]
+
+
+def number(text: str) -> int:
+    """A figure of the page."""
+    return int(text.replace(",", ""))
+
+
+def test_the_page_has_its_table() -> None:
+    assert len(bounds()) >= 20
+
+
+@pytest.mark.parametrize("row", bounds(), ids=lambda row: f"{row['action']} {row['case']} {row['positions']}")
+def test_a_figure_is_the_committed_one_and_within_its_bound(row: re.Match[str]) -> None:
+    """S7: the bound is the cheapest cross-margin peer's figure where there is one, or what the page says."""
+    gas = TABLE[row["action"], row["case"], int(row["positions"]), int(row["collaterals"])]
+    assert number(row["ours"]) == gas
+    assert gas <= number(row["bound"])
+    if row["peer"] != "-" and (row["action"], row["case"]) != ("deposit", "USDC, repeat"):
+        assert number(row["bound"]) <= number(row["peer"])
+
+
+@pytest.mark.parametrize(("action", "case"), GROWING)
+def test_gas_grows_in_proportion_to_positions(action: str, case: str) -> None:
+    """S7: a position among the last eight costs at most a tenth more than one among the first."""
+    one, eight, sixteen = (TABLE[action, case, positions, 1] for positions in (1, 8, 16))
+    assert (sixteen - eight) / 8 <= 1.1 * (eight - one) / 7
+
+
+def test_the_worst_liquidation_is_within_two_million() -> None:
+    """S7: over every kind of liquidation and every number of positions and collaterals."""
+    assert max(gas for (action, *_), gas in TABLE.items() if action == "liquidate") <= 2_000_000
