@@ -8,19 +8,17 @@ which all take turns, CPU time except for anvil and py-evm, which work for other
 
 from __future__ import annotations
 
-import shutil
-import socket
-import subprocess
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from benchmarks.workloads import Recorded, Workload, load_day, make_crowd
+from contracts_py.anvil import find_anvil, run_anvil
 from contracts_py.keys import address_of, private_key, to_hex
 from contracts_py.node import GAS_LIMIT
 from crossmargin.replay.chain import SETUP_TIME
@@ -91,33 +89,6 @@ def time_node(workload: Workload, recorded: list[Recorded], backend: str) -> flo
     return (time.perf_counter() - begin) / len(calls)
 
 
-@contextmanager
-def run_anvil(workload: Workload) -> Iterator[str | None]:
-    """The URL of a fresh anvil, if there is one to run."""
-    local = Path(__file__).parent.parent / ".venv/anvil/node_modules/.bin/anvil"
-    program = shutil.which("anvil") or (str(local) if local.exists() else None)
-    if program is None:
-        yield None
-        return
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    genesis = workload.begin - SETUP_TIME
-    command = [program, "--silent", "--port", str(port), "--timestamp", str(genesis)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            if process.poll() is not None:
-                raise RuntimeError("anvil ended before it listened")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
-
-
 def time_lockstep(scenario: Scenario, workload: Workload) -> float:
     """Seconds per action of a whole lockstep run on pyrevm: both twins, comparison, invariants, audits."""
     chain = workload.open_engine("pyrevm")
@@ -178,8 +149,8 @@ def main() -> None:
     own = medians(spent[f"{day.name} apply"])
     few = [one for one in day.recorded if not isinstance(one.action, Push)][:SLOW_ACTIONS]
     nodes = {f"py-evm (eth-tester), first {len(few)}": time_node(day, few, "eth-tester")}
-    with run_anvil(day) as url:
-        if url:
+    if find_anvil():
+        with run_anvil(day.begin - SETUP_TIME) as url:
             nodes[f"anvil, first {len(few)}"] = time_node(day, few, url)
     others = {
         "lockstep on pyrevm, whole": median(lockstep),

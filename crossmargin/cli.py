@@ -55,8 +55,8 @@ def replay(
     backend: Annotated[
         str,
         typer.Option(
-            help="eth-tester or pyrevm (both in process; pyrevm is faster and counts no gas), or the JSON-RPC URL of "
-            "a development chain."
+            help="eth-tester or pyrevm (both in process; pyrevm is faster and counts no gas), anvil (a fresh one is "
+            "started if the program is found), or the JSON-RPC URL of a development chain."
         ),
     ] = "eth-tester",
     out: Annotated[

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -29,7 +30,7 @@ from protocol.errors import InvariantBroken
 
 Report = Callable[[str, int], None]  # what is being done, and how many actions are done
 OUT = Path("out")
-BACKENDS = ("eth-tester", "pyrevm")  # a node's URL is one too
+BACKENDS = ("eth-tester", "pyrevm", "anvil")  # a node's URL is one too
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,9 @@ def replay(scenario: Scenario, engine: str, backend: str, out: Path, report: Rep
     A divergence or a broken invariant ends the run; its folder is kept as well, up to the action that showed it.
     Raises ``InputError`` if the folder cannot be written and ``NodeUnusable`` if the backend cannot be used.
     """
-    with RunFolder(out) as folder:
+    with RunFolder(out) as folder, ExitStack() as stack:
         report("preparing the chain (the first time it compiles)" if engine != "model" else "starting", 0)
-        chain = open_chain(scenario, backend) if engine != "model" else None
+        chain = stack.enter_context(open_chain(scenario, backend)) if engine != "model" else None
         run = Replay(scenario, engine, chain)
         shown_backend = backend if chain else "none"
         story = Story()
@@ -102,19 +103,23 @@ def replay(scenario: Scenario, engine: str, backend: str, out: Path, report: Rep
     return Run(result, page, tuple(missed), failure, out)
 
 
-def open_chain(scenario: Scenario, backend: str) -> Chain:
-    """The contracts on a chain, ready for the scenario's first action."""
+@contextmanager
+def open_chain(scenario: Scenario, backend: str) -> Iterator[Chain]:
+    """The contracts on a chain, ready for the scenario's first action; an anvil of our own ends with the block."""
     # Imported here: web3 takes seconds to load, and the model alone never needs it.
+    from contracts_py.anvil import run_anvil
     from contracts_py.deploy import TokenPlan
-    from crossmargin.replay.chain import ChainEngine
+    from crossmargin.replay.chain import SETUP_TIME, ChainEngine
 
-    return ChainEngine(
-        backend,
-        scenario.start - CONFIGURE_TIME,
-        [TokenPlan(token.name, token.decimals) for token in scenario.params.tokens],
-        [feed.description for feed in scenario.params.feeds],
-        actors(scenario),
-    )
+    begin = scenario.start - CONFIGURE_TIME
+    with run_anvil(begin - SETUP_TIME) if backend == "anvil" else nullcontext(backend) as node:
+        yield ChainEngine(
+            node,
+            begin,
+            [TokenPlan(token.name, token.decimals) for token in scenario.params.tokens],
+            [feed.description for feed in scenario.params.feeds],
+            actors(scenario),
+        )
 
 
 def describe_inputs(scenario: Scenario, engine: str, backend: str) -> dict[str, Any]:

@@ -177,8 +177,7 @@ def redeem(twins: Twins, owner: str, shares: int) -> None:
 def send_call(twins: Twins, sender: str, name: str, *values: Any) -> bool:
     """Call a function of the protocol that is no action; whether it succeeded."""
     contracts = twins.chain.contracts
-    address, function = contracts._functions[name]
-    receipt = contracts.node.send(private_key(sender), address, function.selector + encode(function.inputs, values))
+    receipt = contracts.node.send(private_key(sender), *contracts.encode_call(name, *values))
     twins.now = contracts.node.now
     return receipt.succeeded
 

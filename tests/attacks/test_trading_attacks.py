@@ -237,8 +237,7 @@ def test_b40_a_pause_holds_the_owner_and_not_the_keeper(stage: Stage) -> None:
 
 
 def test_b43_a_cap_passed_by_many_accounts(stage: Stage) -> None:
-    """B43: open interest is capped at 100 BTC a side; somebody who knows the next price opens 100 in each of four
-    accounts.
+    """B43: open interest is capped at 100 BTC a side; who knows the next price opens 100 in each of four accounts.
 
     From: caps on an account where the risk is the market's. Guard: TRD-9, the cap binds all accounts together. Without
     it the pool loses 317,056 dollars to him instead of 79,384.

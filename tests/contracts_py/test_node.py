@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import shutil
-import signal
-import subprocess
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +11,7 @@ import pytest
 from eth_abi import encode
 from eth_utils import keccak
 
+from contracts_py.anvil import find_anvil, run_anvil
 from contracts_py.backend import eth_tester_provider
 from contracts_py.compile import Artifact
 from contracts_py.errors import NodeUnusable, Reverted
@@ -27,31 +23,20 @@ from tests.twins import START, Twins
 
 ROOT = Path(__file__).parents[2]
 SCENARIO = ROOT / "tests" / "crossmargin" / "data" / "twins.yaml"
-LOCAL = ROOT / ".venv" / "anvil" / "node_modules" / ".bin" / "anvil"
-ANVIL = shutil.which("anvil") or (str(LOCAL) if LOCAL.exists() else None)
-
-needs_anvil = pytest.mark.skipif(ANVIL is None, reason="anvil is not installed (npm was missing when .venv was made)")
+needs_anvil = pytest.mark.skipif(find_anvil() is None, reason="anvil is not installed: npm was missing")
 
 
 @pytest.fixture
 def anvil(request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of a fresh anvil whose genesis is at the time given as parameter."""
-    assert ANVIL is not None
-    command = [ANVIL, "--port", "0", "--timestamp", str(request.param), "--hardfork", "prague"]
-    # What npm installs is a wrapper that starts the program itself: both are ended as one group.
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
-    assert process.stdout is not None
-    for line in process.stdout:
-        found = re.search(r"Listening on ([\d.:]+)", line)
-        if found:
-            break
-    else:
-        pytest.fail("anvil ended before it listened")
-    try:
-        yield f"http://{found[1]}"
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    with run_anvil(request.param) as url:
+        yield url
+
+
+def test_an_anvil_that_is_not_there_is_said_to_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("contracts_py.anvil.find_anvil", lambda: None)
+    with pytest.raises(NodeUnusable, match="anvil was not found"), run_anvil(START):
+        pass
 
 
 @needs_anvil
@@ -60,12 +45,12 @@ def test_a_replay_over_json_rpc_agrees_and_ends_in_the_same_state(
     anvil: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results = []
-    for backend in (anvil, "eth-tester"):
+    for backend in (anvil, "anvil", "eth-tester"):
         answer = run(capsys, monkeypatch, "replay", SCENARIO, "--backend", backend, "--out", tmp_path / "run", "--json")
         assert answer.code == 0, answer.err
         results.append(json.loads(answer.out))
-    assert results[0]["divergences"] == 0
-    assert results[0]["state_digest"] == results[1]["state_digest"]
+    assert [result["divergences"] for result in results] == [0, 0, 0]
+    assert len({result["state_digest"] for result in results}) == 1
 
 
 @needs_anvil

@@ -100,7 +100,13 @@ def test_a_quote_is_what_a_liquidation_does_on_both(twins: Twins) -> None:
             assert quote.code == ("" if code == "ok" else code)
             if code == "ok":
                 done = twins.event("AccountLiquidated")
-                assert (quote.closed_notional, quote.reward, quote.reward_from_account, quote.penalty, quote.bad_debt) == (
+                assert (
+                    quote.closed_notional,
+                    quote.reward,
+                    quote.reward_from_account,
+                    quote.penalty,
+                    quote.bad_debt,
+                ) == (
                     done.closed_notional,
                     done.reward,
                     done.reward_from_account,

@@ -47,6 +47,7 @@ def test_refused_risk_parameters_on_both(twins: Twins) -> None:
     refuse(twins, "config/brackets", *(("admin", SetRisk(replace(RISK, equity_tiers=rows))) for rows in brackets))
     tiers = (
         (EquityTier(0, 0),),
+        (EquityTier(0, W - 1),),
         (EquityTier(0, LEVERAGE_LIMIT),),
         (EquityTier(0, HUGE),),
         (EquityTier(0, W), EquityTier(1, W + 1)),
@@ -208,7 +209,9 @@ def test_extreme_parameters_are_stored_alike_on_both(twins: Twins) -> None:
     nothing |= dict.fromkeys(("dead_band", "oi_lower", "oi_upper", "window", "window_notional"), 0)
     twins.do("admin", SetMarket(2, replace(most, lot=1, skew_scale=W, **nothing)))
     check(twins)
-    long_rows = tuple(HaircutBracket(0 if not k else USD - 7 + k, W * 9 // 10 - k, W * 9 // 10 - 2 * k) for k in range(8))
+    long_rows = tuple(
+        HaircutBracket(0 if not k else USD - 7 + k, W * 9 // 10 - k, W * 9 // 10 - 2 * k) for k in range(8)
+    )
     twins.do("admin", SetCollateral(WETH, replace(weth_params(), account_cap=USD, global_cap=USD, brackets=long_rows)))
     check(twins)
     closed = CollateralParams(1, 18, 0, 0, (HaircutBracket(0, 0, 0),))
@@ -221,12 +224,12 @@ def test_extreme_parameters_are_stored_alike_on_both(twins: Twins) -> None:
         params = replace(MARKET, feed=feed, lot=lot, min_notional=USD, brackets=rows)
         twins.do("admin", SetMarket(market, params))
     twins.price(after=RISK.phase_in, BTC=8_000, ETH=200)
-    numbers = {name: 0 for name in ("keeper_reserve", "fixed_reward", "max_reward", "debt_cap", "margin_call_fee")}
-    numbers |= {name: 0 for name in ("margin_call_buffer", "liquidation_buffer", "backstop_ratio", "reward_cap")}
-    numbers |= {name: 0 for name in ("reward_ratio", "reward_ratio_max", "reward_ramp", "reward_grace", "lock_ratio")}
-    numbers |= {name: 0 for name in ("penalty_ratio", "impact_cap_ratio", "insurance_fee_share", "sale_discount")}
-    numbers |= {name: 0 for name in ("insurance_penalty_share", "redemption_delay", "redemption_window", "phase_in")}
-    least = replace(RISK, **numbers, equity_tiers=(EquityTier(0, 1),))
+    numbers = dict.fromkeys(("keeper_reserve", "fixed_reward", "max_reward", "debt_cap", "margin_call_fee"), 0)
+    numbers |= dict.fromkeys(("margin_call_buffer", "liquidation_buffer", "backstop_ratio", "reward_cap"), 0)
+    numbers |= dict.fromkeys(("reward_ratio", "reward_ratio_max", "reward_ramp", "reward_grace", "lock_ratio"), 0)
+    numbers |= dict.fromkeys(("penalty_ratio", "impact_cap_ratio", "insurance_fee_share", "sale_discount"), 0)
+    numbers |= dict.fromkeys(("insurance_penalty_share", "redemption_delay", "redemption_window", "phase_in"), 0)
+    least = replace(RISK, **numbers, equity_tiers=(EquityTier(0, W),))
     twins.do("admin", SetRisk(least))
     check(twins)
     full = replace(
@@ -256,8 +259,8 @@ def test_extreme_parameters_are_stored_alike_on_both(twins: Twins) -> None:
         equity_tiers=tuple(EquityTier(0 if not k else USD - 7 + k, LEVERAGE_LIMIT - 1 - k) for k in range(8)),
     )
     for token in (2, 3):
-        params = twins.world.protocol.collateral_params[token - 1]
-        twins.do("admin", SetCollateral(token, replace(params, brackets=(HaircutBracket(0, 0, 0),))))
+        collateral = twins.world.protocol.collateral_params[token - 1]
+        twins.do("admin", SetCollateral(token, replace(collateral, brackets=(HaircutBracket(0, 0, 0),))))
     refuse(twins, "config/haircuts", ("admin", SetRisk(full)))
     twins.price(after=RISK.phase_in, BTC=8_000, ETH=200)
     twins.do("admin", SetRisk(full))

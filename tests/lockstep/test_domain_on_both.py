@@ -6,6 +6,7 @@ T7, T9, B25, B26: what fits is equal to the wei, what does not fit is sys/domain
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ ROW = MarginBracket(0, W // 40, W // 20)
 
 def wide_market(feed: int) -> MarketParams:
     """A market to the wei: lot 1, no fees, no funding, no window, caps at their ends, all of an impact given back."""
-    caps = {"oi_cap": MAX_SIZE, "oi_cap_usd": MAX_USD, "skew_cap": MAX_SIZE, "max_premium": BPS}
+    caps: dict[str, Any] = {"oi_cap": MAX_SIZE, "oi_cap_usd": MAX_USD, "skew_cap": MAX_SIZE, "max_premium": BPS}
     return replace(
         market_params(feed, 1),
         min_notional=1,
@@ -217,7 +218,12 @@ def test_the_smallest_positions_on_both(wide: Twins, size: int) -> None:
     """UNIT-1, FIL-1 to FIL-3, MRG-1 to MRG-3, T7: sizes of a few wei around a dollar, both sides, every rounding."""
     wide.do("borrower", Deposit(BORROWER, USDC, 1))
     wide.do("trader", Deposit(TRADER, USDC, 1))
-    fees = {"taker_fee": W // 10_000 + 1, "maker_fee": W // 30_000, "rebate_ratio": 9_999, "skew_scale": W}
+    fees: dict[str, Any] = {
+        "taker_fee": W // 10_000 + 1,
+        "maker_fee": W // 30_000,
+        "rebate_ratio": 9_999,
+        "skew_scale": W,
+    }
     wide.do("admin", SetMarket(BTC, replace(wide_market(BTC), **fees)))
     for price in (1, W // 2 - 1, W // 2, W - 1, W, W + 1, 3 * W // 2 + 1):
         quote(wide, price)

@@ -71,7 +71,7 @@ def moves(token: int) -> tuple[tuple[str, Any], ...]:
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("token", [USDC, WETH])
 def test_a_token_that_fails_is_refused_and_changes_nothing(hostile: Twins, token: int, fault: str) -> None:
-    """DEP-3, WDR-5, LPR-5, INV-3, B28, S1: in and out, refused with one code; once the token works again, all succeed."""
+    """DEP-3, WDR-5, LPR-5, INV-3, B28, S1: in and out, refused with one code; once it works again, all succeed."""
     command(hostile, token, "misbehave(uint256,bool,bool)", *FAULTS[fault])
     for sender, action in moves(token):
         assert refused_on_chain(hostile, sender, action) == "token/transfer-failed", action

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from contracts_py.keys import to_hex
 from protocol.actions import Deposit, DepositToPool, Liquidate, SetMarket, SetRisk, Trade
 from protocol.fills import compute_impact
 from protocol.funding import project_funding
 from protocol.params import MarketParams
 from protocol.state import Window
 from protocol.units import INDEX_LIMIT, RESERVED_LIMIT, SIGNED_LIMIT, UNSIGNED_LIMIT, W
-from contracts_py.keys import to_hex
 from tests.lockstep.both import BORROWER, LIQUIDATOR, STRANGER, TRADER, check, named
 from tests.lockstep.test_domain_on_both import (
     ANY_PRICE,
@@ -35,7 +35,13 @@ __all__ = ["wide"]
 @pytest.mark.parametrize("side", [1, -1])
 def test_the_funding_index_at_its_end_on_both(wide: Twins, side: int) -> None:
     """FUN-1, UNIT-3, F5, T9: 180 years at the largest price and rate; the last second that fits, and the next."""
-    fast = {"funding_cap": W, "funding_velocity": 10 * W, "funding_decay": 0, "dead_band": 0, "skew_scale": W}
+    fast: dict[str, Any] = {
+        "funding_cap": W,
+        "funding_velocity": 10 * W,
+        "funding_decay": 0,
+        "dead_band": 0,
+        "skew_scale": W,
+    }
     wide.do("admin", SetMarket(BTC, replace(wide_market(BTC), **fast)))
     wide.do("borrower", Deposit(BORROWER, USDC, MAX_CASH_UNITS // 2))
     trade(wide, "borrower", BORROWER, side * W)

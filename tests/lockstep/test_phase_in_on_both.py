@@ -19,7 +19,9 @@ STEEP = (MarginBracket(0, W * 3 // 100, W * 6 // 100), MarginBracket(40_000 * W,
 CHANGES: dict[str, Callable[[], object]] = {
     "maintenance rates": lambda: SetMarket(BTC, replace(PLAIN, brackets=STRICT)),
     "maintenance brackets": lambda: SetMarket(BTC, replace(PLAIN, brackets=STEEP)),
-    "haircut weights": lambda: SetCollateral(WETH, replace(weth_params(), brackets=(HaircutBracket(0, W // 2, W // 2),))),
+    "haircut weights": lambda: SetCollateral(
+        WETH, replace(weth_params(), brackets=(HaircutBracket(0, W // 2, W // 2),))
+    ),
     "keeper reserve": lambda: SetRisk(replace(RISK, keeper_reserve=500 * W)),
 }
 
@@ -88,7 +90,10 @@ def test_the_lower_of_two_sets_of_tiers_on_both(twins: Twins) -> None:
         twins.price(BTC=dollars)
         check(twins)
         for account in (BORROWER, TRADER):
-            if twins.attempt("liquidator", Liquidate(account)) == "ok" and twins.world.protocol.accounts[account].positions:
+            if (
+                twins.attempt("liquidator", Liquidate(account)) == "ok"
+                and twins.world.protocol.accounts[account].positions
+            ):
                 assert measure(twins, account).equity_mm >= measure(twins, account).maintenance_margin
         check(twins)
 
@@ -140,7 +145,9 @@ def test_former_rates_in_force_bind_new_risk_parameters_on_both(twins: Twins) ->
     # The closing cost may grow from 1.75 to just below 2.5 %, not to 3 %, while 2.5 % still hold.
     dear, below = replace(RISK, penalty_ratio=W * 225 // 10_000), replace(RISK, penalty_ratio=W * 174 // 10_000)
     deep = replace(RISK, sale_discount=1_500)
-    refuse(twins, "config/margin-rates", ("admin", SetRisk(replace(dear, sale_discount=1_500))), ("admin", SetRisk(dear)))
+    refuse(
+        twins, "config/margin-rates", ("admin", SetRisk(replace(dear, sale_discount=1_500))), ("admin", SetRisk(dear))
+    )
     refuse(twins, "config/haircuts", ("admin", SetRisk(deep)))
     twins.do("admin", SetRisk(below))
     check(twins)

@@ -38,7 +38,7 @@ def give_inventory(twins: Twins, weth: int = 4) -> int:
 
 
 def test_pool_deposits_on_both(bare_twins: Twins) -> None:
-    """LPD-1 to LPD-4, P1, P2, S3: first and later deposits, with losses, gains, funding and inventory; every refusal."""
+    """LPD-1 to LPD-4, P1, P2, S3: first and later ones, with losses, gains, funding and inventory; every refusal."""
     twins = bare_twins
     twins.configure()
     twins.do("admin", SetRisk(replace(RISK, lock_ratio=0)))
@@ -111,6 +111,11 @@ def test_refused_claims_in_their_order_on_both(twins: Twins) -> None:
     twins.do("borrower", buy(-50 * W))
     twins.do("borrower", buy(-50 * W))
     assert twins.world.protocol.ledger.deficit > 0
+    refuse(twins, "pool/deficit", ("lender", ClaimRedemption()))
+    twins.do("lender", ClaimRedemption(), refused="pool/expired", after=WINDOW)
+    twins.do("lender", RequestRedemption(1))
+    refuse(twins, "pool/too-early", ("lender", ClaimRedemption()))
+    twins.price(BTC=20_000, ETH=200, after=DELAY)
     refuse(twins, "pool/deficit", ("lender", ClaimRedemption()))
     twins.do("admin", SetRisk(replace(RISK, lock_ratio=0)))
     twins.do("borrower", buy(30 * W))

@@ -125,7 +125,7 @@ def test_withdrawals_on_both(twins: Twins) -> None:
 
 
 def test_the_largest_withdrawal_of_every_token_on_both(twins: Twins) -> None:
-    """WDR-6, VIEW-3, N4, S6: what the view says can be withdrawn, can, and a unit more is refused; with haircut tiers."""
+    """WDR-6, VIEW-3, N4, S6: what the view says can be withdrawn, can; a unit more is refused; with haircut tiers."""
     twins.do("admin", SetMarket(BTC, PLAIN))
     twins.deposit("borrower", usd=10_000, weth=9_000, wbtc=20, wsteth=7_000)
     twins.do("borrower", buy(100 * W))

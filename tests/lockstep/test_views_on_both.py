@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from protocol.actions import CreateIsolated, PauseOpening, SetCollateral, SetLeverageCap, SetMarket, SetRisk, Trade, Withdraw
+from protocol.actions import (
+    CreateIsolated,
+    PauseOpening,
+    SetCollateral,
+    SetLeverageCap,
+    SetMarket,
+    SetRisk,
+    Trade,
+    Withdraw,
+)
 from protocol.params import EquityTier, HaircutBracket
 from protocol.trading import NO_LIMIT
 from protocol.units import W
-from tests.lockstep.both import BORROWER, DOLLAR, LOT, MARKET, PLAIN, TRADER, buy, check, measure, named, standing
+from tests.lockstep.both import BORROWER, LOT, MARKET, TRADER, buy, check, measure, named, standing
 from tests.twins import BTC, ETH, RISK, USDC, WBTC, WETH, Twins, weth_params
 
 
@@ -55,7 +65,7 @@ def test_a_preview_is_what_the_trade_then_does_on_both(twins: Twins, size: int, 
 def test_the_largest_size_is_tight_on_both(twins: Twins, limit: str, is_long: bool) -> None:
     """VIEW-4, N4: whatever limits it, the size succeeds and a lot more is refused, with and against a position."""
     setting(twins)
-    changes = {
+    changes: dict[str, Any] = {
         "skew": {"skew_cap": 9 * W},
         "open interest": {"oi_cap": 11 * W},
         "premium": {"max_premium": 5},
@@ -101,18 +111,4 @@ def test_the_largest_withdrawal_with_a_phase_and_debts_on_both(twins: Twins) -> 
     twins.restore(start)
     twins.price(BTC=8_000, after=7_300)
     assert twins.chain.contracts.withdrawable(BORROWER, USDC) == 0
-    check(twins)
-
-
-@pytest.mark.parametrize("side", [1, -1])
-def test_the_liquidation_price_is_the_first_that_liquidates_on_both(twins: Twins, side: int) -> None:
-    """VIEW-5, LIQ-4: at it the account is liquidatable, a wei further on the safe side it is not; through brackets."""
-    twins.do("admin", SetMarket(BTC, PLAIN))
-    twins.deposit("borrower", usd=400_000, weth=10)
-    for size in (W, 124 * W, 400 * W):
-        twins.do("borrower", buy(side * size))
-        price = twins.chain.contracts.liquidation_price(BORROWER, BTC)
-        assert price > 0 or side > 0
-        check(twins)
-    twins.do("borrower", Withdraw(BORROWER, USDC, 50_000 * DOLLAR))
     check(twins)
