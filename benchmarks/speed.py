@@ -2,8 +2,8 @@
 
 Two workloads (``benchmarks.workloads``): Black Thursday, keepers' liquidations included, and a few accounts with many
 positions. Rounds of prices, which are many and cheap, are counted apart. On the chains actions are calldata already, so
-encoding is nobody's cost; py-evm and anvil run the first of them only, being slower. Times are medians of rounds in
-which all take turns, CPU time except for anvil and py-evm, which work for others too. Quote ratios of one run.
+encoding is nobody's cost; py-evm and anvil run the first of them only, being slower. Times are medians of several
+passes, CPU time except for anvil and py-evm, which work for others too. Quote ratios of one run.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from __future__ import annotations
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,7 +22,7 @@ from benchmarks.workloads import Recorded, Workload, load_day, make_crowd
 from contracts_py.anvil import find_anvil, run_anvil
 from contracts_py.keys import address_of, private_key, to_hex
 from contracts_py.node import GAS_LIMIT
-from crossmargin.replay.chain import SETUP_TIME
+from crossmargin.replay.chain import SETUP_TIME, ChainEngine
 from crossmargin.replay.run import Done, Replay
 from crossmargin.replay.trace import Trace
 from crossmargin.replay.world import World
@@ -35,16 +36,47 @@ from protocol.state import Account, Position, account_id
 from protocol.transition import apply
 from protocol.units import W
 
-ROUNDS = 5
+ROUNDS = 7
+TURN = 100  # actions
 SLOW_ACTIONS = 150  # of a chain that takes milliseconds for each
 ACCOUNTS = 100_000
 
 
-def time_model(workload: Workload) -> tuple[float, float]:
-    """Seconds per action of ``apply``, and per round: events, atomicity and every old state included."""
-    world, spent = workload.first_world(), {True: 0.0, False: 0.0}
-    for one in workload.recorded:
-        sender, is_round = address_of(one.sender), isinstance(one.action, Push)
+@dataclass
+class Spent:
+    """Seconds and counts of actions, and of rounds of prices apart."""
+
+    seconds: dict[bool, float] = field(default_factory=lambda: {False: 0.0, True: 0.0})
+    count: dict[bool, int] = field(default_factory=lambda: {False: 0, True: 0})
+
+    def add(self, is_round: bool, seconds: float) -> None:
+        """Enter one."""
+        self.seconds[is_round] += seconds
+        self.count[is_round] += 1
+
+    def each(self, is_round: bool) -> float:
+        """Seconds of one."""
+        return self.seconds[is_round] / self.count[is_round]
+
+
+def time_both(workload: Workload) -> tuple[Spent, Spent]:
+    """CPU seconds of ``apply`` and of pyrevm, for actions and for rounds of prices.
+
+    They take turns every hundred actions, so that whatever else the machine does meets both.
+    """
+    world, engine = workload.first_world(), workload.open_engine("pyrevm")
+    model, machine = Spent(), Spent()
+    for first in range(0, len(workload.recorded), TURN):
+        part = workload.recorded[first : first + TURN]
+        world = run_model(world, part, model)
+        run_pyrevm(engine, part, machine)
+    return model, machine
+
+
+def run_model(world: World, part: Sequence[Recorded], spent: Spent) -> World:
+    """The world after some actions. What is timed gives events, atomicity and every old state."""
+    for one in part:
+        sender = address_of(one.sender)
         env = world.env(one.time, sender)
         begin = time.process_time()
         with suppress(Refusal):
@@ -52,22 +84,15 @@ def time_model(workload: Workload) -> tuple[float, float]:
                 world = World(world.protocol, apply_oracle(world.oracle, one.time, sender, one.action)[0])
             else:
                 world = World(apply(world.protocol, env, one.action).state, world.oracle)
-        spent[is_round] += time.process_time() - begin
-    return split(spent, workload)
+        spent.add(isinstance(one.action, Push), time.process_time() - begin)
+    return world
 
 
-def split(spent: dict[bool, float], workload: Workload) -> tuple[float, float]:
-    """Seconds per action and per round."""
-    rounds = sum(isinstance(one.action, Push) for one in workload.recorded)
-    return spent[False] / (len(workload.recorded) - rounds), spent[True] / rounds
-
-
-def time_pyrevm(workload: Workload) -> tuple[float, float]:
-    """Seconds per action and per round of the machine itself, without receipts and events read."""
-    engine = workload.open_engine("pyrevm")
+def run_pyrevm(engine: ChainEngine, part: Sequence[Recorded], spent: Spent) -> None:
+    """The same on the machine. What is timed is its execution, without receipts and events read."""
     node: Any = engine.contracts.node
-    evm, spent = node._evm, {True: 0.0, False: 0.0}
-    for one in workload.recorded:
+    evm = node._evm
+    for one in part:
         address, data = engine.contracts.encode_action(one.action)
         sender, target = to_hex(address_of(one.sender)), to_hex(address)
         node._set_time(one.time)
@@ -75,8 +100,7 @@ def time_pyrevm(workload: Workload) -> tuple[float, float]:
         evm.reset_transient_storage()
         with suppress(RuntimeError):  # a refusal
             evm.message_call(sender, target, data, gas=GAS_LIMIT)
-        spent[isinstance(one.action, Push)] += time.process_time() - begin
-    return split(spent, workload)
+        spent.add(isinstance(one.action, Push), time.process_time() - begin)
 
 
 def time_node(workload: Workload, recorded: list[Recorded], backend: str) -> float:
@@ -133,20 +157,20 @@ def measure_memory() -> float:
 def main() -> None:
     """Measure and print everything."""
     scenario, done, day = load_day()
-    crowd = make_crowd()
-    spent: dict[str, list[tuple[float, float]]] = {}
+    workloads = (day, make_crowd())
+    spent: dict[str, list[tuple[Spent, Spent]]] = {workload.name: [] for workload in workloads}
     lockstep = []
     for _ in range(ROUNDS):
-        for workload in (day, crowd):
-            spent.setdefault(f"{workload.name} apply", []).append(time_model(workload))
-            spent.setdefault(f"{workload.name} pyrevm", []).append(time_pyrevm(workload))
+        for workload in workloads:
+            spent[workload.name].append(time_both(workload))
         lockstep.append(time_lockstep(scenario, day))
     print("microseconds per action, and ratio to apply")
-    for workload in (day, crowd):
-        own, machine = (medians(spent[f"{workload.name} {kind}"]) for kind in ("apply", "pyrevm"))
-        show(f"{workload.name}: {len(workload.recorded):,} actions", own[0], {"pyrevm": machine[0]})
-        show("  its rounds of prices alone", own[1], {"pyrevm": machine[1]})
-    own = medians(spent[f"{day.name} apply"])
+    for workload in workloads:
+        both = spent[workload.name]
+        for is_round, title in ((False, f"{workload.name}, {both[0][0].count[False]:,} actions"), (True, "its rounds")):
+            own, machine = (median(one.each(is_round) for one in side) for side in zip(*both, strict=True))
+            show(title, own, {"pyrevm": machine})
+    own = median(model.each(False) for model, _ in spent[day.name])
     few = [one for one in day.recorded if not isinstance(one.action, Push)][:SLOW_ACTIONS]
     nodes = {f"py-evm (eth-tester), first {len(few)}": time_node(day, few, "eth-tester")}
     if find_anvil():
@@ -158,7 +182,7 @@ def main() -> None:
         "trace": time_trace(done),
         "invariants": time_each(done, lambda one: check_all(one.world.protocol)),
     }
-    show(f"{day.name}, further", own[0], nodes | others)
+    show(f"{day.name}, further", own, nodes | others)
     print(f"lockstep on pyrevm: {1 / median(lockstep):,.0f} actions a second")
     print(f"memory per {ACCOUNTS:,} accounts: {measure_memory() * ACCOUNTS / 2**20:,.0f} MiB")
 
@@ -168,12 +192,6 @@ def show(title: str, own: float, others: dict[str, float]) -> None:
     print(title)
     for name, seconds in {"apply": own, **others}.items():
         print(f"    {name:<36}{seconds * 1e6:12,.1f}{seconds / own:10.2f}")
-
-
-def medians(rounds: list[tuple[float, float]]) -> tuple[float, float]:
-    """The median of each column."""
-    first, second = zip(*rounds, strict=True)
-    return median(first), median(second)
 
 
 if __name__ == "__main__":

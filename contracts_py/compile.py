@@ -16,7 +16,7 @@ from typing import Any
 ENGINES = ("Risk", "Fills", "Trading", "Liquidation", "Vault", "Pool", "Governance", "Lens")
 DEPLOYABLES = ("CrossMargin", *ENGINES, "FeedHub", "Feed", "mocks/Token")
 EVM_VERSION = "prague"
-SIZE_LIMIT = 22_000  # bytes of runtime code; the EVM's own limit is 24,576
+CODE_LIMIT = 22_000  # bytes of runtime code; the EVM's own limit is 24,576
 
 
 @dataclass(frozen=True)

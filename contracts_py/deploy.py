@@ -13,7 +13,7 @@ from contracts_py.keys import address_of_key, private_key, to_hex
 from contracts_py.node import Chain
 
 DEPLOYER = "deployer"
-SYMBOL = 5  # characters of a token's symbol that the test token has room for
+SYMBOL_LENGTH = 5  # characters of a token's symbol that the test token has room for
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,9 @@ def deploy(
     )
     token_contracts = tuple(
         node.deploy(
-            key, artifacts["mocks/Token"].bytecode, encode(["string", "uint8"], [plan.symbol[:SYMBOL], plan.decimals])
+            key,
+            artifacts["mocks/Token"].bytecode,
+            encode(["string", "uint8"], [plan.symbol[:SYMBOL_LENGTH], plan.decimals]),
         )
         for plan in tokens
     )

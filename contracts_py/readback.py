@@ -14,7 +14,15 @@ from contracts_py.compile import Artifact
 from contracts_py.deploy import Deployment
 from contracts_py.node import Chain
 from oracle.feeds import HISTORY, Feed, FeedHub, RateFeed, Round
-from protocol.params import CollateralParams, EquityTier, HaircutBracket, MarginBracket, MarketParams, RiskParams
+from protocol.params import (
+    MAX_BRACKETS,
+    CollateralParams,
+    EquityTier,
+    HaircutBracket,
+    MarginBracket,
+    MarketParams,
+    RiskParams,
+)
 from protocol.records import Table
 from protocol.state import (
     RING,
@@ -35,7 +43,6 @@ from protocol.state import (
 MASK_16, MASK_32, MASK_40, MASK_56, MASK_64, MASK_72, MASK_80, MASK_88, MASK_96, MASK_128 = (
     2**bits - 1 for bits in (16, 32, 40, 56, 64, 72, 80, 88, 96, 128)
 )
-MAX_BRACKETS = 8
 
 
 class Storage:

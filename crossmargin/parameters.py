@@ -5,47 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import Field
-
-from crossmargin.fields import (
-    FEED_NAME,
-    MARKET_NAME,
-    TOKEN_NAME,
-    DecimalText,
-    Duration,
-    Fault,
-    FileModel,
-    Integer,
-    Name,
-    Prose,
-    Quantity,
-    Reference,
-    faults_of,
-    refuse,
-    texts_at,
-    validate,
-)
+from crossmargin.fields import Fault, faults_of, texts_at, validate
 from crossmargin.messages import listed, near, shown
+from crossmargin.parameter_file import ParametersModel, TokenModel, to_haircuts
 from crossmargin.quantities import read_decimal, write_decimal
 from crossmargin.yamltext import Document, Loc, read_yaml
 from oracle.feeds import MAX_FEEDS, RATE_FEED_DECIMALS, FeedHub, SetFeed, SetRateFeed, apply_oracle
 from protocol.actions import SetCollateral, SetMarket, SetRisk
 from protocol.configuration import check_collateral, check_market, check_risk
 from protocol.errors import BadBrackets, Refusal
-from protocol.params import (
-    MAX_BRACKETS,
-    MAX_DECIMALS,
-    MAX_MARKETS,
-    MAX_TOKENS,
-    CollateralParams,
-    EquityTier,
-    HaircutBracket,
-    MarginBracket,
-    MarketParams,
-    RiskParams,
-)
+from protocol.params import MAX_MARKETS, MAX_TOKENS, CollateralParams, MarketParams, RiskParams
 
 ADMIN = "admin"
 SETTLEMENT = "USDC"
@@ -54,14 +25,6 @@ COLLATERAL_KEYS = ("feed", "account_cap", "global_cap", "haircuts")
 
 GenesisAction = SetFeed | SetRateFeed | SetRisk | SetMarket | SetCollateral
 T = TypeVar("T")
-
-UsdField = Annotated[int, Quantity(18)]
-SizeField = Annotated[int, Quantity(18)]
-RatioField = Annotated[int, Quantity(18)]
-BpsField = Annotated[int, Quantity(4)]
-DurationField = Annotated[int, Duration()]
-UnitsField = Annotated[str, DecimalText()]
-SET_NAME = Name("a parameter set's name", "[a-z][a-z0-9_]{0,40}", "use lower-case letters, digits and _")
 
 # What each rule asks for, in the words of the file; the refusal's own sentence comes before it.
 RULES = {
@@ -94,152 +57,6 @@ RULES = {
         "decimals and max_age"
     ),
 }
-
-
-class FeedModel(FileModel):
-    """One price feed: pushed by the poster, or, with `rate` and `underlying`, the product of two pushed feeds."""
-
-    description: Annotated[str, Prose()] = Field(description="What the feed says of itself, as `BTC / USD`.")
-    decimals: Annotated[int, Integer()] | None = Field(default=None, description="Decimals of its answers, at most 18.")
-    max_age: DurationField | None = Field(default=None, description="A price older than this is stale: 1m to 3d.")
-    rate: Annotated[str, Reference()] | None = Field(
-        default=None, description="The feed of how much of the underlying one token is worth."
-    )
-    underlying: Annotated[str, Reference()] | None = Field(default=None, description="The feed of the underlying.")
-
-    @classmethod
-    def check_keys(cls, data: dict[str, Any]) -> None:
-        """One kind or the other."""
-        wanted, other = ("rate", "underlying"), ("decimals", "max_age")
-        if not any(key in data for key in wanted):
-            wanted, other = other, wanted
-        for key in wanted:
-            if key not in data:
-                refuse(f"the key `{key}` is missing", "a feed has decimals and max_age, or rate and underlying")
-        for key in other:
-            if key in data:
-                refuse(f"a feed with a rate has no {key}", "remove the key", key)
-
-
-class EquityTierModel(FileModel):
-    """Leverage for the part of an account's equity from here to the next tier."""
-
-    lower: UsdField = Field(alias="from", description="Equity in USD where the tier begins.")
-    leverage: RatioField = Field(description="Notional that one dollar of it carries.")
-
-
-class RiskModel(FileModel):
-    """What holds for every account and market."""
-
-    keeper_reserve: UsdField = Field(description="USD added to both margins of an account with a position.")
-    margin_call_buffer: RatioField = Field(description="Part of maintenance margin above it that is a margin call.")
-    liquidation_buffer: RatioField = Field(
-        description="Part of maintenance margin above it at which a partial liquidation ends."
-    )
-    backstop_ratio: BpsField = Field(description="Below this part of maintenance margin an account is BACKSTOP.")
-    fixed_reward: UsdField = Field(description="USD a keeper gets for a liquidation.")
-    reward_ratio: RatioField = Field(description="Part of the notional closed that a keeper gets on top, at first.")
-    reward_ratio_max: RatioField = Field(description="Part of the notional closed that a keeper gets at last.")
-    reward_ramp: RatioField = Field(description="By how much the part grows each second after the grace time.")
-    reward_grace: DurationField = Field(description="Time after the flag in which the part does not grow.")
-    max_reward: UsdField = Field(description="USD a keeper gets at most.")
-    reward_cap: BpsField = Field(description="Part of the notional closed that the whole reward may reach.")
-    penalty_ratio: RatioField = Field(description="Part of the notional closed that the account pays as a penalty.")
-    impact_cap_ratio: RatioField = Field(
-        description="Part of the notional closed that a liquidation charges for price impact at most."
-    )
-    debt_cap: UsdField = Field(description="USD an account may owe and still add risk.")
-    insurance_fee_share: BpsField = Field(description="Part of trading fees that goes to insurance.")
-    insurance_penalty_share: BpsField = Field(description="Part of penalties that goes to insurance.")
-    sale_discount: BpsField = Field(description="Discount at which a debtor's collateral goes to the pool.")
-    margin_call_fee: UsdField = Field(description="USD an account pays for a margin call.")
-    phase_in: DurationField = Field(description="How long the milder maintenance parameters hold after a change.")
-    lock_ratio: BpsField = Field(description="Part of the larger side's notional that the pool must keep.")
-    redemption_delay: DurationField = Field(description="Time from a redemption's request to its claim.")
-    redemption_window: DurationField = Field(description="Time in which it must then be claimed.")
-    equity_tiers: Annotated[tuple[EquityTierModel, ...], Field(max_length=MAX_BRACKETS)] = Field(
-        description="Leverage by account equity."
-    )
-
-    def to_record(self) -> RiskParams:
-        """The protocol's record; its fields have the same names."""
-        values = {name: getattr(self, name) for name in RiskModel.model_fields}
-        values["equity_tiers"] = tuple(EquityTier(tier.lower, tier.leverage) for tier in self.equity_tiers)
-        return RiskParams(**values)
-
-
-class TierModel(FileModel):
-    """Margin rates for the part of a position from here to the next tier."""
-
-    lower: UsdField = Field(alias="from", description="Notional in USD where the tier begins.")
-    mm: RatioField = Field(description="Maintenance margin rate.")
-    im: RatioField = Field(description="Initial margin rate.")
-
-
-class MarketModel(FileModel):
-    """One perpetual market."""
-
-    feed: Annotated[str, Reference()] = Field(description="The feed that prices it.")
-    lot: SizeField = Field(description="Sizes are multiples of this, in base units.")
-    min_notional: UsdField = Field(description="USD of the smallest position.")
-    maker_fee: RatioField = Field(description="Fee of a trade that shrinks the skew, part of the notional.")
-    taker_fee: RatioField = Field(description="Fee of a trade that grows the skew, part of the notional.")
-    skew_scale: SizeField = Field(description="Skew in base units at which the premium would be 1.")
-    max_premium: BpsField = Field(description="The premium's bound, part of the price.")
-    rebate_ratio: BpsField = Field(description="Part of the impact given back to a trade that shrinks the skew.")
-    oi_cap: SizeField = Field(description="Open interest of one side, in base units, at most.")
-    oi_cap_usd: UsdField = Field(description="Open interest of one side, in USD, at most.")
-    skew_cap: SizeField = Field(description="Skew, in base units, at most.")
-    funding_cap: RatioField = Field(description="Funding rate per day at most.")
-    funding_velocity: RatioField = Field(description="Change of the rate per day when the skew is the whole scale.")
-    funding_decay: RatioField = Field(description="Change of the rate per day toward 0 inside the dead band.")
-    dead_band: BpsField = Field(description="Part of the skew scale within which the rate decays.")
-    oi_lower: UsdField = Field(description="Open interest in USD from which initial margin rises; 0 for never.")
-    oi_upper: UsdField = Field(description="Open interest in USD at which it is the whole notional; 0 for never.")
-    window: DurationField = Field(description="Length of the liquidation window; 0s for no limit.")
-    window_notional: UsdField = Field(description="USD that partial liquidations may close within it.")
-    tiers: Annotated[tuple[TierModel, ...], Field(max_length=MAX_BRACKETS)] = Field(
-        description="Margin rates by notional."
-    )
-
-    def to_record(self, feed: int) -> MarketParams:
-        """The protocol's record; its fields have the same names, but the tiers."""
-        values = {name: getattr(self, name) for name in MarketModel.model_fields if name not in {"feed", "tiers"}}
-        brackets = tuple(MarginBracket(tier.lower, tier.mm, tier.im) for tier in self.tiers)
-        return MarketParams(feed=feed, brackets=brackets, **values)
-
-
-class HaircutModel(FileModel):
-    """Weights for the part of a collateral's value from here to the next entry."""
-
-    lower: UsdField = Field(alias="from", description="Value in USD where the weights begin.")
-    mm: RatioField = Field(description="Weight towards maintenance margin.")
-    im: RatioField = Field(description="Weight towards initial margin.")
-
-
-Haircuts = Annotated[tuple[HaircutModel, ...], Field(max_length=MAX_BRACKETS)]
-
-
-class TokenModel(FileModel):
-    """One token; all but USDC are collateral."""
-
-    # Bounded here, since the caps are read with them before the protocol sees them.
-    decimals: Annotated[int, Integer(MAX_DECIMALS + 1)] = Field(description="Decimals of the token's units.")
-    feed: Annotated[str, Reference()] | None = Field(default=None, description="The feed that prices it.")
-    account_cap: UnitsField | None = Field(default=None, description="Most that one account may hold, whole tokens.")
-    global_cap: UnitsField | None = Field(default=None, description="Most that all may hold, whole tokens.")
-    haircuts: Haircuts | None = Field(default=None, description="Weights by value.")
-
-
-class ParametersModel(FileModel):
-    """A parameter set of crossmargin. Numbers are decimals in human units, read exactly."""
-
-    name: Annotated[str, SET_NAME] = Field(description="The set's name.")
-    version: Annotated[int, Integer(2**32)] = Field(description="Rises with every change of a number.")
-    feeds: dict[Annotated[str, FEED_NAME], FeedModel] = Field(description="Feeds; their order gives the ids.")
-    risk: RiskModel
-    tokens: dict[Annotated[str, TOKEN_NAME], TokenModel] = Field(description="Tokens in order of id, USDC first.")
-    markets: dict[Annotated[str, MARKET_NAME], MarketModel] = Field(description="Markets; their order gives the ids.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,11 +204,6 @@ def _build_token(name: str, token: TokenModel, risk: RiskParams, feed_names: Seq
 def _read_units(text: str, name: str, token: TokenModel, loc: Loc) -> int:
     with texts_at(loc):
         return read_decimal(text, token.decimals, holder=name)
-
-
-def to_haircuts(rows: Sequence[HaircutModel]) -> tuple[HaircutBracket, ...]:
-    """The protocol's records of haircut entries."""
-    return tuple(HaircutBracket(row.lower, row.mm, row.im) for row in rows)
 
 
 def _check_count(entries: Mapping[str, Any], what: str, most: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from crossmargin.parameters import ParametersModel
+from crossmargin.parameter_file import ParametersModel
 from crossmargin.scenario_file import ScenarioModel
 
 MODELS: dict[str, type[BaseModel]] = {"scenario": ScenarioModel, "parameters": ParametersModel}

@@ -17,7 +17,7 @@ MAX_FUNDING_SPEED = 10 * W  # per day per day
 
 
 def check_risk(risk: RiskParams) -> None:
-    """Ranges of the risk parameters on their own, and the equity tiers (CFG-1, CFG-7).
+    """Ranges of the risk parameters on their own, and the equity tiers (CFG-1, CFG-6, CFG-7).
 
     Refuses: config/risk, config/brackets, config/equity-tiers.
     """
@@ -59,7 +59,7 @@ def check_risk(risk: RiskParams) -> None:
 
 
 def check_market(risk: RiskParams, market: MarketParams) -> None:
-    """A market's parameters, alone and against the risk parameters (CFG-2 to CFG-4, CFG-8, CFG-9).
+    """A market's parameters, alone and against the risk parameters (CFG-2 to CFG-4, CFG-6, CFG-8, CFG-9).
 
     An account opened exactly at its initial margin must be able to pay for its own liquidation and must not be
     born in the margin-call zone; the keeper's fixed reward must fit into the smallest position.
@@ -110,7 +110,7 @@ def check_market(risk: RiskParams, market: MarketParams) -> None:
 
 
 def check_collateral(risk: RiskParams, collateral: CollateralParams) -> None:
-    """A collateral's parameters, alone and against the sale discount (CFG-5).
+    """A collateral's parameters, alone and against the sale discount (CFG-5, CFG-6).
 
     Selling at the discount must bring at least the value the maintenance test counted.
 

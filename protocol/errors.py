@@ -114,7 +114,7 @@ class TooManyPositions(Refusal):
 
 
 class UnknownAccount(Refusal):
-    """Nothing was ever credited to the account."""
+    """The account does not exist: nothing was ever credited to it."""
 
     code = "account/unknown"
 
@@ -180,7 +180,7 @@ class OpeningPaused(Refusal):
 
 
 class PriceNotAcceptable(Refusal):
-    """The price, with its impact, is worse than the sender accepts."""
+    """The price with its impact, the balance after closing, or the cost is worse than the sender accepts."""
 
     code = "trade/price"
 
@@ -198,7 +198,7 @@ class GlobalCapReached(Refusal):
 
 
 class NegativeCash(Refusal):
-    """A withdrawal may not leave the account balance below zero."""
+    """A withdrawal or a transfer may not leave the account balance below zero."""
 
     code = "vault/negative-cash"
 
@@ -282,7 +282,7 @@ class WindowEmpty(Refusal):
 
 
 class SelfLiquidation(Refusal):
-    """The keeper's own account cannot be the liquidated one."""
+    """The sender's account 0, which the reward goes to, cannot be the one liquidated or called."""
 
     code = "liq/self"
 
@@ -372,13 +372,13 @@ class PriceStale(Refusal):
 
 
 class UnknownFeed(Refusal):
-    """No feed has this id."""
+    """No push feed has this id, or a new feed does not take the next free one."""
 
     code = "oracle/unknown-feed"
 
 
 class UnknownRound(Refusal):
-    """The feed has no round of this number."""
+    """The round is not among the last 64 of the feed."""
 
     code = "oracle/unknown-round"
 
@@ -390,7 +390,7 @@ class MalformedPush(Refusal):
 
 
 class BadFeedConfig(Refusal):
-    """A feed has at most 18 decimals and a staleness limit between one minute and three days."""
+    """A feed has at most 18 decimals, which never change, and a max_age of 1 minute to 3 days, or two push feeds."""
 
     code = "oracle/config"
 
@@ -408,7 +408,7 @@ class BadBrackets(Refusal):
 
 
 class BadMarginRates(Refusal):
-    """Margin rates rise strictly, stay within 100 %, and leave room between maintenance and initial."""
+    """Margin rates rise strictly, stay within 100 %, and leave room for what a liquidation costs."""
 
     code = "config/margin-rates"
 
@@ -420,7 +420,7 @@ class BadFundingConfig(Refusal):
 
 
 class BadEquityTiers(Refusal):
-    """Equity tiers have positive leverages that never rise."""
+    """Equity tiers have leverages of at least 1 that never rise."""
 
     code = "config/equity-tiers"
 
@@ -432,7 +432,7 @@ class PhaseInProgress(Refusal):
 
 
 class BadHaircuts(Refusal):
-    """Haircut weights fall, IM at most MM, and the sale discount fits below the highest weight."""
+    """Haircut weights never rise, IM at most MM, the sale discount leaves room for them, and caps are in range."""
 
     code = "config/haircuts"
 

@@ -184,8 +184,8 @@ class RiskSet:
 
     params: RiskParams
     phase_until: Seconds
-    phase_reserve: Usd
-    phase_phase_in: Seconds
+    former_reserve: Usd
+    former_phase_in: Seconds
 
 
 @record

@@ -21,7 +21,7 @@ from protocol.env import Env, check_usable
 from protocol.events import CollateralSet, MarketSet, OpeningPaused, RiskSet, RolesSet
 from protocol.funding import accrue, steer
 from protocol.margin import compute_reserve
-from protocol.params import MAX_MARKETS, MarketParams, RiskParams
+from protocol.params import MAX_MARKETS, CollateralParams, MarketParams, RiskParams
 from protocol.state import EMPTY_MARKET, EMPTY_WINDOW, CollateralPhase, MarketPhase, RiskPhase, Roles, State
 from protocol.units import Seconds
 
@@ -156,21 +156,29 @@ def process_set_collateral(state: State, env: Env, action: SetCollateral) -> Out
     index = action.token - 1
     phase = CollateralPhase(0, ())
     if index < listed:
-        old, phase = state.collateral_params[index], state.collateral_phases[index]
+        old = state.collateral_params[index]
         if old.decimals != action.params.decimals or old.feed != action.params.feed:
             raise errors.BadListing(token=action.token)
-        if [(row.lower, row.mm_weight) for row in old.brackets] != [
-            (row.lower, row.mm_weight) for row in action.params.brackets
-        ]:
-            if env.now < phase.until:
-                raise errors.PhaseInProgress(until=phase.until)
-            phase = CollateralPhase(env.now + compute_phase_in(state, env.now), old.brackets)
+        phase = phase_collateral(state, env.now, action.token, action.params)
     changed = replace(
         state,
         collateral_params=_set(state.collateral_params, index, action.params),
         collateral_phases=_set(state.collateral_phases, index, phase),
     )
     return Outcome(changed, (CollateralSet(action.token, action.params, phase.until),))
+
+
+def phase_collateral(state: State, now: Seconds, token: int, params: CollateralParams) -> CollateralPhase:
+    """The phase after a change of a collateral: its old weights hold where higher for the phase-in (GOV-5).
+
+    Refuses: config/phase-in.
+    """
+    phase, old = state.collateral_phases[token - 1], state.collateral_params[token - 1]
+    if [(row.lower, row.mm_weight) for row in old.brackets] == [(row.lower, row.mm_weight) for row in params.brackets]:
+        return phase
+    if now < phase.until:
+        raise errors.PhaseInProgress(until=phase.until)
+    return CollateralPhase(now + compute_phase_in(state, now), old.brackets)
 
 
 def process_pause_opening(state: State, env: Env, action: PauseOpening) -> Outcome:

@@ -147,7 +147,7 @@ def process_claim_redemption(state: State, env: Env, action: ClaimRedemption) ->
     if units == 0:
         raise errors.ZeroAmount
     draft = Draft(state)
-    # The value counts unpaid losses of traders' debts and inventory, which are no cash: the pool's dollars bound it.
+    # The value counts inventory and traders' debts, which are no cash: what debts and reserves ask for must stay.
     if draft.pool - units * USDC_TO_W - draft.trader_debt < value.reserved:
         raise errors.PoolReserved(pool=draft.pool, reserved=value.reserved)
     draft.pool -= units * USDC_TO_W

@@ -1,6 +1,6 @@
 # pragma version 0.4.3
 # @title Feed: one push feed under the AggregatorV3 interface
-# @notice Twin of latest_round_data and get_round_data in oracle/feeds.py. An unknown round is refused.
+# @notice Twin of latest_round_data and get_round_data in oracle/feeds.py. A round not remembered is refused.
 # @custom:kill Views cannot be stopped.
 
 interface IHub:
@@ -43,7 +43,7 @@ def latestRoundData() -> (uint80, int256, uint256, uint256, uint80):
 @view
 def getRoundData(round: uint80) -> (uint80, int256, uint256, uint256, uint80):
     """
-    @notice A round of the feed's real history; an unknown one is refused.
+    @notice One of the feed's last 64 rounds; any other is refused.
     """
     return self._round(convert(round, uint256))
 
@@ -51,6 +51,7 @@ def getRoundData(round: uint80) -> (uint80, int256, uint256, uint256, uint80):
 @internal
 @view
 def _round(round: uint256) -> (uint80, int256, uint256, uint256, uint80):
+    """A round as AggregatorV3 readers get it; both times are when it was accepted (ORC-1)."""
     answer: int256 = 0
     updated_at: uint256 = 0
     answer, updated_at = staticcall IHub(HUB).round_data(FEED, round)

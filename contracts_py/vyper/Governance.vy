@@ -53,7 +53,7 @@ def set_risk(params: types.RiskParams):
         reserve = 0
         phase_in = 0
     packing.store_risk(params, until, reserve, phase_in)
-    log events.RiskSet(params=params, phase_until=until, phase_reserve=reserve, phase_phase_in=phase_in)
+    log events.RiskSet(params=params, phase_until=until, former_reserve=reserve, former_phase_in=phase_in)
 
 
 @external
@@ -236,10 +236,12 @@ def _steer(market: uint256):
 
 @internal
 def _report_roles():
+    """Report who may do what."""
     log events.RolesSet(admin=roles.admin, pending_admin=roles.pending_admin, guardian=roles.guardian)
 
 
 @internal
 @view
 def _check_admin():
+    """Refuse a sender who is not the admin."""
     assert msg.sender == roles.admin, "role/not-admin"

@@ -13,7 +13,6 @@ from interfaces import ISelf
 from modules import accounts
 from modules import calc
 from modules import funding
-from modules import impact
 from modules import markets
 from modules import parameters
 from modules import pool_values
@@ -41,7 +40,7 @@ PAGE: constant(uint256) = 200  # account ids of one page
 BATCH: constant(uint256) = 24  # accounts of one batch of healths
 PREVIEW_BYTES: constant(uint256) = 14 * 32
 QUOTE_BYTES: constant(uint256) = 6 * 32
-NO_LIMIT: constant(uint256) = max_value(uint256)
+HIGHEST_PRICE: constant(uint256) = max_value(uint256)  # acceptable: no limit to a buy
 
 struct Holding:
     market: uint256
@@ -59,7 +58,9 @@ struct AccountInfo:
 
 
 @external
-def preview_trade(account: uint256, market: uint256, size_delta: int256, acceptable_price: uint256) -> types.TradePreview:
+def preview_trade(
+    account: uint256, market: uint256, size_delta: int256, acceptable_price: uint256
+) -> types.TradePreview:
     """
     @notice What a trade by the account's owner would do now (VIEW-1). Call it; do not send it.
     """
@@ -111,7 +112,7 @@ def try_trade(account: uint256, market: uint256, size_delta: int256):
     assert msg.sender == self, "sys/self-only"
     acceptable_price: uint256 = 0
     if size_delta > 0:
-        acceptable_price = NO_LIMIT
+        acceptable_price = HIGHEST_PRICE
     net: int256 = 0
     fee: uint256 = 0
     net, fee = extcall ISelf(self).self_trade(self._owner_of(account), account, market, size_delta, acceptable_price)
@@ -441,4 +442,5 @@ def _code_of(response: Bytes[PREVIEW_BYTES]) -> bytes32:
 @internal
 @pure
 def _owner_of(account: uint256) -> address:
+    """The owner's address in an account id."""
     return convert(convert(account >> 96, bytes32), address)

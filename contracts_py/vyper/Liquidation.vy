@@ -59,6 +59,7 @@ initializes: losses[
 MARGIN_CALL_FEE_CAP: constant(uint256) = 5  # basis points of the account value
 MARGIN_CALL_INTERVAL: constant(uint256) = 3_600
 
+
 @external
 def liquidate(account: uint256):
     """
@@ -149,6 +150,7 @@ def margin_call(account: uint256):
 
 @internal
 def _liquidate(account: uint256, keeper_address: address) -> types.LiquidationQuote:
+    """Liquidate one account for a keeper; what it closed, paid and charged (LIQ-1 to LIQ-8)."""
     header: uint256 = checks.check_registered(account)
     keeper: uint256 = self._account_of(keeper_address)
     assert keeper != account, "liq/self"

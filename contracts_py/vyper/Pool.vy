@@ -11,7 +11,6 @@ from snekmate.utils import math
 
 from modules import accounts
 from modules import calc
-from modules import impact
 from modules import ledger
 from modules import markets
 from modules import parameters
@@ -27,7 +26,6 @@ from modules import types
 uses: (parameters, treasury)
 initializes: prices[roles := roles]
 initializes: tiers[parameters := parameters]
-initializes: impact[parameters := parameters]
 initializes: records[accounts := accounts, treasury := treasury]
 initializes: ledger[accounts := accounts, treasury := treasury]
 initializes: transfers[records := records, treasury := treasury]
@@ -106,7 +104,7 @@ def claim_redemption():
     assert units != 0, "amount/zero"
     funds: uint256 = treasury.funds
     paid: uint256 = units * calc.USDC_TO_W
-    # The value counts inventory, which is no cash, so the payout may exceed the pool's dollars.
+    # The value counts inventory and traders' debts, which are no cash: what debts and reserves ask for must stay.
     assert calc.high(funds) >= paid + calc.low(dues) + worth.reserved, "pool/reserved"
     treasury.funds = calc.pack(calc.high(funds) - paid, calc.low(funds))
     treasury.pool_word = calc.pack(supply - requested, calc.low(pool_word))

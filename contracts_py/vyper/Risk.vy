@@ -7,9 +7,7 @@
 from modules import storage
 initializes: storage
 
-from interfaces import ISelf
 from modules import accounts
-from modules import funding
 from modules import margin
 from modules import markets
 from modules import parameters

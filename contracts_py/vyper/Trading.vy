@@ -11,6 +11,7 @@ from interfaces import ISelf
 from modules import accounts
 from modules import calc
 from modules import checks
+from modules import configuration
 from modules import events
 from modules import markets
 from modules import parameters
@@ -33,7 +34,6 @@ initializes: checks[
     tiers := tiers,
 ]
 NO_LIMIT: constant(uint256) = 2**128  # an acceptable price from here on is none
-LEVERAGE_LIMIT: constant(uint256) = 2**80
 
 
 @external
@@ -76,7 +76,9 @@ def close_all(account: uint256, min_cash: int256):
             price: uint256 = 0
             status: uint256 = 0
             price, status = prices.quote((parameters.market_words[market] >> 8) & calc.MASK_16)
-            extcall ISelf(self).self_fill(account, market, -calc.signed_high(accounts.positions[account][market]), price)
+            extcall ISelf(self).self_fill(
+                account, market, -calc.signed_high(accounts.positions[account][market]), price
+            )
         listed >>= 1
     assert calc.signed_high(accounts.headers[account]) >= min_cash, "trade/price"
     left: types.Health = staticcall ISelf(self).self_health(account)
@@ -94,7 +96,7 @@ def set_leverage_cap(account: uint256, market: uint256, leverage_cap: uint256):
     """
     header: uint256 = checks.check_owner(account)
     self._check_market(market)
-    assert leverage_cap < LEVERAGE_LIMIT, "sys/domain"
+    assert leverage_cap < configuration.LEVERAGE_LIMIT, "sys/domain"
     entry: uint256 = accounts.entries[account][market]
     accounts.entries[account][market] = ((entry >> 128) << 128) | leverage_cap
     log events.LeverageCapSet(account=account, market=market, leverage_cap=leverage_cap)
@@ -106,6 +108,7 @@ def set_leverage_cap(account: uint256, market: uint256, leverage_cap: uint256):
 def _trade(
     sender: address, account: uint256, market: uint256, size_delta: int256, acceptable_price: uint256
 ) -> (int256, uint256):
+    """A trade by its sender; its impact net of rebate, and its fee (TRD-1 to TRD-12)."""
     header: uint256 = checks.check_trader(account, sender)
     word: uint256 = self._check_market(market)
     isolated: uint256 = (header >> accounts.ISOLATED_SHIFT) & accounts.ISOLATED_MASK
@@ -175,6 +178,7 @@ def _check_order(size_delta: int256, lot: uint256):
 @internal
 @view
 def _skew(market: uint256) -> int256:
+    """Net size of all traders in a market, + when they are long."""
     open_interest: uint256 = markets.open_interest[market]
     return convert(calc.high(open_interest), int256) - convert(calc.low(open_interest), int256)
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from crossmargin.fields import Flag, Integer
 from crossmargin.known import Known
-from crossmargin.parameters import (
+from crossmargin.parameter_file import (
     EquityTierModel,
     HaircutModel,
     Haircuts,

@@ -281,7 +281,7 @@ def test_a_mistake_in_one_scenario_stops_all_before_the_first_runs(crossmargin: 
     [
         (("replay", TWINS, "--engine", "guess"), Exit.USAGE, "choose from model, chain, lockstep"),
         (("replay", TWINS, "--backend", "http://127.0.0.1:9"), Exit.ENGINE_MISSING, "nothing answers at"),
-        (("replay", TWINS, "--backend", "carrier-pigeon"), Exit.USAGE, "use eth-tester, pyrevm, or a URL"),
+        (("replay", TWINS, "--backend", "carrier-pigeon"), Exit.USAGE, "use eth-tester, pyrevm, anvil, or a URL"),
         (("replay", "blak_thursday"), Exit.INPUT_INVALID, "no scenario is called"),
         (("replay",), Exit.USAGE, "Missing argument"),
         (("schema", "novel"), Exit.USAGE, "there is no schema of"),

@@ -327,7 +327,7 @@ def test_bad_set_is_refused_at_its_place(change: tuple[str, str], near: str, col
 
 def test_a_broken_rule_is_explained_in_the_words_of_the_file() -> None:
     error = failure(changed(("mm: 0.04,", "mm: 0.07,")))
-    assert "leave room between maintenance and initial" in error.message
+    assert "leave room for what a liquidation costs" in error.message
     assert "mm * (1 + margin_call_buffer)" in error.remedy
 
 

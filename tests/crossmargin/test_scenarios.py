@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,9 @@ from tests.specs.pages import SPECS, Page
 
 PAGE = SPECS / "scenarios" / "README.md"
 NAMES = ("black_thursday", "quiet_day")
+EVERY = SCENARIOS.names()
+SHORT = [name for name in EVERY if name not in NAMES]  # one for each part of the rules
+needs_pyrevm = pytest.mark.skipif(find_spec("pyrevm") is None, reason="pyrevm is not installed")
 MORNING = 10 * 3_600  # seconds after the start: before the first fall, when every contrast stands
 
 
@@ -71,7 +75,9 @@ class Played:
 
     def fills(self) -> Iterator[dict[str, Any]]:
         """Every fill of the run, in order."""
-        for (fields,) in self.rows("SELECT fields FROM event WHERE event = 'PositionUpdated' ORDER BY number, position"):
+        for (fields,) in self.rows(
+            "SELECT fields FROM event WHERE event = 'PositionUpdated' ORDER BY number, position"
+        ):
             yield json.loads(fields)
 
     def moments(self, action: str, sender: str) -> list[tuple[int, str]]:
@@ -94,16 +100,16 @@ class Played:
         return int(values[0][0]), {market: int(size) for market, size in sizes}
 
 
-def play(name: str, engine: str, folder: Path) -> Played:
+def play(name: str, engine: str, folder: Path, backend: str = "eth-tester") -> Played:
     """A scenario that ships, replayed."""
     scenario = load_scenario(SCENARIOS.find(name), address_of)
-    return Played(scenario, replay(scenario, engine, "eth-tester", folder / name, lambda doing, done: None))
+    return Played(scenario, replay(scenario, engine, backend, folder / name, lambda doing, done: None))
 
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Played]:
-    """Both scenarios on the model."""
-    return {name: play(name, "model", tmp_path_factory.mktemp("runs")) for name in NAMES}
+    """Every scenario of the folder, on the model."""
+    return {name: play(name, "model", tmp_path_factory.mktemp("runs")) for name in EVERY}
 
 
 @pytest.fixture
@@ -114,7 +120,7 @@ def crash(played: dict[str, Played]) -> Played:
 # --- what is promised -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVERY)
 def test_every_expectation_of_the_scenario_is_met(played: dict[str, Played], name: str) -> None:
     assert played[name].run.failure == ""
     assert [str(missed) for missed in played[name].run.missed] == []
@@ -143,7 +149,7 @@ def test_on_the_quiet_day_nobody_is_liquidated(played: dict[str, Played]) -> Non
     assert quiet.liquidated() == set()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVERY)
 def test_every_step_happens_at_the_second_it_names(played: dict[str, Played], name: str) -> None:
     # A step in the second of a round, or of a liquidation, would be moved.
     happened = dict(played[name].rows("SELECT line, time FROM action WHERE kind = 'user'"))
@@ -162,7 +168,9 @@ def test_refusals_of_many_kinds_are_told(crash: Played) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_refusal_is_expected_by_its_step_or_a_keepers_at_an_empty_window(played: dict[str, Played], name: str) -> None:
+def test_a_refusal_is_expected_by_its_step_or_a_keepers_at_an_empty_window(
+    played: dict[str, Played], name: str
+) -> None:
     expected = {step.line: step.expect.refused for step in played[name].scenario.steps if step.expect.refused}
     refused = played[name].rows("SELECT line, code FROM action WHERE code <> 'ok'")
     assert {line: code for line, code in refused if line is not None} == expected
@@ -528,6 +536,18 @@ def test_the_state_of_the_crash_does_not_depend_on_the_hash_seed(crash: Played, 
 @pytest.mark.parametrize("name", ["quiet_day", pytest.param("black_thursday", marks=pytest.mark.deep)])
 def test_model_and_contracts_agree_on(played: dict[str, Played], tmp_path: Path, name: str) -> None:
     both = play(name, "lockstep", tmp_path)
+    assert both.run.failure == ""
+    assert both.run.missed == ()
+    assert both.run.result["divergences"] == 0
+    assert both.run.result["state_digest"] == played[name].run.result["state_digest"]
+
+
+@needs_pyrevm
+@pytest.mark.parametrize("name", SHORT)
+def test_model_and_contracts_agree_on_each_part_of_the_rules(
+    played: dict[str, Played], tmp_path: Path, name: str
+) -> None:
+    both = play(name, "lockstep", tmp_path, "pyrevm")
     assert both.run.failure == ""
     assert both.run.missed == ()
     assert both.run.result["divergences"] == 0

@@ -16,7 +16,7 @@ import pytest
 from protocol import actions, events
 from protocol.codec import digest
 from protocol.draft import Outcome
-from protocol.env import Env, Quote
+from protocol.env import Env, Quote, Status
 from protocol.errors import Refusal
 from protocol.invariants import check_all
 from protocol.params import CollateralParams, MarketParams, RiskParams
@@ -55,6 +55,13 @@ BTC_PRICE, ETH_PRICE = 8_000 * W, 200 * W
 ANY_PRICE = 2**255  # an acceptable price that accepts every buy
 MARKETS = (market_params(BTC), market_params(ETH, W // 100))
 COLLATERAL = (weth_params(),)
+# What is wrong with a price, by the code that refuses it.
+STATUSES = {
+    "oracle/unavailable": Status.UNAVAILABLE,
+    "oracle/non-positive": Status.NON_POSITIVE,
+    "oracle/out-of-bounds": Status.OUT_OF_BOUNDS,
+    "oracle/stale": Status.STALE_HARD,
+}
 NOTHING: Mapping[int, Any] = {}
 NO_FUNDING: dict[str, Any] = {"funding_cap": 0, "funding_velocity": 0, "funding_decay": 0}
 # No fees, no funding, no rebate; the impact of a fill of 1 from no skew is a 20,000th of its notional.
@@ -289,7 +296,7 @@ REPORTS: dict[type, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     events.TokenUpdated: ("token", ("token",), ("held", "inventory")),
     events.LedgerUpdated: ("ledger", (), tuple(field.name for field in fields(Ledger))),
     events.StakeUpdated: ("stake", ("owner",), tuple(field.name for field in fields(Stake))),
-    events.RiskSet: ("risk", (), ("params", "phase_until", "phase_reserve", "phase_phase_in")),
+    events.RiskSet: ("risk", (), ("params", "phase_until", "former_reserve", "former_phase_in")),
     events.MarketSet: ("market params", ("market",), ("params", "phase_until")),
     events.CollateralSet: ("collateral params", ("token",), ("params", "phase_until")),
     events.OpeningPaused: ("paused", (), ("paused",)),

@@ -42,6 +42,7 @@ from tests.protocol.build import (
     KEEPER,
     NOW,
     QUIET_MARKETS,
+    STATUSES,
     STRANGER,
     TRADER,
     WETH,
@@ -53,13 +54,6 @@ from tests.protocol.build import (
     with_market,
     with_risk,
 )
-
-STATUSES = {
-    "oracle/unavailable": Status.UNAVAILABLE,
-    "oracle/non-positive": Status.NON_POSITIVE,
-    "oracle/out-of-bounds": Status.OUT_OF_BOUNDS,
-    "oracle/stale": Status.STALE_HARD,
-}
 
 
 def outcome_of(check: Callable[..., Any], *arguments: Any) -> str:

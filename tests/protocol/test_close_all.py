@@ -27,6 +27,7 @@ from tests.protocol.build import (
     LIQUIDATOR,
     NOW,
     QUIET_MARKETS,
+    STATUSES,
     STRANGER,
     WETH,
     cash_of,
@@ -45,12 +46,6 @@ from tests.protocol.build import (
     with_risk,
 )
 
-STATUSES = {
-    "oracle/unavailable": Status.UNAVAILABLE,
-    "oracle/non-positive": Status.NON_POSITIVE,
-    "oracle/out-of-bounds": Status.OUT_OF_BOUNDS,
-    "oracle/stale": Status.STALE_HARD,
-}
 LEAST = -(2**255)
 CLOSE = CloseAll(ACCOUNT, LEAST)
 BOTH = {BTC: opened(W, BTC_PRICE), ETH: opened(-10 * W, ETH_PRICE)}

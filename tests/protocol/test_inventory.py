@@ -22,6 +22,7 @@ from tests.protocol.build import (
     COLLATERAL,
     ETH_PRICE,
     LIQUIDATOR,
+    STATUSES,
     STRANGER,
     WETH,
     check_order_of,
@@ -36,12 +37,6 @@ from tests.protocol.build import (
 )
 
 DOLLAR = 10**6  # units of USDC
-STATUSES = {
-    "oracle/unavailable": Status.UNAVAILABLE,
-    "oracle/non-positive": Status.NON_POSITIVE,
-    "oracle/out-of-bounds": Status.OUT_OF_BOUNDS,
-    "oracle/stale": Status.STALE_HARD,
-}
 ALL = 2**200  # accepts every cost
 
 

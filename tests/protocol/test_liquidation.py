@@ -47,6 +47,7 @@ from tests.protocol.build import (
     MARKETS,
     NOW,
     QUIET_MARKETS,
+    STATUSES,
     STRANGER,
     TRADER,
     WETH,
@@ -69,12 +70,6 @@ from tests.protocol.build import (
 )
 from tests.twins import RISK
 
-STATUSES = {
-    "oracle/unavailable": Status.UNAVAILABLE,
-    "oracle/non-positive": Status.NON_POSITIVE,
-    "oracle/out-of-bounds": Status.OUT_OF_BOUNDS,
-    "oracle/stale": Status.STALE_HARD,
-}
 TAKE = Liquidate(ACCOUNT)
 FLAG = FlagAccount(ACCOUNT)
 LOT = W // 1_000

@@ -25,6 +25,7 @@ from tests.protocol.build import (
     KEEPER,
     LIQUIDATOR,
     NOW,
+    STATUSES,
     STRANGER,
     WETH,
     cash_of,
@@ -43,12 +44,6 @@ from tests.protocol.build import (
 )
 from tests.twins import RISK
 
-STATUSES = {
-    "oracle/unavailable": Status.UNAVAILABLE,
-    "oracle/non-positive": Status.NON_POSITIVE,
-    "oracle/out-of-bounds": Status.OUT_OF_BOUNDS,
-    "oracle/stale": Status.STALE_HARD,
-}
 CALL = MarginCall(ACCOUNT)
 # 10 BTC at 8,000 need 2,000, and 10 of reserve; a quarter above that, 2,510, ends the margin-call zone.
 FLOOR, TOP = 2_010 * W, 2_510 * W

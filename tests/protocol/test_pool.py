@@ -32,6 +32,7 @@ from tests.protocol.build import (
     KEEPER,
     LENDER,
     NOW,
+    STATUSES,
     STRANGER,
     WETH,
     check_order_of,
@@ -48,12 +49,6 @@ from tests.protocol.build import (
 )
 
 DOLLAR = 10**6  # units of USDC
-STATUSES = {
-    "oracle/unavailable": Status.UNAVAILABLE,
-    "oracle/non-positive": Status.NON_POSITIVE,
-    "oracle/out-of-bounds": Status.OUT_OF_BOUNDS,
-    "oracle/stale": Status.STALE_HARD,
-}
 
 
 def pool_of(

@@ -24,6 +24,7 @@ from tests.protocol.build import (
     LENDER,
     LIQUIDATOR,
     NOW,
+    STATUSES,
     STRANGER,
     WETH,
     check_order_of,
@@ -41,12 +42,6 @@ from tests.protocol.build import (
 DOLLAR = 10**6  # units of USDC
 DELAY, WINDOW = 3_600, 86_400
 CLAIM = ClaimRedemption()
-STATUSES = {
-    "oracle/unavailable": Status.UNAVAILABLE,
-    "oracle/non-positive": Status.NON_POSITIVE,
-    "oracle/out-of-bounds": Status.OUT_OF_BOUNDS,
-    "oracle/stale": Status.STALE_HARD,
-}
 
 
 def lender(

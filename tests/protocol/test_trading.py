@@ -43,6 +43,7 @@ from tests.protocol.build import (
     LIQUIDATOR,
     MARKETS,
     NOW,
+    STATUSES,
     STRANGER,
     TRADER,
     WETH,
@@ -66,12 +67,6 @@ from tests.protocol.build import (
 )
 
 LOT = W // 1_000
-STATUSES = {
-    "oracle/unavailable": Status.UNAVAILABLE,
-    "oracle/non-positive": Status.NON_POSITIVE,
-    "oracle/out-of-bounds": Status.OUT_OF_BOUNDS,
-    "oracle/stale": Status.STALE_HARD,
-}
 OTHER = account_id(TRADER)
 OPENING = 414_400 * W // 1_000  # what 1 BTC needs at 8,000: margin 400, reserve 10, fee 4, impact 0.40
 

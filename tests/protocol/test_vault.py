@@ -27,6 +27,7 @@ from tests.protocol.build import (
     ETH_PRICE,
     KEEPER,
     NOW,
+    STATUSES,
     STRANGER,
     WETH,
     cash_of,
@@ -43,12 +44,6 @@ from tests.protocol.build import (
 
 USDC = 0
 DOLLAR = 10**6  # units of USDC
-STATUSES = {
-    "oracle/unavailable": Status.UNAVAILABLE,
-    "oracle/non-positive": Status.NON_POSITIVE,
-    "oracle/out-of-bounds": Status.OUT_OF_BOUNDS,
-    "oracle/stale": Status.STALE_HARD,
-}
 NO_PRICES = Env(NOW, BORROWER, ())
 UNCAPPED = (replace(COLLATERAL[0], account_cap=UNITS_LIMIT - 1, global_cap=UNITS_LIMIT - 1),)
 

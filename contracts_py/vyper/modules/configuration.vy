@@ -16,7 +16,7 @@ MAX_FUNDING_SPEED: constant(uint256) = 10 * 10**18
 @internal
 @pure
 def check_risk(risk: types.RiskParams):
-    """Ranges of the risk parameters on their own, and the equity tiers (CFG-1, CFG-7)."""
+    """Ranges of the risk parameters on their own, and the equity tiers (CFG-1, CFG-6, CFG-7)."""
     assert (
         risk.keeper_reserve < USD_LIMIT
         and risk.fixed_reward < USD_LIMIT

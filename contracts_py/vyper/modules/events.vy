@@ -111,8 +111,8 @@ event LiquidationRefused:
 event RiskSet:
     params: types.RiskParams
     phase_until: uint256
-    phase_reserve: uint256
-    phase_phase_in: uint256
+    former_reserve: uint256
+    former_phase_in: uint256
 
 event MarketSet:
     market: indexed(uint256)

@@ -36,6 +36,7 @@ def compute_health(account: uint256) -> types.Health:
 @internal
 @view
 def _add_collateral(account: uint256, listed: uint256, before: types.Health) -> types.Health:
+    """Health with the collateral listed."""
     health: types.Health = before
     price: uint256 = 0
     status: uint256 = 0
@@ -63,6 +64,7 @@ def _add_collateral(account: uint256, listed: uint256, before: types.Health) -> 
 @internal
 @view
 def _add_positions(account: uint256, listed: uint256, before: types.Health) -> types.Health:
+    """Health with the keeper reserve and the positions listed."""
     health: types.Health = before
     health.reserve = tiers.compute_reserve()
     health.maintenance_margin = health.reserve
@@ -80,6 +82,7 @@ def _add_positions(account: uint256, listed: uint256, before: types.Health) -> t
 @internal
 @view
 def _add_position(account: uint256, market: uint256, before: types.Health) -> types.Health:
+    """Health with one position."""
     health: types.Health = before
     word: uint256 = parameters.market_words[market]
     price: uint256 = 0

@@ -53,11 +53,11 @@ def load_risk() -> types.RiskParams:
 
 
 @internal
-def store_risk(risk: types.RiskParams, phase_until: uint256, phase_reserve: uint256, phase_phase_in: uint256):
+def store_risk(risk: types.RiskParams, phase_until: uint256, former_reserve: uint256, former_phase_in: uint256):
     """Put checked risk parameters in force."""
     count: uint256 = len(risk.equity_tiers)
     parameters.margin_word = (
-        (risk.keeper_reserve << 160) | (phase_reserve << 64) | (phase_until << 24) | count
+        (risk.keeper_reserve << 160) | (former_reserve << 64) | (phase_until << 24) | count
     )
     parameters.state_word = (
         (risk.margin_call_buffer << 192)
@@ -80,7 +80,7 @@ def store_risk(risk: types.RiskParams, phase_until: uint256, phase_reserve: uint
         (risk.debt_cap << 160) | (risk.margin_call_fee << 64) | (risk.reward_grace << 32) | risk.phase_in
     )
     parameters.redemption_word = (
-        (phase_phase_in << 64) | (risk.redemption_delay << 32) | risk.redemption_window
+        (former_phase_in << 64) | (risk.redemption_delay << 32) | risk.redemption_window
     )
     for k: uint256 in range(types.MAX_BRACKETS):
         row: uint256 = 0

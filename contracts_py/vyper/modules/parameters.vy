@@ -4,7 +4,7 @@
 
 from modules import types
 
-# keeper_reserve 96 | phase reserve 96 | phase until 40 | unused 16 | equity tiers 8
+# keeper_reserve 96 | former reserve 96 | phase until 40 | unused 16 | equity tiers 8
 margin_word: uint256
 # margin_call_buffer 64 | liquidation_buffer 64 | unused 16 | backstop_ratio 16 | reward_cap 16 |
 # insurance_fee_share 16 | insurance_penalty_share 16 | sale_discount 16 | lock_ratio 16 | unused 16
@@ -16,7 +16,8 @@ redemption_word: uint256  # unused 160 | former phase_in 32 | redemption_delay 3
 equity_tiers: uint256[types.MAX_BRACKETS]  # upper 96 | unused 80 | leverage 80
 
 market_count: uint256
-# lot 96 | min_notional 96 | phase until 40 | feed 16 | unused 2 | scales with open interest 1 | has a window 1 | brackets 4
+# lot 96 | min_notional 96 | phase until 40 | feed 16 | unused 2 | scales with open interest 1 | has a window 1 |
+# brackets 4
 market_words: uint256[types.MAX_MARKETS]
 # skew_scale 96 | taker_fee 56 | maker_fee 56 | max_premium 16 | rebate_ratio 16 | dead_band 16
 fill_words: uint256[types.MAX_MARKETS]

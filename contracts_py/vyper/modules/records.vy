@@ -45,6 +45,7 @@ def put_position(account: uint256, market: uint256, size: int256, cost: int256, 
 
 @internal
 def _list(account: uint256, bit: uint256, present: bool):
+    """Set or clear a token's or market's bit in an account's header."""
     header: uint256 = accounts.headers[account]
     listed: uint256 = header & ~(1 << bit)
     if present:

@@ -5,7 +5,6 @@ from modules import accounts
 from modules import calc
 from modules import parameters
 from modules import prices
-from modules import states
 from modules import tiers
 from modules import types
 from modules import valuation
@@ -61,6 +60,7 @@ def measure(account: uint256, market: uint256) -> Exposure:
 @internal
 @view
 def _row(market: uint256, phased: bool, k: uint256) -> uint256:
+    """A bracket's row, of the former brackets if they ask the lower margin."""
     if phased:
         return parameters.phase_brackets[market][k]
     return parameters.margin_brackets[market][k]
@@ -69,6 +69,7 @@ def _row(market: uint256, phased: bool, k: uint256) -> uint256:
 @internal
 @view
 def _count(market: uint256, phased: bool) -> uint256:
+    """How many brackets those are."""
     if phased:
         return parameters.funding_words[market] & 255
     return parameters.market_words[market] & tiers.MARKET_COUNT_MASK

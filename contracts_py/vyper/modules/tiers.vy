@@ -169,6 +169,7 @@ def compute_haircuts_in_force(token: uint256, word: uint256, market_value: uint2
 @internal
 @view
 def _phase_haircut(token: uint256, count: uint256, market_value: uint256) -> uint256:
+    """What a value counts for in equity_mm by the weights being phased out, rounded down (COL-3)."""
     mm: uint256 = 0
     lower: uint256 = 0
     for k: uint256 in range(count, bound=types.MAX_BRACKETS):
