@@ -13,11 +13,12 @@ from contracts_py.keys import private_key, to_hex
 from contracts_py.node import Node
 
 DEPLOYER = "deployer"
+SYMBOL = 5  # characters of a token's symbol that the test token has room for
 
 
 @dataclass(frozen=True)
 class TokenPlan:
-    """A test token to deploy; the first one is USDC."""
+    """A test token to deploy; the first one is USDC. The contract keeps the first five characters of its symbol."""
 
     symbol: str
     decimals: int
@@ -60,7 +61,9 @@ def deploy(
         for index, text in enumerate(feeds)
     )
     token_contracts = tuple(
-        node.deploy(key, artifacts["mocks/Token"].bytecode, encode(["string", "uint8"], [plan.symbol, plan.decimals]))
+        node.deploy(
+            key, artifacts["mocks/Token"].bytecode, encode(["string", "uint8"], [plan.symbol[:SYMBOL], plan.decimals])
+        )
         for plan in tokens
     )
     routes = [

@@ -186,32 +186,45 @@ def test_the_router_passes_answers_on(odd_router: tuple[Node, int]) -> None:
     assert int.from_bytes(node.call(router, keccak(text="long_enough()")[:4]), "big") == 7
 
 
+def prepare_node(artifacts: dict[str, Artifact]) -> tuple[Node, int]:
+    """A fresh chain, and a contract on it to be engine, oracle and token of a router."""
+    node = Node(eth_tester_provider(START))
+    node.fund(address_of("deployer"))
+    return node, node.deploy(private_key("deployer"), artifacts["Risk"].bytecode)
+
+
 @pytest.mark.parametrize(
-    "fault", ["engine without code", "route twice", "oracle without code", "token without code", "no token"]
+    "fault",
+    [
+        "engine without code",
+        "route twice",
+        "oracle without code",
+        "token without code",
+        "token is the router",
+        "no token",
+    ],
 )
 def test_the_router_refuses_a_faulty_deployment(artifacts: dict[str, Artifact], fault: str) -> None:
-    node = Node(eth_tester_provider(START))
-    key = private_key("deployer")
-    node.fund(address_of("deployer"))
-    engine = node.deploy(key, artifacts["Risk"].bytecode)
-    good = (b"\x01\x02\x03\x04", to_hex(engine))
-    routes, oracle, tokens = [good], to_hex(engine), [to_hex(engine)]
-    if fault == "engine without code":
-        routes = [(b"\x01\x02\x03\x04", to_hex(0xDEAD))]
-    elif fault == "route twice":
-        routes = [good, good]
-    elif fault == "oracle without code":
-        oracle = to_hex(0xDEAD)
-    elif fault == "no token":
-        tokens = []
-    else:
-        tokens = [to_hex(0)]
-    kinds = ["(bytes4,address)[]", "address", "address", "address", "address[]"]
-    arguments = encode(kinds, [routes, to_hex(1), to_hex(2), oracle, tokens])
+    node, contract = prepare_node(artifacts)
+    route, nothing = (b"\x01\x02\x03\x04", to_hex(contract)), to_hex(0xDEAD)
+
+    def deploy_router(at: Node, **changes: Any) -> int:
+        parts = {"routes": [route], "oracle": to_hex(contract), "tokens": [to_hex(contract)], **changes}
+        arguments = encode(
+            ["(bytes4,address)[]", "address", "address", "address", "address[]"],
+            [parts["routes"], to_hex(1), to_hex(2), parts["oracle"], parts["tokens"]],
+        )
+        return at.deploy(private_key("deployer"), artifacts["CrossMargin"].bytecode, arguments)
+
+    changes: dict[str, Any] = {
+        "engine without code": {"routes": [(route[0], nothing)]},
+        "route twice": {"routes": [route, route]},
+        "oracle without code": {"oracle": nothing},
+        "token without code": {"tokens": [nothing]},
+        # An equal chain tells the address that the router would have.
+        "token is the router": {"tokens": [to_hex(deploy_router(prepare_node(artifacts)[0]))]},
+        "no token": {"tokens": []},
+    }
     with pytest.raises(Reverted):
-        node.deploy(key, artifacts["CrossMargin"].bytecode, arguments)
-    node.deploy(
-        key,
-        artifacts["CrossMargin"].bytecode,
-        encode(kinds, [[good], to_hex(1), to_hex(2), to_hex(engine), [to_hex(engine)]]),
-    )
+        deploy_router(node, **changes[fault])
+    assert deploy_router(node)

@@ -307,6 +307,24 @@ def test_an_insolvent_close_that_lowers_health_on_both(twins: Twins) -> None:
     check(twins)
 
 
+def test_a_close_that_frees_the_reserve_on_both(twins: Twins) -> None:
+    """MRG-7: closing the last position frees the keeper reserve, which counts against a fee that exceeds the margin."""
+    free = replace(RISK, fixed_reward=0, reward_ratio=0, penalty_ratio=0)
+    dear = replace(MARKET, lot=1, min_notional=1, fee_rate=W // 100, brackets=(MarginBracket(0, W // 200, W // 10),))
+    twins.do("admin", SetRisk(free))
+    twins.do("borrower", Deposit(BORROWER, USDC, 1_000 * DOLLAR))
+    twins.do("borrower", buy(W))
+    twins.do("admin", SetMarket(BTC, dear))
+    # At 7,004 the account is worth nothing before a fee of 70.04; the margin is 35.02.
+    twins.price(BTC=7_004)
+    short = 3_502 * W // 100
+    for reserve, code in ((short - 1, "margin/reduce"), (short, None)):
+        twins.do("admin", SetRisk(replace(free, keeper_reserve=reserve)))
+        twins.do("borrower", buy(-W), refused=code)
+    assert twins.cash(BORROWER) < 0
+    check(twins)
+
+
 def test_every_fault_of_a_price_on_both(twins: Twins) -> None:
     """ORC-2, ORC-3, ORC-6, S5, S6, TRD-3, WDR-6, LIQ-3, LPD-3: each status, in each action that needs a price."""
     twins.deposit("borrower", usd=500, weth=1)
