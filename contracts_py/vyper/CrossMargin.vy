@@ -37,8 +37,8 @@ def __init__(
     assert oracle.is_contract, "router/oracle"
     assert len(tokens) > 0, "router/token"
     for token: address in tokens:
-        # A call to ourselves would carry msg.sender == self and pass the self-only checks.
-        assert token.is_contract and token != self, "router/token"
+        # Nor is it our own address, which has no code yet: a call to it would pass the self-only checks.
+        assert token.is_contract, "router/token"
         treasury.token_addresses[treasury.token_count] = token
         treasury.token_count += 1
     roles.admin = admin

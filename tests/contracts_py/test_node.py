@@ -18,8 +18,9 @@ from contracts_py.errors import NodeUnusable, Reverted
 from contracts_py.keys import address_of, private_key, to_hex
 from contracts_py.node import Chain, Node
 from contracts_py.revm import RevmNode, read_reason
+from crossmargin.replay.chain import SETUP_TIME, ChainEngine
 from tests.crossmargin.commands import run
-from tests.twins import START, Twins
+from tests.twins import FEEDS, START, TOKENS, Twins
 
 ROOT = Path(__file__).parents[2]
 SCENARIO = ROOT / "tests" / "crossmargin" / "data" / "twins.yaml"
@@ -62,6 +63,23 @@ def test_a_chain_that_is_already_later_than_the_scenario_is_refused(
     assert answer.code == 4
     assert "anvil: --timestamp" in answer.err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_chain_a_second_later_than_setting_up_may_begin_is_refused(
+    artifacts: dict[str, Artifact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latest = START - SETUP_TIME
+    monkeypatch.setattr(Node, "connect", lambda url: Node(eth_tester_provider(latest + 1)))
+    with pytest.raises(NodeUnusable, match=f"stands at or before {latest};"):
+        ChainEngine("http://127.0.0.1:9", START, TOKENS, FEEDS, (), artifacts)
+
+
+def test_setting_up_that_reaches_the_first_action_is_refused(
+    artifacts: dict[str, Artifact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crossmargin.replay.chain.SETUP_TIME", 5)
+    with pytest.raises(NodeUnusable, match="setting up took more chain time"):
+        ChainEngine("eth-tester", START, TOKENS, FEEDS, (), artifacts)
 
 
 def test_a_chain_that_was_exchanged_is_refused() -> None:

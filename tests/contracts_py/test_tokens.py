@@ -10,8 +10,9 @@ from eth_abi import decode, encode
 from eth_utils import keccak
 
 from contracts_py.compile import Artifact, compile_all
-from contracts_py.deploy import merge_abi
+from contracts_py.deploy import TokenPlan, merge_abi
 from contracts_py.keys import address_of, private_key, to_hex
+from crossmargin.replay.chain import ChainEngine
 from protocol.actions import (
     BuyInventory,
     ClaimRedemption,
@@ -24,7 +25,7 @@ from protocol.actions import (
     Transfer,
     Withdraw,
 )
-from protocol.errors import REFUSALS
+from protocol.errors import REFUSALS, InvariantBroken
 from protocol.state import account_id
 from protocol.trading import NO_LIMIT
 from protocol.units import W
@@ -82,6 +83,15 @@ def test_a_deposit_of_a_misbehaving_token_is_refused_and_changes_nothing(
     command(hostile, token, "misbehave(uint256,bool,bool)", fee, fails, answers_false)
     assert refused_on_chain(hostile, "borrower", Deposit(account, token, 1_000)) == code
     assert refused_on_chain(hostile, "borrower", FundInsurance(1_000)) == code if token == USDC else True
+
+
+@pytest.mark.parametrize("token", [USDC, WETH])
+def test_a_deposit_that_brings_more_than_was_asked_is_refused_and_changes_nothing(hostile: Twins, token: int) -> None:
+    account = hostile.deposit("borrower", usd=100, weth=1)
+    deployment = hostile.chain.deployment
+    gift = keccak(text="mint(address,uint256)")[:4] + encode(["address", "uint256"], [to_hex(deployment.protocol), 1])
+    command(hostile, token, "call_back(address,bytes)", to_hex(deployment.tokens[token]), gift)
+    assert refused_on_chain(hostile, "borrower", Deposit(account, token, 1_000)) == "token/amount-mismatch"
 
 
 @pytest.mark.parametrize(("fails", "answers_false"), [(True, False), (False, True)])
@@ -200,13 +210,30 @@ def test_outside_a_callback_the_same_reads_succeed(hostile: Twins) -> None:
             assert node.call(protocol, example_call(entry))
 
 
+def donate(twins: Twins, token: int, units: int) -> None:
+    """Transfer tokens to the protocol without telling it."""
+    command(twins, token, "transfer(address,uint256)", to_hex(twins.chain.deployment.protocol), units)
+    twins.now = twins.chain.contracts.node.now
+
+
+def test_a_token_of_a_long_name_can_be_deployed(artifacts: dict[str, Artifact]) -> None:
+    plans = [TokenPlan("USDC", 6), TokenPlan("A" * 32, 18)]
+    chain = ChainEngine("eth-tester", 1_600_000_000, plans, [], [], artifacts)
+    assert len(chain.deployment.tokens) == 2
+
+
 def test_a_donation_changes_no_ledger(twins: Twins) -> None:
     account = twins.deposit("borrower", usd=100, weth=1)
     before = twins.world
     for token in (USDC, WETH):
-        data = keccak(text="transfer(address,uint256)")[:4]
-        data += encode(["address", "uint256"], [to_hex(twins.chain.deployment.protocol), 10**20])
-        node = twins.chain.contracts.node
-        assert node.send(private_key("stranger"), twins.chain.deployment.tokens[token], data).succeeded
+        donate(twins, token, 10**20)
     assert twins.chain.read() == before
     assert account_id(address_of("borrower")) == account
+
+
+@pytest.mark.parametrize("token", [USDC, WETH])
+def test_the_audit_sees_a_unit_in_the_vault_that_is_not_recorded(twins: Twins, token: int) -> None:
+    account = twins.deposit("borrower", usd=100, weth=1)
+    donate(twins, token, 1)
+    with pytest.raises(InvariantBroken, match=f"^C2: token {token}: "):
+        twins.do("borrower", Deposit(account, token, 1))

@@ -144,12 +144,28 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
         assert (tmp_path / "0" / name).read_bytes() == (tmp_path / "4711" / name).read_bytes(), name
 
 
+def test_a_trace_does_not_tell_which_library_wrote_it(crossmargin: Crossmargin, tmp_path: Path) -> None:
+    replay_model(crossmargin, TWINS, tmp_path / "run")
+    with (tmp_path / "run" / "trace.sqlite").open("rb") as trace:
+        trace.seek(96)
+        assert int.from_bytes(trace.read(4), "big") == 3_037_000
+
+
 def test_several_scenarios_print_a_line_and_keep_a_folder_each(crossmargin: Crossmargin, tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / f"{name}.yaml").write_text(TWINS.read_text())
     answer = replay_model(crossmargin, tmp_path, tmp_path / "runs", "--json")
     assert [json.loads(line)["scenario"] for line in answer.out.splitlines()] == ["one", "two"]
     assert {path.name for path in (tmp_path / "runs").iterdir()} == {"one", "two"}
+
+
+def test_of_several_scenarios_the_worst_decides_the_exit_code(crossmargin: Crossmargin, tmp_path: Path) -> None:
+    missing, good = tmp_path / "a_missing.yaml", tmp_path / "b_good.yaml"
+    missing.write_text(TWINS.read_text().replace("liquidations: 1", "liquidations: 7"))
+    good.write_text(TWINS.read_text())
+    for paths in ((missing, good), (good, missing)):
+        answer = crossmargin("replay", *paths, "--engine", "model", "--out", tmp_path / "runs")
+        assert answer.code == Exit.CHECK_FAILED
 
 
 @pytest.mark.parametrize(
@@ -203,6 +219,29 @@ def keep_run(target: Path, text: str) -> None:
     with RunFolder(target) as folder:
         folder.file("summary.txt").write_text(text)
         folder.keep({})
+
+
+def test_a_new_run_leaves_only_itself_for_all_to_read(tmp_path: Path) -> None:
+    target = tmp_path / "run"
+    for text in ("first", "second"):
+        keep_run(target, text)
+        assert list(tmp_path.iterdir()) == [target]
+        assert (target / "summary.txt").read_text() == text
+        assert target.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_run_that_is_not_kept_leaves_nothing(tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "run") as folder:
+        folder.file("summary.txt").write_text("half a run")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("manifest", ['{"kind": "another-run"}', '{"kind": null}', "{}", "[]", "kind", ""])
+def test_a_folder_with_a_foreign_manifest_is_not_replaced(tmp_path: Path, manifest: str) -> None:
+    (tmp_path / "manifest.json").write_text(manifest)
+    with pytest.raises(InputError, match="is not a run folder of crossmargin"):
+        keep_run(tmp_path, "new")
+    assert (tmp_path / "manifest.json").read_text() == manifest
 
 
 def test_a_folder_that_becomes_unwritable_keeps_the_older_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

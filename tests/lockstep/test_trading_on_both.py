@@ -9,27 +9,31 @@ from oracle.feeds import Push, SetFeed
 from protocol.actions import (
     CloseAll,
     CreateIsolated,
+    Deposit,
     PauseOpening,
     SetMarket,
     SetOperator,
     SetRisk,
     Trade,
 )
+from protocol.params import MarginBracket
 from protocol.trading import NO_LIMIT
 from protocol.units import W
 from tests.lockstep.both import (
     BORROWER,
+    DOLLAR,
     LIQUIDATOR,
     LOT,
     MARKET,
     NO_FUNDING,
+    PLAIN,
     TRADER,
     buy,
     check,
     named,
     refuse,
 )
-from tests.twins import BTC, ETH, RISK, Twins, market_params
+from tests.twins import BTC, ETH, RISK, USDC, Twins, market_params
 
 ISOLATED = BORROWER + 2
 PRICE = 8_000 * W
@@ -178,6 +182,31 @@ def test_an_insolvent_close_that_lowers_health_on_both(twins: Twins) -> None:
             check(twins)
     assert outcomes == sorted(outcomes, reverse=True)
     assert set(outcomes) == {"ok", "margin/reduce"}
+
+
+def test_closing_the_last_position_frees_the_reserve_on_both(bare_twins: Twins) -> None:
+    """MRG-11, MRG-5: the keeper reserve counts against a fee that exceeds the margin freed."""
+    twins = bare_twins
+    free = replace(RISK, fixed_reward=0, reward_ratio=0, reward_ratio_max=0, penalty_ratio=0, impact_cap_ratio=0)
+    tiers = (MarginBracket(0, W // 200, W // 10),)
+    dear = replace(PLAIN, lot=1, min_notional=1, maker_fee=W // 100, taker_fee=W // 100, brackets=tiers)
+    # At 7,004 the fee is 70.04, the margin 35.02, and 0.9 of an impact of 0.007004 comes back.
+    short = 35_020_000_000_000_000_000 - 6_303_600_000_000_000
+    twins.do("admin", SetFeed(BTC, 8, 7_200))
+    twins.do("admin", SetRisk(replace(free, keeper_reserve=short - 1)))
+    twins.do("admin", SetMarket(BTC, dear))
+    twins.price(BTC=8_000)
+    twins.fund()
+    twins.do("borrower", Deposit(BORROWER, USDC, 1_000 * DOLLAR))
+    twins.do("borrower", buy(W))
+    twins.price(BTC=7_004)
+    twins.do("borrower", buy(-W), refused="margin/reduce")
+    twins.do("admin", SetRisk(replace(free, keeper_reserve=short)))
+    twins.price(after=free.phase_in - 1, BTC=7_004)
+    twins.do("borrower", buy(-W), refused="margin/reduce", after=0)
+    twins.do("borrower", buy(-W))
+    assert twins.cash(BORROWER) < 0
+    check(twins)
 
 
 def test_closing_everything_on_both(twins: Twins) -> None:
