@@ -127,7 +127,7 @@ def _trade(
     if not reduces:
         assert not roles.opening_paused, "market/opening-paused"
 
-    reserved: uint256 = markets.rates[market] >> 160
+    larger: uint256 = self._larger_side(market)
     opened: int256 = size_delta
     net: int256 = 0
     fee: uint256 = 0
@@ -148,7 +148,7 @@ def _trade(
         change -= checks.compute_position_health(market, word, size, calc.signed_low(position), entry_index, price)
         self._check_reduction(account, market, word, price, change)
     else:
-        self._check_growth(account, market, skew, opened, price, reserved)
+        self._check_growth(account, market, skew, opened, price, larger)
         checks.check_initial_margin(account)
     records.report_account(account)
     records.report_ledger()
@@ -193,8 +193,16 @@ def _check_acceptable(size_delta: int256, price: uint256, net: int256, acceptabl
 
 @internal
 @view
+def _larger_side(market: uint256) -> uint256:
+    """The larger of a market's long and short open interest."""
+    open_interest: uint256 = markets.open_interest[market]
+    return max(calc.high(open_interest), calc.low(open_interest))
+
+
+@internal
+@view
 def _check_growth(
-    account: uint256, market: uint256, skew: int256, size_delta: int256, price: uint256, reserved: uint256
+    account: uint256, market: uint256, skew: int256, size_delta: int256, price: uint256, larger: uint256
 ):
     """Refuse growth beyond the market's, the pool's or the account's limits (TRD-8 to TRD-11)."""
     caps: uint256 = parameters.cap_words[market]
@@ -214,7 +222,7 @@ def _check_growth(
     header: uint256 = accounts.headers[account]
     assert self._count(header & accounts.MARKETS_MASK) <= types.MAX_POSITIONS, "account/positions"
     dues: uint256 = treasury.dues
-    if markets.rates[market] >> 160 > reserved:
+    if self._larger_side(market) > larger:
         pool: uint256 = calc.high(treasury.funds)
         assert pool >= calc.low(dues) + calc.low(treasury.pool_word), "pool/reserved"
     assert -calc.signed_high(header) <= convert(parameters.limit_word >> 160, int256), "margin/debt-cap"

@@ -150,8 +150,8 @@ GUARDS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "growth needs initial margin": (
         (
             "Trading.vy",
-            "reserved)\n        checks.check_initial_margin(account)",
-            "reserved)\n        if not REMOVED:\n            checks.check_initial_margin(account)",
+            "larger)\n        checks.check_initial_margin(account)",
+            "larger)\n        if not REMOVED:\n            checks.check_initial_margin(account)",
         ),
     ),
     "only the poster pushes": (

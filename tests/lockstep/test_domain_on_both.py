@@ -363,6 +363,7 @@ def test_the_dearest_liquidation_on_both(wide: Twins) -> None:
     """LIQ-5 to LIQ-8, WAT-1, WAT-2, T9: all collateral there can be, sold at the largest price and at the smallest."""
     wide.do("borrower", Deposit(BORROWER, WETH, 2**96 - 1))
     quote(wide, W, W)
+    wide.do("lender", DepositToPool(10**18))
     trade(wide, "borrower", BORROWER, 4 * 10**28)
     quote(wide, 1, 1)
     check(wide)
@@ -394,6 +395,7 @@ def test_tokens_of_extreme_decimals_on_both(artifacts: dict[str, Artifact]) -> N
     for price in (MAX_PRICE, 1, W + 1):
         quote(wide, W, price)
         check(wide)
+    wide.do("lender", DepositToPool(10**6))
     # The trader's unit without decimals is worth a dollar, the other one nothing.
     trade(wide, "trader", TRADER, 5 * W)
     quote(wide, W // 2, W + 1)

@@ -126,6 +126,21 @@ def test_what_the_pool_must_keep_at_its_border_on_both(twins: Twins, side: int) 
     check(twins)
 
 
+def test_a_fall_of_the_price_does_not_excuse_growth_from_the_reserve_on_both(twins: Twins) -> None:
+    """TRD-10, P3: the larger side grows, though the market reserves fewer dollars than at its last fill."""
+    twins.do("admin", SetMarket(BTC, PLAIN))
+    twins.deposit("borrower", usd=10**6)
+    twins.do("borrower", buy(-500 * W))
+    twins.price(BTC=5_500)
+    twins.do("borrower", buy(380 * W))
+    ledger = twins.world.protocol.ledger
+    assert ledger.pool < ledger.reserved == 120 * 1_100 * W
+    twins.price(BTC=5_000)
+    refuse(twins, "pool/reserved", ("borrower", buy(-LOT)))
+    twins.do("borrower", buy(LOT))
+    check(twins)
+
+
 def test_the_reserve_needs_the_debts_too_on_both(twins: Twins) -> None:
     """TRD-11, LED-1: what traders owe the pool is not there to be reserved; to the wei of a debt."""
     twins.do("admin", SetRisk(replace(RISK, lock_ratio=10_000)))

@@ -388,7 +388,8 @@ def test_refusals_carry_the_numbers_that_decided_them() -> None:
         "initial_margin": 2_010 * W,
     }
     owing = state_with({ACCOUNT: holding(-7 * W, {WETH: 10**21})}, deficit=5)
-    poor = replace(owing, risk=with_risk(debt_cap=0, lock_ratio=0))
+    rich = state_with({ACCOUNT: holding(-7 * W, {WETH: 10**21})}, pool=100 * W)
+    poor = replace(rich, risk=with_risk(debt_cap=0, lock_ratio=0))
     assert facts_of(poor, env(), Trade(ACCOUNT, BTC, W, ANY_PRICE)) == {"debt": 11 * W + 4 * W // 10}
     assert facts_of(owing, env(), DepositToPool(1)) == {"deficit": 5}
     empty = state_with({ACCOUNT: holding(10**12)}, deficit=10**12)
