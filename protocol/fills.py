@@ -1,4 +1,4 @@
-"""Fills against the pool: impact, fees, funding, and what one fill does to position and market (FIL-1 to FIL-8)."""
+"""Fills against the pool: impact, fees, funding, and what one fill does to position and market (FIL-1 to FIL-9)."""
 
 from __future__ import annotations
 
@@ -50,6 +50,18 @@ def compute_impact(params: MarketParams, skew: int, size_delta: Size, price: Pri
     if change >= 0:
         return cdiv(change * price, scale), 0
     return 0, fdiv(-change * params.rebate_ratio * price, scale * BPS)
+
+
+def bound_rebate(rebate: Usd, collected: Usd, skew: int, size_delta: Size) -> Usd:
+    """A rebate of at most the share of the impact ledger that the fill gives back of the potential (FIL-9).
+
+    Rounded down in favour of the ledger. A fill that brings the skew to zero or through it may take all of it.
+    """
+    if rebate == 0:
+        return 0
+    after = skew + size_delta
+    kept = after * after if skew * after > 0 else 0
+    return min(rebate, fdiv(collected * (skew * skew - kept), skew * skew))
 
 
 def compute_fee(params: MarketParams, skew: int, size_delta: Size, price: Price) -> Usd:
@@ -105,7 +117,7 @@ def settle_fill(
 ) -> Usd:
     """Book one fill and report position and market; the impact charged net of rebate (FIL-7).
 
-    A rebate never exceeds what the market has collected. When the market is empty, what is left goes to the pool.
+    When the market is empty, what is left of the impact ledger goes to the pool.
     """
     params = draft.base.market_params[market]
     totals = draft.open_market(market)
@@ -113,7 +125,7 @@ def settle_fill(
     before = account.positions.get(market, NO_POSITION)
     funding = compute_owed(before, totals.funding_index)
     after, pnl = compute_fill(before, size_delta, price, totals.funding_index)
-    impact = charge - min(rebate, totals.impact)
+    impact = charge - bound_rebate(rebate, totals.impact, totals.skew, size_delta)
     account.put_position(market, after)
     settle_with_pool(draft, account, -funding)
     settle_with_pool(draft, account, pnl)

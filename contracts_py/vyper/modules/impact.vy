@@ -1,5 +1,5 @@
 # @title Price impact and fees
-# @notice Twin of compute_impact, compute_fee and compute_reserved in protocol/fills.py.
+# @notice Twin of compute_impact, bound_rebate, compute_fee and compute_reserved in protocol/fills.py.
 
 from snekmate.utils import math
 
@@ -27,6 +27,20 @@ def compute_impact(market: uint256, skew: int256, size_delta: int256, price: uin
     if change >= 0:
         return math._mul_div(convert(change, uint256), price, scale, True), 0
     return 0, math._mul_div(calc.magnitude(change) * rebate_ratio, price, scale * calc.BPS, False)
+
+
+@internal
+@pure
+def bound_rebate(rebate: uint256, collected: uint256, skew: int256, size_delta: int256) -> uint256:
+    """A rebate of at most the share of the impact ledger that the fill gives back of the potential (FIL-9)."""
+    if rebate == 0:
+        return 0
+    after: int256 = skew + size_delta
+    potential: uint256 = calc.magnitude(skew) ** 2
+    kept: uint256 = 0
+    if (skew > 0 and after > 0) or (skew < 0 and after < 0):
+        kept = calc.magnitude(after) ** 2
+    return min(rebate, math._mul_div(collected, potential - kept, potential, False))
 
 
 @internal
