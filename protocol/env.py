@@ -14,8 +14,18 @@ class Status(IntFlag):
 
     OK = 0
     NON_POSITIVE = 1
+    STALE_SOFT = 2
     STALE_HARD = 4
+    FUTURE = 8
+    UNCERTAIN = 16
+    DEVIATED = 32
     OUT_OF_BOUNDS = 64
+    CAPPED = 128
+    NO_QUORUM = 256
+    SEQ_DOWN = 512
+    SEQ_GRACE = 1024
+    HALTED = 2048
+    MARKET_CLOSED = 4096
     UNAVAILABLE = 8192
 
 
@@ -27,7 +37,7 @@ class Quote:
     status: int
 
 
-NO_QUOTE = Quote(0, Status.UNAVAILABLE)
+NO_QUOTE = Quote(0, int(Status.UNAVAILABLE))
 
 
 @record

@@ -78,8 +78,14 @@ def charge_fee(size: Size, price: Price, rate: Ratio) -> Usd:
 
 def move_totals(totals: DraftMarket, before: Position, after: Position) -> None:
     """Move a market's totals when one position changes (FIL-4). Exact: no division."""
-    totals.long_oi += max(after.size, 0) - max(before.size, 0)
-    totals.short_oi += max(-after.size, 0) - max(-before.size, 0)
+    if before.size > 0:
+        totals.long_oi -= before.size
+    else:
+        totals.short_oi += before.size
+    if after.size > 0:
+        totals.long_oi += after.size
+    else:
+        totals.short_oi -= after.size
     totals.cost += after.cost - before.cost
     totals.index_cost += after.size * after.entry_index - before.size * before.entry_index
 
@@ -87,9 +93,9 @@ def move_totals(totals: DraftMarket, before: Position, after: Position) -> None:
 def fill(draft: Draft, account: DraftAccount, market: int, size_delta: Size, price: Price, env: Env) -> Fill:
     """A user's fill: funding, realised profit, impact and fee, in this order (FIL-5)."""
     params = draft.base.market_params[market]
-    totals = draft.market(market)
-    charge, rebate = compute_impact(params, totals.skew, size_delta, price)
-    fee = compute_fee(params, totals.skew, size_delta, price)
+    skew = draft.market(market).skew
+    charge, rebate = compute_impact(params, skew, size_delta, price)
+    fee = compute_fee(params, skew, size_delta, price)
     impact = settle_fill(draft, account, market, size_delta, price, env, charge, rebate, fee)
     return Fill(impact, fee)
 
@@ -166,4 +172,4 @@ def put_reserved(draft: Draft, totals: DraftMarket, price: Price) -> None:
 
 def compute_reserved(totals: Market | DraftMarket, price: Price, lock_ratio: Bps) -> Usd:
     """What the pool must keep for a market, rounded up in favour of the traders' claims (FIL-8)."""
-    return cdiv(lock_ratio * max(totals.long_oi, totals.short_oi) * price, BPS * W)
+    return cdiv(lock_ratio * totals.larger_side * price, BPS * W)
