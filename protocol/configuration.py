@@ -13,7 +13,7 @@ USD_LIMIT = 2**96  # dollar amounts in parameters
 LEVERAGE_LIMIT = 2**80
 MAX_FEE_RATE = W // 100
 LONGEST_DURATION = YEAR
-SHORTEST_PHASE_IN = 3_600
+SHORTEST_PHASE_IN = 3_600  # a stricter rate never binds in its own block
 MAX_FUNDING_SPEED = 10 * W  # per day per day
 
 

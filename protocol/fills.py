@@ -53,7 +53,7 @@ def compute_impact(params: MarketParams, skew: int, size_delta: Size, price: Pri
 
 
 def bound_rebate(rebate: Usd, collected: Usd, skew: int, size_delta: Size) -> Usd:
-    """A rebate of at most the share of the impact ledger that the fill gives back of the potential (FIL-9).
+    """A rebate, at most the fill's share of the impact ledger: what it gives back of the potential (FIL-9).
 
     Rounded down in favour of the ledger. A fill that brings the skew to zero or through it may take all of it.
     """
@@ -123,7 +123,10 @@ def settle_fill(
 ) -> Usd:
     """Book one fill and report position and market; the impact charged net of rebate (FIL-7).
 
-    When the market is empty, what is left of the impact ledger goes to the pool.
+    Dollars at scale W; no rounding of its own. When the market is empty, what is left of the impact ledger goes to the
+    pool.
+
+    Refuses: sys/domain.
     """
     params = draft.base.market_params[market]
     totals = draft.open_market(market)

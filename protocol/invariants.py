@@ -11,13 +11,16 @@ from protocol.units import USDC_TO_W
 
 
 def check_all(state: State) -> None:
-    """Raise ``InvariantBroken`` at the first statement that does not hold."""
+    """Raise ``InvariantBroken`` at the first statement that does not hold.
+
+    Records first: the sums over them take it that they name only what is listed.
+    """
+    check_records(state)
     check_money(state)
     check_collateral_units(state)
     check_market_totals(state)
     check_ledger_signs(state)
     check_stakes(state)
-    check_records(state)
     check_windows(state)
 
 
@@ -82,15 +85,17 @@ def check_stakes(state: State) -> None:
 
 def check_records(state: State) -> None:
     """R1, M10: an account lists only what it holds, by ascending id; an isolated one holds one market and USDC."""
+    tokens, markets = range(USDC + 1, len(state.tokens)), range(len(state.markets))
     for account_id, account in state.accounts.items():
-        for entries, limit in ((account.collateral, len(state.tokens)), (account.positions, len(state.markets))):
+        for entries, listed in ((account.collateral, tokens), (account.positions, markets)):
             ids = list(entries)
-            _hold("R1", ids == sorted(ids) and all(i < limit for i in ids), "account {} lists {}", account_id, ids)
+            _hold("R1", ids == sorted(ids) and all(i in listed for i in ids), "account {} lists {}", account_id, ids)
         _hold("R1", all(units > 0 for units in account.collateral.values()), "account {}: zero units", account_id)
         _hold("R1", all(p.size != 0 for p in account.positions.values()), "account {}: zero size", account_id)
         _hold("R1", len(account.positions) <= MAX_POSITIONS, "account {}: too many positions", account_id)
         if account.isolated:
-            own = set(account.positions) <= {account.isolated - 1} and not account.collateral
+            market = account.isolated - 1
+            own = market in markets and set(account.positions) <= {market} and not account.collateral
             _hold("M10", own, "isolated account {} holds more than its market", account_id)
 
 

@@ -31,7 +31,7 @@ class PoolValue:
 
     @property
     def market(self) -> Usd:
-        """Worth if everything were settled now: inventory at market, less what traders are ahead."""
+        """Worth if everything were settled now: with inventory at market and impact left over, less traders' profit."""
         return self.deposit - max(self.traders_pnl, 0)
 
 

@@ -100,8 +100,8 @@ GUARDS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "a rebate is at most its share of what was collected": (
         (
             "modules/impact.vy",
-            "math._mul_div(collected, potential - kept, potential, False))",
-            "collected if REMOVED else math._mul_div(collected, potential - kept, potential, False))",
+            "math._mul_div(collected, square - kept, square, False))",
+            "collected if REMOVED else math._mul_div(collected, square - kept, square, False))",
         ),
     ),
     "a pool deposit pays for the impact collected": (

@@ -490,8 +490,8 @@ def test_a_depositor_pays_for_what_the_impact_ledger_would_leave(
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, -1, -5])
-def test_no_fill_at_one_price_lowers_what_the_impact_ledger_would_leave(size: int) -> None:
-    """LPD-1, P2, B24: so it cannot be traded away before a deposit, nor by one who flips the skew."""
+def test_no_trade_at_one_price_lowers_what_the_impact_ledger_would_leave(size: int) -> None:
+    """LPD-1, P2, B24: so it cannot be traded away before a deposit, nor by a flip; a liquidation may."""
     start = pool_of(10**6 * W, btc=opened(2 * W, BTC_PRICE))
     usdc = replace(start.tokens[0], held=start.tokens[0].held + 1_600_000)
     state = replace(with_market(start, BTC, impact=1_600 * W // 1_000), tokens=(usdc, *start.tokens[1:]))

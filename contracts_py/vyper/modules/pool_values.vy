@@ -24,7 +24,10 @@ struct PoolValue:
 @internal
 @view
 def compute_pool_value() -> PoolValue:
-    """Value the pool against whoever moves (LPD-1, LPR-1)."""
+    """Value the pool against whoever moves (LPD-1, LPR-1).
+
+    @dev Inventory at market rounds up, at its haircut down; the rebate that an impact ledger would pay rounds down.
+    """
     pnl: int256 = 0
     reserved: uint256 = 0
     left_over: uint256 = 0
