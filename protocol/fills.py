@@ -52,16 +52,17 @@ def compute_impact(params: MarketParams, skew: int, size_delta: Size, price: Pri
     return 0, fdiv(-change * params.rebate_ratio * price, scale * BPS)
 
 
-def bound_rebate(rebate: Usd, collected: Usd, skew: int, size_delta: Size) -> Usd:
-    """A rebate, at most the fill's share of the impact ledger: what it gives back of the potential (FIL-9).
+def release_impact(collected: Usd, skew: int, size_delta: Size) -> Usd:
+    """What a fill releases from the market's impact ledger: the share of the potential that it gives back (FIL-9).
 
-    Rounded down in favour of the ledger. A fill that brings the skew to zero or through it may take all of it.
+    Rounded down in favour of those who shrink the skew after it. A fill that brings the skew to zero or through it
+    releases everything, one that grows it nothing.
     """
-    if rebate == 0:
-        return 0
     after = skew + size_delta
     kept = after * after if skew * after > 0 else 0
-    return min(rebate, fdiv(collected * (skew * skew - kept), skew * skew))
+    if kept >= skew * skew:
+        return 0
+    return fdiv(collected * (skew * skew - kept), skew * skew)
 
 
 def compute_fee(params: MarketParams, skew: int, size_delta: Size, price: Price) -> Usd:
@@ -123,8 +124,8 @@ def settle_fill(
 ) -> Usd:
     """Book one fill and report position and market; the impact charged net of rebate (FIL-7).
 
-    Dollars at scale W; no rounding of its own. When the market is empty, what is left of the impact ledger goes to the
-    pool.
+    Dollars at scale W; no rounding of its own. The rebate is at most what the fill releases from the impact ledger, and
+    what it does not take of that is the pool's.
 
     Refuses: sys/domain.
     """
@@ -134,17 +135,17 @@ def settle_fill(
     before = account.positions.get(market, NO_POSITION)
     funding = compute_owed(before, totals.funding_index)
     after, pnl = compute_fill(before, size_delta, price, totals.funding_index)
-    impact = charge - bound_rebate(rebate, totals.impact, totals.skew, size_delta)
+    released = release_impact(totals.impact, totals.skew, size_delta)
+    given = min(rebate, released)
+    impact = charge - given
     account.put_position(market, after)
     settle_with_pool(draft, account, -funding)
     settle_with_pool(draft, account, pnl)
     add_cash(draft, account, -impact - fee)
     share_income(draft, fee, draft.base.risk.insurance_fee_share)
     move_totals(totals, before, after)
-    totals.impact += impact
-    if totals.long_oi == 0 and totals.short_oi == 0:
-        credit_pool(draft, totals.impact)
-        totals.impact = 0
+    totals.impact += charge - released
+    credit_pool(draft, released - given)
     steer(totals, params)
     put_reserved(draft, totals, price)
     draft.events.append(

@@ -93,15 +93,15 @@ GUARDS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "a rebate is at most what was collected": (
         (
             FILLS,
-            "convert(given, int256)",
-            "convert(rebate if REMOVED else given, int256)",
+            "given: uint256 = min(rebate, released)",
+            "given: uint256 = rebate if REMOVED else min(rebate, released)",
         ),
     ),
     "a rebate is at most its share of what was collected": (
         (
             "modules/impact.vy",
-            "math._mul_div(collected, square - kept, square, False))",
-            "collected if REMOVED else math._mul_div(collected, square - kept, square, False))",
+            "    return math._mul_div(collected, square - kept, square, False)",
+            "    return collected if REMOVED else math._mul_div(collected, square - kept, square, False)",
         ),
     ),
     "a pool deposit pays for the impact collected": (

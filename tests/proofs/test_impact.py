@@ -10,7 +10,7 @@ import pytest
 
 from protocol import fills
 from protocol.configuration import MAX_FEE_RATE
-from protocol.fills import bound_rebate, charge_fee, compute_impact
+from protocol.fills import charge_fee, compute_impact, release_impact
 from protocol.units import BPS, PRICE_LIMIT, SIGNED_LIMIT, SIZE_LIMIT, W
 from tests.proofs.lemmas import establish, flipped
 from tests.proofs.rows import NO_MARKET
@@ -103,24 +103,20 @@ def test_impact_is_the_same_for_longs_and_shorts() -> None:
     establish(mirrored(-1), control=mirrored(1))
 
 
-def test_a_rebate_is_at_most_what_was_collected() -> None:
-    """FIL-9, C7: from 0 to all of the ledger, whatever the rebate itself; for a skew of longs.
+def test_a_fill_releases_at_most_what_was_collected() -> None:
+    """FIL-9, C7: from 0 to all of the ledger, for a skew of longs. Control: a wei more in the ledger than there is."""
 
-    Control: a fill that grows the skew, whose potential is given back by less than nothing.
-    """
-
-    def within(lowest: int, highest: int) -> Claim:
+    def within(more: int) -> Claim:
         def claim(values: Values) -> object:
             skew = values.integer("skew", 1, SIZE_LIMIT - 1)
-            size_delta = values.integer("size_delta", lowest, highest)
+            size_delta = values.integer("size_delta", 1 - SIZE_LIMIT, SIZE_LIMIT - 1)
             collected = values.integer("collected", 0, SIGNED_LIMIT - 1)
-            rebate = values.integer("rebate", 1, SIGNED_LIMIT - 1)
-            bounded = bound_rebate(rebate, collected, skew, size_delta)
-            return both(bounded >= 0, bounded <= collected)
+            released = release_impact(collected + more, skew, size_delta)
+            return both(released >= 0, released <= collected)
 
         return claim
 
-    establish(within(1 - SIZE_LIMIT, -1), control=within(1, SIZE_LIMIT - 1))
+    establish(within(0), control=within(1))
 
 
 def test_splitting_a_fill_never_lowers_its_fee() -> None:

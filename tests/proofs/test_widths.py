@@ -20,7 +20,7 @@ from protocol.collateral import compute_haircut_values, compute_token_value
 from protocol.configuration import LEVERAGE_LIMIT, MAX_FEE_RATE, MAX_FUNDING_SPEED, USD_LIMIT
 from protocol.draft import DraftMarket
 from protocol.env import Env, Quote
-from protocol.fills import bound_rebate, charge_fee, compute_fill, compute_impact, compute_reserved, move_totals
+from protocol.fills import charge_fee, compute_fill, compute_impact, compute_reserved, move_totals, release_impact
 from protocol.funding import compute_owed, compute_velocity, project_funding
 from protocol.losses import compute_sale
 from protocol.margin import (
@@ -119,9 +119,9 @@ def impact(values: Values, highest: int = PRICE_LIMIT - 1) -> object:
     return compute_impact(params, size_of(values, "skew"), size_of(values), price_of(values, 0, highest))
 
 
-def bounded(values: Values, highest: int = SIGNED_LIMIT - 1) -> object:
+def released(values: Values, highest: int = SIGNED_LIMIT - 1) -> object:
     collected, skew = values.integer("collected", 0, highest), values.integer("skew", 1, SIZE_LIMIT - 1)
-    return bound_rebate(1, collected, skew, values.integer("size", -2 * skew, -1))
+    return release_impact(collected, skew, values.integer("size", -2 * skew, -1))
 
 
 def integral(values: Values, highest: int = PRICE_LIMIT - 1) -> object:
@@ -268,8 +268,8 @@ WIDEST: tuple[tuple[str, int, Computation], ...] = (
     ("fills.compute_fill", 224, lambda v: compute_fill(position_of(v), size_of(v, "delta"), price_of(v), 0)),
     ("fills.compute_impact", 302, impact),
     ("fills.compute_impact before the price", 206, lambda v: impact(v, highest=1)),
-    ("fills.bound_rebate", 319, bounded),
-    ("fills.bound_rebate before the ledger", 192, lambda v: bounded(v, highest=1)),
+    ("fills.release_impact", 319, released),
+    ("fills.release_impact before the ledger", 192, lambda v: released(v, highest=1)),
     ("fills.charge_fee", 246, fee),
     ("fills.move_totals", 242, totals),
     ("fills.compute_reserved", 238, reserved),
@@ -289,8 +289,8 @@ WIDEST: tuple[tuple[str, int, Computation], ...] = (
     ("sizing.round_close", 192, lots),
 )
 FULL_WIDTH = {
-    "fills.bound_rebate",
     "fills.compute_impact",
+    "fills.release_impact",
     "funding.project_funding",
     "pool.compute_redemption",
     "pool.compute_shares",

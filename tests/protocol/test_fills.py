@@ -14,7 +14,6 @@ from protocol.errors import OutOfDomain
 from protocol.events import MarketUpdated, PositionUpdated
 from protocol.fills import (
     Fill,
-    bound_rebate,
     charge_fee,
     compute_fee,
     compute_fill,
@@ -23,6 +22,7 @@ from protocol.fills import (
     fill,
     fill_liquidation,
     move_totals,
+    release_impact,
     settle_fill,
 )
 from protocol.margin import compute_pnl
@@ -396,10 +396,11 @@ def test_a_fill_moves_every_ledger_it_touches() -> None:
     # From a skew of 2 to 1: three halves of 8,500 / 10,000, less a tenth. Maker's fee of 0.02 %.
     rebate = 3 * 8_500 * W * 9 // (2 * 10_000 * 10)
     fee = 1_700 * W // 1_000
+    released = 9 * W // 4  # three quarters of 3 dollars
     assert filled == Fill(-rebate, fee)
     assert account.positions == {BTC: at(W, 8_000 * W, index)}
     assert account.cash == 1_000 * W - funding + pnl + rebate - fee
-    assert draft.pool == 10**6 * W + funding - pnl + fee - fee // 10
+    assert draft.pool == 10**6 * W + funding - pnl + fee - fee // 10 + released - rebate
     assert draft.insurance == 10**4 * W + fee // 10
     totals = draft.market(BTC)
     assert isinstance(totals, DraftMarket)
@@ -407,11 +408,11 @@ def test_a_fill_moves_every_ledger_it_touches() -> None:
     assert draft.reserved == reserved
     # A skew of 1 BTC lies in the dead band, so the rate begins to decay.
     decay = -MARKET.funding_decay
-    expected = Market(W, 0, 8_000 * W, 3 * W - rebate, reserved, index, cap, decay, 0, NOW, W * index)
+    expected = Market(W, 0, 8_000 * W, 3 * W - released, reserved, index, cap, decay, 0, NOW, W * index)
     assert totals.freeze() == expected
     assert draft.events == [
         PositionUpdated(ACCOUNT, BTC, W, 8_000 * W, index, -W, 8_500 * W, pnl, funding, -rebate, fee),
-        MarketUpdated(BTC, W, 0, 8_000 * W, 3 * W - rebate, reserved, index, cap, decay, 0, NOW, W * index),
+        MarketUpdated(BTC, W, 0, 8_000 * W, 3 * W - released, reserved, index, cap, decay, 0, NOW, W * index),
     ]
 
 
@@ -453,30 +454,30 @@ def test_a_rebate_never_exceeds_its_share_of_what_the_market_collected(ledger: i
     draft = Draft(trader(2 * W, impact=ledger * W // 1_000))
     account = draft.account(ACCOUNT)
     assert fill(draft, account, BTC, -W, BTC_PRICE, env()).impact == -paid * W // 1_000
-    assert draft.market(BTC).impact == (ledger - paid) * W // 1_000
+    assert draft.market(BTC).impact == ledger * W // 4_000, "a quarter of the potential is left"
 
 
 @pytest.mark.parametrize(
-    ("rebate", "collected", "skew", "size_delta", "bound"),
+    ("collected", "skew", "size_delta", "released"),
     [
-        (10, 8, 2, -1, 6),  # three quarters
-        (10, 9, 2, -1, 6),  # 6.75, rounded down
-        (6, 9, 2, -1, 6),
-        (5, 9, 2, -1, 5),
-        (10, 9, -2, 1, 6),
-        (10, 9, 2, -2, 9),  # to zero: all of it
-        (10, 9, 2, -5, 9),  # through zero: all of it, whatever the skew after it
-        (10, 9, -2, 5, 9),
-        (10, 0, 2, -1, 0),
-        (0, 9, 2, 3, 0),  # no rebate, as of every growth
-        (0, 9, 0, 3, 0),
+        (8, 2, -1, 6),  # three quarters
+        (9, 2, -1, 6),  # 6.75, rounded down
+        (9, -2, 1, 6),
+        (9, 2, -2, 9),  # to zero: all of it
+        (9, 2, -3, 9),  # through zero: all of it, whatever the skew after it
+        (9, 2, -5, 9),
+        (9, -2, 5, 9),
+        (0, 2, -1, 0),
+        (9, 2, 3, 0),  # growing it releases nothing
+        (9, -2, -3, 0),
+        (9, 2, 0, 0),
+        (9, 0, 3, 0),
+        (0, 0, -3, 0),
     ],
 )
-def test_the_bound_of_a_rebate_worked_by_hand(
-    rebate: int, collected: int, skew: int, size_delta: int, bound: int
-) -> None:
-    """FIL-9: the share of the potential given back, rounded down in favour of the ledger."""
-    assert bound_rebate(rebate, collected, skew, size_delta) == bound
+def test_what_is_released_worked_by_hand(collected: int, skew: int, size_delta: int, released: int) -> None:
+    """FIL-9: the share of the potential given back, rounded down in favour of those who shrink the skew later."""
+    assert release_impact(collected, skew, size_delta) == released
 
 
 @given(
@@ -503,8 +504,8 @@ def test_trading_around_a_liquidation_never_gains_by_impact(
     for part in range(parts):
         delta = before * (part + 1) // parts - before * part // parts
         _, rebate = compute_impact(params, at, -delta, price)
-        given_back = bound_rebate(rebate, ledger, at, -delta)
-        at, got, ledger = at - delta, got + given_back, ledger - given_back
+        released = release_impact(ledger, at, -delta)
+        at, got, ledger = at - delta, got + min(rebate, released), ledger - released
     # ``held`` is rounded up, by less than a wei.
     assert got <= paid + 1
 
@@ -517,8 +518,8 @@ def test_a_rebate_cannot_come_from_the_charge_of_the_same_fill() -> None:
     assert impact == 10 * W - W // 10
 
 
-def test_what_is_left_when_a_market_empties_goes_to_the_pool() -> None:
-    """FIL-7, C6: only when long and short open interest are both gone, and a deficit is repaid first."""
+def test_what_a_rebate_does_not_take_goes_to_the_pool() -> None:
+    """FIL-7, FIL-9, C6: of what is released; all of it at a skew of zero, and a deficit is repaid first."""
     draft = Draft(trader(2 * W, impact=5 * W))
     account = draft.account(ACCOUNT)
     fill(draft, account, BTC, -2 * W, BTC_PRICE, env())
@@ -526,18 +527,20 @@ def test_what_is_left_when_a_market_empties_goes_to_the_pool() -> None:
     assert draft.market(BTC).impact == 0
     assert draft.market(BTC).reserved == draft.reserved == 0
     assert draft.pool == 10**6 * W + 5 * W - rebate + fee - fee // 10
-    # With somebody left on the other side it stays.
+    # A fill that grows the skew releases nothing.
     both = {ACCOUNT: holding(10**5 * W, positions={BTC: opened(2 * W, BTC_PRICE)})}
     both[OTHER] = holding(10**5 * W, positions={BTC: opened(-2 * W, BTC_PRICE)})
     draft = Draft(state_with(both, pool=10**6 * W, impact={BTC: 5 * W}))
     fill(draft, draft.account(ACCOUNT), BTC, -2 * W, BTC_PRICE, env())
     assert draft.market(BTC).impact == 5 * W + 1_600 * W // 1_000
-    # An even market is not an empty one.
+    # An even market keeps as little as an empty one.
     both[OTHER] = holding(10**5 * W, positions={BTC: opened(-W, BTC_PRICE)})
     draft = Draft(state_with(both, pool=10**6 * W, impact={BTC: 5 * W}))
     fill(draft, draft.account(ACCOUNT), BTC, -W, BTC_PRICE, env())
-    assert draft.market(BTC).skew == 0
-    assert draft.market(BTC).impact == 5 * W - 360 * W // 1_000
+    assert draft.market(BTC).skew == draft.market(BTC).impact == 0
+    fee = 1_600 * W // 1_000
+    assert draft.pool == 10**6 * W + 5 * W - 360 * W // 1_000 + fee - fee // 10
+    rebate, fee = 1_440 * W // 1_000, 3_200 * W // 1_000
     # A debt to traders comes before the pool.
     owing = trader(2 * W, impact=5 * W)
     draft = Draft(replace(owing, ledger=replace(owing.ledger, pool=0, deficit=100 * W)))

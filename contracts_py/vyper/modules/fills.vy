@@ -60,7 +60,8 @@ def _settle(
     cost: int256 = 0
     pnl: int256 = 0
     cost, pnl = self._compute_fill(size_before, calc.signed_low(position), size_delta, price)
-    given: uint256 = impact.bound_rebate(rebate, totals.impact, markets.skew_of(totals), size_delta)
+    released: uint256 = impact.release_impact(totals.impact, markets.skew_of(totals), size_delta)
+    given: uint256 = min(rebate, released)
     net: int256 = convert(charge, int256) - convert(given, int256)
     records.put_position(account, market, size, cost, totals.funding_index)
     ledger.settle_with_pool(account, -owed)
@@ -71,10 +72,8 @@ def _settle(
     totals.short_oi = convert(convert(totals.short_oi, int256) + max(-size, 0) - max(-size_before, 0), uint256)
     totals.cost += cost - calc.signed_low(position)
     totals.index_cost += size * totals.funding_index - size_before * entry_before
-    totals.impact = convert(convert(totals.impact, int256) + net, uint256)
-    if totals.long_oi == 0 and totals.short_oi == 0:
-        ledger.credit_pool(totals.impact)
-        totals.impact = 0
+    totals.impact = totals.impact + charge - released
+    ledger.credit_pool(released - given)
     totals = self._reserve(funding.steer(market, totals), price)
     markets.store(market, totals)
     reported_index: int256 = 0
