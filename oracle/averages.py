@@ -25,7 +25,7 @@ SHORTEST_WINDOW = 60
 SHORTEST_TAU = 60
 LONGEST_TAU = 7 * DAY
 # Faults that do not keep a price out: it is old but not too old, or bounded by a guard of its own.
-RECORDED = Status.STALE_SOFT | Status.CAPPED
+RECORDED = int(Status.STALE_SOFT | Status.CAPPED)  # an int, whose complement has every other bit, named or not
 
 
 class Average(IntEnum):

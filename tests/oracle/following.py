@@ -12,7 +12,7 @@ from eth_utils import keccak
 
 from contracts_py.compile import Artifact, compile_all
 from contracts_py.errors import Reverted
-from contracts_py.keys import address_of, private_key
+from contracts_py.keys import address_of, private_key, to_hex
 from contracts_py.node import Chain, Log
 from contracts_py.revm import RevmNode, read_reason
 from oracle.quotes import NO_QUOTE, Quote
@@ -44,16 +44,19 @@ class Draw:
 class Deployed:
     """One contract on a chain, called by the names of its functions."""
 
-    def __init__(self, node: Chain, artifact: Artifact, *arguments: Any) -> None:
+    def __init__(self, node: Chain, artifact: Artifact, *arguments: Any, time: int | None = None) -> None:
         self.node = node
         self.artifact = artifact
         self._functions = {entry["name"]: entry for entry in artifact.abi if entry["type"] == "function"}
-        inputs = next((entry["inputs"] for entry in artifact.abi if entry["type"] == "constructor"), [])
+        inputs: list[dict[str, Any]] = next(
+            (entry["inputs"] for entry in artifact.abi if entry["type"] == "constructor"), []
+        )
         try:
             data = encode([item["type"] for item in inputs], arguments)
-            self.address = node.deploy(private_key("deployer"), artifact.bytecode, data)
+            receipt = node.send(private_key("deployer"), None, bytes.fromhex(artifact.bytecode[2:]) + data, time)
         except RuntimeError as failure:
             raise Reverted(read_reason(str(failure))) from None
+        self.address = receipt.contract
 
     def encode(self, name: str, *arguments: Any) -> bytes:
         """Calldata of a call."""
@@ -103,6 +106,25 @@ class Source:
         words = [given.bid, given.mid, given.ask, given.publish_time, given.status]
         self.contract.send("give", words, quote is None, time=now)
         return given
+
+
+def switch_guards(source: str, guards: Mapping[str, tuple[str, str]]) -> str:
+    """A contract with every guard behind a switch.
+
+    ``REMOVED`` in the text that stands for a guard is a test of the contract's own balance of the native token, which
+    is otherwise 0 and which no rule reads: that balance is the number of the guard that is out.
+    """
+    switched = source.replace("@pure", "@view")  # a pure function may not read a balance; a view does the same
+    for number, (name, (guarded, unguarded)) in enumerate(guards.items(), start=1):
+        assert switched.count(guarded) == 1, f"{name}: the contract has the text {switched.count(guarded)} times"
+        switched = switched.replace(guarded, unguarded.replace("REMOVED", f"(self.balance == {number})"))
+    return switched
+
+
+def remove_guard(contract: Deployed, guards: Mapping[str, tuple[str, str]], name: str) -> None:
+    """Take a guard out of a contract that was compiled with switches."""
+    assert isinstance(contract.node, RevmNode)
+    contract.node._evm.set_balance(to_hex(contract.address), 1 + list(guards).index(name))
 
 
 def set_time(node: Chain, time: int) -> None:

@@ -25,7 +25,7 @@ def edges() -> list[int]:
     centres += [k * HALVINGS[0] + HALVINGS[1] for k in range(-61, 195)]
     centres += [sign * 10**k for k in range(21) for sign in (1, -1)]
     near = {centre + offset for centre in centres for offset in (-2, -1, 0, 1, 2)}
-    return sorted(exponent for exponent in near if exponent < EXPONENT_LIMIT) + [-(2**255), -(2**254)]
+    return [-(2**255), -(2**254), *sorted(exponent for exponent in near if exponent < EXPONENT_LIMIT)]
 
 
 def draw_exponents(name: str, count: int) -> list[int]:
@@ -116,7 +116,7 @@ def test_no_step_of_the_exponential_wraps_around() -> None:
     rests = [-most, 0, most, *(draw.below(2 * most) - most for _ in range(2_000))]
     quotients = [tdiv(compute_p(rest), compute_q(rest)) for rest in rests]
     assert min(map(compute_q, rests)) > 0
-    assert 0 < min(quotients)
+    assert min(quotients) > 0
     assert max(quotients) * exponential.RESULT_FACTOR < 2**256
 
 
