@@ -127,3 +127,12 @@ def test_no_step_of_the_exponential_wraps_around() -> None:
 def test_signed_quotients_are_rounded_toward_0(numerator: int, denominator: int, quotient: int) -> None:
     """AVG-1: Python's own would round down."""
     assert tdiv(numerator, denominator) == quotient
+
+
+def test_signed_quotients_are_those_of_the_evm(contract: Deployed) -> None:
+    """AVG-1: at the two places where the exponential divides; a result seldom shows in which direction it rounds."""
+    draw = Draw("quotients")
+    for divisor in (5**18, LN2, -7):
+        near = [sign * (k * abs(divisor) + rest) for sign in (1, -1) for k in range(20) for rest in (-1, 0, 1)]
+        numerators = [*near, *(draw.below(2**250) - 2**249 for _ in range(300))]
+        assert list(contract.ask("divide", numerators, divisor)) == [tdiv(number, divisor) for number in numerators]

@@ -287,7 +287,7 @@ def test_a_source_that_cannot_be_read_has_no_rate(compiled: dict[str, Artifact])
 # before are chosen so that these figures come out.
 CAPO = GrowthCapConfig(growth=968, min_delay=7 * DAY, max_term=180 * DAY, tolerance=100, max_drop=500, interval=0)
 LIVE = 1_229_000_000_000_000_000
-RATIO_BEFORE = 1_157_050_000_000_000_000
+RATIO_BEFORE = 1_157_000_000_000_000_000
 LIMITED = RATIO_BEFORE * 103 // 100
 
 

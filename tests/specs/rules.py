@@ -39,6 +39,8 @@ FAMILIES = (
     "WAT",
     "GOV",
     "ORC",
+    "AVG",
+    "CAP",
     "VIEW",
 )
 ID = rf"(?:{'|'.join(FAMILIES)})-\d+"

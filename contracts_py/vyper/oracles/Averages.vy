@@ -309,7 +309,7 @@ def _get_ema(head: uint256) -> uint256:
 def _compute_ema(ema: uint256, price: uint256, seconds: uint256) -> uint256:
     """
     @notice The exponential mean after a price has held for some seconds, rounded down (AVG-4).
-    @dev The exponent is not positive, so what is kept is at most W.
+    @dev The exponent is not positive, so what is kept is at most W (AVG-1).
     """
     low: uint256 = (ema * (BPS - CLAMP) + BPS - 1) // BPS
     high: uint256 = ema * (BPS + CLAMP) // BPS

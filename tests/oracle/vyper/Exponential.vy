@@ -14,3 +14,15 @@ def wad_exp(exponents: DynArray[int256, 512]) -> DynArray[int256, 512]:
     for exponent: int256 in exponents:
         results.append(math._wad_exp(exponent))
     return results
+
+
+@external
+@pure
+def divide(numerators: DynArray[int256, 512], denominator: int256) -> DynArray[int256, 512]:
+    """
+    @notice How the EVM divides signed numbers.
+    """
+    quotients: DynArray[int256, 512] = []
+    for numerator: int256 in numerators:
+        quotients.append(unsafe_div(numerator, denominator))
+    return quotients
