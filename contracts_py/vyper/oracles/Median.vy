@@ -222,7 +222,9 @@ def slot(number: uint256) -> (int256, uint256, uint256):
     @notice A reporter's last answer, its time, and how many of its submissions were accepted; 0 before the first.
     """
     word: uint256 = self.slots[number]
-    return convert(convert(word << 128, bytes32), int256) >> 128, word >> 216, (word >> 176) & MASK_40
+    if word == 0:
+        return 0, 0, 0
+    return convert(word & MASK_128, int256) - ANSWER_LIMIT, word >> 216, (word >> 176) & MASK_40
 
 
 @external
