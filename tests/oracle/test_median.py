@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import permutations
 
 import pytest
@@ -74,7 +75,7 @@ def ages_used(median: Median, now: int = NOW) -> list[int]:
 )
 def test_limits_are_checked_at_creation(count: int, quorum: int, limits: dict[str, int], is_allowed: bool) -> None:
     """MED-1: each border, on both sides."""
-    found = outcome(lambda: median_of(count, quorum, **limits))
+    found = outcome(partial(median_of, count, quorum, **limits))
     assert (found != "oracle/median-config") is is_allowed
     if is_allowed:
         assert found.slots == (Slot(0, 0, 0),) * count
@@ -85,7 +86,7 @@ def test_reporters_are_distinct_and_not_zero(place: int) -> None:
     """MED-1: one who is listed twice would look like two."""
     for intruder in (0, addresses(5)[(place + 1) % 5]):
         listed = tuple(intruder if i == place else one for i, one in enumerate(addresses(5)))
-        assert outcome(lambda listed=listed: create_median(listed, 3, HOUR, 0, 0, 8)) == "oracle/median-config"
+        assert outcome(create_median, listed, 3, HOUR, 0, 0, 8) == "oracle/median-config"
 
 
 @pytest.mark.parametrize("quorum", range(1, MAX_REPORTERS + 1, 2))
@@ -112,7 +113,7 @@ def test_a_reporter_writes_its_own_slot_only() -> None:
 def test_nobody_else_may_report() -> None:
     """MED-2: refused before anything else is looked at."""
     for sender in (address_of("stranger"), addresses(4)[3], 0):
-        found = outcome(lambda sender=sender: process_submit(median_of(3, 3), NOW, sender, Submit(2**127, 0)))
+        found = outcome(process_submit, median_of(3, 3), NOW, sender, Submit(2**127, 0))
         assert found == "oracle/not-reporter"
 
 
@@ -123,7 +124,7 @@ def test_an_answer_fits_its_half_of_a_word(answer: int, fits: bool) -> None:
     """MED-2: refused from 2^127 on, also when the report would change nothing."""
     for observed_at in (NOW, 0):
         action = Submit(answer, observed_at)
-        found = outcome(lambda action=action: process_submit(median_of(1, 1), NOW, addresses(1)[0], action))
+        found = outcome(process_submit, median_of(1, 1), NOW, addresses(1)[0], action)
         assert (found != "sys/domain") is fits
 
 
@@ -355,8 +356,8 @@ def test_no_other_round_is_known() -> None:
     """MED-6: a median keeps no history, and without a quorum the latest is refused too."""
     median = fill(median_of(3, 3), NOW, (100, 0), (100, 0))
     for number, code in ((1, "oracle/unknown-round"), (2, "oracle/no-quorum"), (3, "oracle/unknown-round")):
-        assert outcome(lambda number=number: get_median_round(median, NOW, number)) == code
-    assert outcome(lambda: get_median_round(median_of(3, 3), NOW, 0)) == "oracle/no-quorum"
+        assert outcome(get_median_round, median, NOW, number) == code
+    assert outcome(get_median_round, median_of(3, 3), NOW, 0) == "oracle/no-quorum"
 
 
 def test_refusals_have_codes_of_their_own() -> None:

@@ -58,13 +58,15 @@ def draw(*what: object) -> Iterator[int]:
 
 def test_configurations_on_both(artifact: Artifact) -> None:
     """MED-1: each border on both sides, and the views of what was set."""
-    limits = product((1, 5, 13, 14), (0, 1, 4, 5, 13, 14), (59, 60, 259_200, 259_201), (0, 60, 61), (0, 60, 61), (0, 18, 19))
+    limits = product(
+        (1, 5, 13, 14), (0, 1, 4, 5, 13, 14), (59, 60, 259_200, 259_201), (0, 60, 61), (0, 60, 61), (0, 18, 19)
+    )
     node = RevmNode(START)
     allowed = 0
     for count, quorum, max_age, skew, ahead, decimals in limits:
         median = Median(addresses(count), quorum, max_age, skew, ahead, decimals, ())
-        expected = outcome(lambda m=median: create_median(m.reporters, m.quorum, m.max_age, m.skew, m.ahead, m.decimals))
-        found = outcome(lambda median=median: MedianTwins(artifact, median, node=node))
+        expected = outcome(create_median, addresses(count), quorum, max_age, skew, ahead, decimals)
+        found = outcome(MedianTwins, artifact, median, START, node)
         if isinstance(expected, str):
             assert found == expected == "oracle/median-config"
             continue
@@ -80,8 +82,8 @@ def test_reporters_on_both(artifact: Artifact) -> None:
     everybody = addresses(5)
     for place, intruder in product((0, 3, 4), (0, *everybody)):
         listed = tuple(intruder if i == place else one for i, one in enumerate(everybody))
-        expected = outcome(lambda listed=listed: create_median(listed, 3, HOUR, 0, 0, 8))
-        found = outcome(lambda listed=listed: MedianTwins(artifact, Median(listed, 3, HOUR, 0, 0, 8, ())))
+        expected = outcome(create_median, listed, 3, HOUR, 0, 0, 8)
+        found = outcome(MedianTwins, artifact, Median(listed, 3, HOUR, 0, 0, 8, ()))
         assert (found if isinstance(found, str) else None) == (expected if isinstance(expected, str) else None)
     twins = MedianTwins(artifact, median_of(5, 3))
     named = [int(twins.view("reporters(uint256)", ("address",), i)[0], 16) for i in range(5)]

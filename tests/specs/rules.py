@@ -39,6 +39,7 @@ FAMILIES = (
     "WAT",
     "GOV",
     "ORC",
+    "MED",
     "VIEW",
 )
 ID = rf"(?:{'|'.join(FAMILIES)})-\d+"
