@@ -19,7 +19,7 @@ class NotReporter(Refusal):
     code = "oracle/not-reporter"
 
 
-class NoQuorum(Refusal):
-    """Fewer reports than the quorum are fresh and close to each other in time."""
+class NoMedian(Refusal):
+    """Fewer reports than the quorum are fresh and of one time, so a median has no latest round."""
 
-    code = "oracle/no-quorum"
+    code = "oracle/no-median"

@@ -155,13 +155,13 @@ def get_median_round(median: Median, now: Seconds, number: int) -> RoundData:
 
     The answer is not filtered; of an even number of reports it is half the sum of the middle two, rounded down.
 
-    Refuses: oracle/unknown-round, oracle/no-quorum.
+    Refuses: oracle/unknown-round, oracle/no-median.
     """
     if number != get_latest_round(median):
         raise errors.UnknownRound
     used = get_used_slots(median, now)
     if not used:
-        raise oracle_errors.NoQuorum
+        raise oracle_errors.NoMedian
     published = min(slot.observed_at for slot in used)
     answer = fdiv(sum(compute_middle([slot.answer for slot in used])), 2)
     return RoundData(number, answer, published, published, number)

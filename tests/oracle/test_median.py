@@ -355,15 +355,15 @@ def test_the_latest_round_is_the_median_now() -> None:
 def test_no_other_round_is_known() -> None:
     """MED-6: a median keeps no history, and without a quorum the latest is refused too."""
     median = fill(median_of(3, 3), NOW, (100, 0), (100, 0))
-    for number, code in ((1, "oracle/unknown-round"), (2, "oracle/no-quorum"), (3, "oracle/unknown-round")):
+    for number, code in ((1, "oracle/unknown-round"), (2, "oracle/no-median"), (3, "oracle/unknown-round")):
         assert outcome(get_median_round, median, NOW, number) == code
-    assert outcome(get_median_round, median_of(3, 3), NOW, 0) == "oracle/no-quorum"
+    assert outcome(get_median_round, median_of(3, 3), NOW, 0) == "oracle/no-median"
 
 
 def test_refusals_have_codes_of_their_own() -> None:
     """MED-1, MED-2, MED-6: three, in the area of the oracle."""
-    from oracle.errors import BadMedianConfig, NoQuorum, NotReporter
+    from oracle.errors import BadMedianConfig, NoMedian, NotReporter
 
-    codes = {cls.code for cls in (BadMedianConfig, NoQuorum, NotReporter)}
-    assert codes == {"oracle/median-config", "oracle/no-quorum", "oracle/not-reporter"}
-    assert issubclass(NoQuorum, Refusal)
+    codes = {cls.code for cls in (BadMedianConfig, NoMedian, NotReporter)}
+    assert codes == {"oracle/median-config", "oracle/no-median", "oracle/not-reporter"}
+    assert issubclass(NoMedian, Refusal)

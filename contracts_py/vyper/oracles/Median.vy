@@ -198,7 +198,7 @@ def getRoundData(round: uint80) -> (uint80, int256, uint256, uint256, uint80):
 def _round(round: uint256) -> (uint80, int256, uint256, uint256, uint80):
     """The median as AggregatorV3 readers get it; both times are the oldest used (MED-6)."""
     middle: Middle = self._middle()
-    assert middle.used != 0, "oracle/no-quorum"
+    assert middle.used != 0, "oracle/no-median"
     id: uint80 = convert(round, uint80)
     # A shift rounds down, below 0 too.
     return id, (middle.low + middle.high) >> 1, middle.oldest, middle.oldest, id
