@@ -41,6 +41,7 @@ FAMILIES = (
     "ORC",
     "AVG",
     "CAP",
+    "MED",
     "VIEW",
 )
 ID = rf"(?:{'|'.join(FAMILIES)})-\d+"
