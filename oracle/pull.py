@@ -1,6 +1,6 @@
 """Signed price reports that anybody brings: verified, stored if newer, and picked without a choice for settlement.
 
-Rules PUL-3 to PUL-11.
+Rules PUL-4 to PUL-11.
 """
 
 from __future__ import annotations
@@ -9,30 +9,17 @@ from dataclasses import replace
 
 from oracle import errors as oracle_errors
 from oracle.quotes import NO_QUOTE, Quote
-from oracle.signing import (
-    CURVE_ORDER,
-    SIGNATURE_SIZE,
-    PriceReport,
-    encode_report,
-    hash_domain,
-    hash_report,
-    hash_typed_data,
-    recover_signer,
-)
+from oracle.signing import MAX_SIGNERS, PriceReport, hash_domain, verify_payload
 from protocol import errors
 from protocol.env import Status
 from protocol.records import Table, record
 from protocol.units import PRICE_LIMIT, Seconds, cdiv, fdiv
 
-MAX_SIGNERS = 13
 MAX_REPORTS = 16  # payloads in a call, and ids in a settlement
 MAX_AHEAD = 60
 FEE_LIMIT = 2**96
 DEFAULT_BAND = 1
 MAX_BAND = 10
-SMALLEST_EXPO, LARGEST_EXPO = -20, 12
-REPORT_SIZE = 6 * 32
-PRICE_BITS, CONF_BITS, TIME_BITS = 64, 64, 40  # widths in the stored word
 
 
 @record
@@ -240,66 +227,6 @@ def process_withdraw_fees(
     return replace(feed, balance=0), (FeesWithdrawn(feed.balance),)
 
 
-# --- verifying a report ---------------------------------------------------------------------------------------------
-
-
-def encode_payload(report: PriceReport, signatures: tuple[bytes, ...]) -> bytes:
-    """A report and its signatures, as they are sent (PUL-3)."""
-    return encode_report(report) + b"".join(signatures)
-
-
-def decode_payload(payload: bytes, threshold: int) -> PriceReport:
-    """The report of a payload: six words, then exactly ``threshold`` signatures (PUL-3).
-
-    Refuses: oracle/payload, sys/domain.
-    """
-    if len(payload) != REPORT_SIZE + threshold * SIGNATURE_SIZE:
-        raise oracle_errors.BadPayload
-    words = [payload[at : at + 32] for at in range(0, REPORT_SIZE, 32)]
-    price, expo = (int.from_bytes(words[i], "big", signed=True) for i in (1, 3))
-    conf, publish_time, prev_publish_time = (int.from_bytes(words[i], "big") for i in (2, 4, 5))
-    if not (
-        -(2 ** (PRICE_BITS - 1)) <= price < 2 ** (PRICE_BITS - 1)
-        and conf < 2**CONF_BITS
-        and SMALLEST_EXPO <= expo <= LARGEST_EXPO
-        and publish_time < 2**TIME_BITS
-        and prev_publish_time < 2**TIME_BITS
-    ):
-        raise errors.OutOfDomain
-    return PriceReport(words[0], price, conf, expo, publish_time, prev_publish_time)
-
-
-def check_signatures(feed: PullFeed, digest: bytes, signatures: bytes) -> None:
-    """Refuse signatures that are not of different signers in ascending order (PUL-2).
-
-    Refuses: oracle/signature, oracle/not-signer, oracle/signer-order.
-    """
-    previous = 0
-    for at in range(0, len(signatures), SIGNATURE_SIZE):
-        signature = signatures[at : at + SIGNATURE_SIZE]
-        if int.from_bytes(signature[32:64], "big") > CURVE_ORDER // 2:
-            raise oracle_errors.BadSignature
-        signer = recover_signer(digest, signature)
-        if signer == 0:
-            raise oracle_errors.BadSignature
-        if signer not in feed.signers:
-            raise oracle_errors.NotSigner(signer=signer)
-        if signer <= previous:
-            raise oracle_errors.SignerOrder(signer=signer)
-        previous = signer
-
-
-def verify_payload(feed: PullFeed, payload: bytes) -> PriceReport:
-    """The report of a payload that enough signers signed for this contract on this chain (PUL-2, PUL-3).
-
-    Refuses: oracle/payload, sys/domain, oracle/signature, oracle/not-signer, oracle/signer-order.
-    """
-    report = decode_payload(payload, feed.threshold)
-    digest = hash_typed_data(hash_domain(feed.chain_id, feed.address), hash_report(report))
-    check_signatures(feed, digest, payload[REPORT_SIZE:])
-    return report
-
-
 # --- storing and settling -------------------------------------------------------------------------------------------
 
 
@@ -333,10 +260,11 @@ def take_reports(
     if value < fee:
         raise oracle_errors.FeeTooLow(fee=fee)
     feed = replace(feed, balance=feed.balance + value)
+    domain = hash_domain(feed.chain_id, feed.address)
     stored: list[ReportStored] = []
     reports: list[PriceReport] = []
     for payload in payloads:
-        report = verify_payload(feed, payload)
+        report = verify_payload(payload, domain, feed.signers, feed.threshold)
         feed, events = store_report(feed, now, report)
         stored.extend(events)
         reports.append(report)
@@ -381,9 +309,7 @@ def process_parse_price_feed_updates_unique(
     return feed, stored, tuple(found)
 
 
-def apply_pull(
-    feed: PullFeed, now: Seconds, sender: int, action: PullAction
-) -> tuple[PullFeed, tuple[PullEvent, ...]]:
+def apply_pull(feed: PullFeed, now: Seconds, sender: int, action: PullAction) -> tuple[PullFeed, tuple[PullEvent, ...]]:
     """The contract after an action without an answer, and its events. Raises a ``Refusal`` when it is not allowed."""
     if isinstance(action, UpdatePriceFeeds):
         return process_update_price_feeds(feed, now, sender, action)
