@@ -44,7 +44,7 @@ def hash_domain(chain_id: int, contract: int) -> bytes:
 
 
 def encode_report(report: PriceReport) -> bytes:
-    """The fields as six ABI words: what is hashed, and how a payload begins (PUL-1)."""
+    """The fields as six ABI words: what is hashed, and how a payload begins."""
     return report.feed_id + encode_words(
         report.price, report.conf, report.expo, report.publish_time, report.prev_publish_time
     )

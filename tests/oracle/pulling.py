@@ -194,9 +194,10 @@ class PullChain:
         from pyrevm import EVM, AccountInfo, BlockEnv, CfgEnv, Env
 
         signers, (threshold, faults, fee, ahead) = self.view("signers()", "address[]"), self.terms()
-        code = self.evm.get_code(to_hex(self.address))
+        code, balance = self.evm.get_code(to_hex(self.address)), self.balance()
         self.node._evm = EVM(env=Env(cfg=CfgEnv(chain_id=chain_id), block=BlockEnv()), spec_id=EVM_VERSION.upper())
         self.evm.insert_account_info(to_hex(self.address), AccountInfo(code=code))
+        self.evm.set_balance(to_hex(self.address), balance)
         signing = SetSigners(tuple(int(one, 16) for one in signers), threshold, faults)
         for action in (signing, SetTerms(fee, ahead)):
             assert self.execute(self.node.now, self.admin, action)[0] == "ok"

@@ -39,6 +39,7 @@ FAMILIES = (
     "WAT",
     "GOV",
     "ORC",
+    "PUL",
     "VIEW",
 )
 ID = rf"(?:{'|'.join(FAMILIES)})-\d+"

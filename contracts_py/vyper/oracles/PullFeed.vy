@@ -193,7 +193,9 @@ def updatePriceFeeds(payloads: DynArray[Bytes[SENT_SIZE], SENT_REPORTS]):
     @notice Store each report that is newer; one that is not costs its fee and changes nothing (PUL-8).
     @param payloads Each the six words of a report, then the signatures r | s | v of its signers, ascending.
     """
-    reports: DynArray[Report, SENT_REPORTS] = self._take_reports(payloads, self.terms_word)
+    terms: uint256 = self._charge(len(payloads))
+    for i: uint256 in range(len(payloads), bound=SENT_REPORTS):
+        self._take_report(payloads[i], terms)
 
 
 @external
@@ -208,8 +210,10 @@ def parsePriceFeedUpdatesUnique(
     @notice For each id the first report of its feed in the span, among those brought; they are stored as well (PUL-9).
     """
     assert len(feed_ids) <= MAX_REPORTS, "oracle/payload"
-    terms: uint256 = self.terms_word
-    reports: DynArray[Report, SENT_REPORTS] = self._take_reports(payloads, terms)
+    terms: uint256 = self._charge(len(payloads))
+    reports: DynArray[Report, SENT_REPORTS] = []
+    for i: uint256 in range(len(payloads), bound=SENT_REPORTS):
+        reports.append(self._take_report(payloads[i], terms))
     first: uint256 = convert(t_min, uint256)
     last: uint256 = min(convert(t_max, uint256), block.timestamp + ((terms >> 16) & 255))
     answers: DynArray[PriceFeed, MAX_REPORTS] = []
@@ -243,18 +247,21 @@ def _is_first_in_span(report: Report, t_min: uint256, t_max: uint256) -> bool:
 
 @internal
 @payable
-def _take_reports(
-    payloads: DynArray[Bytes[SENT_SIZE], SENT_REPORTS], terms: uint256
-) -> DynArray[Report, SENT_REPORTS]:
-    """Charge for, verify and store the reports of a call, in their order (PUL-8)."""
-    assert len(payloads) <= MAX_REPORTS, "oracle/payload"
-    assert msg.value >= (terms >> 24) * len(payloads), "oracle/fee"
-    reports: DynArray[Report, SENT_REPORTS] = []
-    for i: uint256 in range(len(payloads), bound=SENT_REPORTS):
-        report: Report = self._verify_payload(payloads[i], terms & 255)
-        self._store_report(report, (terms >> 16) & 255)
-        reports.append(report)
-    return reports
+def _charge(count: uint256) -> uint256:
+    """The terms, for a call that pays enough for its payloads (PUL-7, PUL-8)."""
+    assert count <= MAX_REPORTS, "oracle/payload"
+    terms: uint256 = self.terms_word
+    assert msg.value >= (terms >> 24) * count, "oracle/fee"
+    return terms
+
+
+@internal
+def _take_report(payload: Bytes[SENT_SIZE], terms: uint256) -> Report:
+    """Verify a report and store it if it is newer (PUL-8)."""
+    # One payload at a time: a list of them, passed on, would be copied, and its room in memory paid for again.
+    report: Report = self._verify_payload(payload, terms & 255)
+    self._store_report(report, (terms >> 16) & 255)
+    return report
 
 
 @internal
