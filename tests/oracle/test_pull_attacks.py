@@ -161,9 +161,9 @@ def dollars(chain: PullChain) -> int:
     return chain.quote(ETH)[1] // W
 
 
-def at(price: int, time: int, **fields: int) -> PriceReport:
+def at(price: int, time: int, prev: int | None = None) -> PriceReport:
     """A report of ETH in dollars."""
-    return report_of(price * 10**8, time, **fields)
+    return report_of(price * 10**8, time, prev=time - 10 if prev is None else prev)
 
 
 def test_an_older_report_is_brought_again(attack: Attack) -> None:
