@@ -42,6 +42,7 @@ FAMILIES = (
     "AVG",
     "CAP",
     "MED",
+    "PUL",
     "VIEW",
 )
 ID = rf"(?:{'|'.join(FAMILIES)})-\d+"
