@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 ENGINES = ("Risk", "Fills", "Trading", "Liquidation", "Vault", "Pool", "Governance", "Lens")
-DEPLOYABLES = ("CrossMargin", *ENGINES, "FeedHub", "Feed", "mocks/Token")
+DEPLOYABLES = ("CrossMargin", *ENGINES, "FeedHub", "Feed", "oracles/Graph", "mocks/Token")
 EVM_VERSION = "prague"
 CODE_LIMIT = 22_000  # bytes of runtime code; the EVM's own limit is 24,576
 
