@@ -1,6 +1,6 @@
 """The price graph: nodes registered by anyone, evaluated without a refusal, with state moved only by explicit actions.
 
-Rules GRA-4 to GRA-8 and GRD-5, GRD-8.
+Rules GRA-1 to GRA-7, GRD-5 and GRD-8.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ class Side(Enum):
     """Which side of a quote an action takes."""
 
     NONE = "no price"
-    AGAINST = "bid for what is owned or sold, ask for what is owed or bought"
-    FOR = "ask for what is owned, bid for what is owed"
+    UNFAVOURABLE = "bid for what is owned or sold, ask for what is owed or bought"
+    FAVOURABLE = "ask for what is owned, bid for what is owed"
     MID = "mid"
 
 
@@ -33,12 +33,12 @@ ALL = STATUS_LIMIT - 1
 STALE = Status.STALE_SOFT | Status.STALE_HARD
 
 NO_PRICE = Row(ALL, Side.NONE)
-NEW_RISK = Row(int(Status.OK), Side.AGAINST)
-REDUCTION = Row(int(Status.STALE_SOFT | Status.UNCERTAIN | Status.SEQ_GRACE | Status.CAPPED), Side.AGAINST)
-LIQUIDATION = Row(int(Status.STALE_SOFT | Status.UNCERTAIN), Side.FOR)
-DEEP_LIQUIDATION = Row(int(Status.STALE_SOFT | Status.UNCERTAIN | Status.SEQ_GRACE), Side.FOR)
+NEW_RISK = Row(int(Status.OK), Side.UNFAVOURABLE)
+REDUCTION = Row(int(Status.STALE_SOFT | Status.UNCERTAIN | Status.SEQ_GRACE | Status.CAPPED), Side.UNFAVOURABLE)
+LIQUIDATION = Row(int(Status.STALE_SOFT | Status.UNCERTAIN), Side.FAVOURABLE)
+DEEP_LIQUIDATION = Row(int(Status.STALE_SOFT | Status.UNCERTAIN | Status.SEQ_GRACE), Side.FAVOURABLE)
 TRIGGER = Row(int(Status.STALE_SOFT), Side.MID)
-SETTLEMENT = Row(int(STALE), Side.AGAINST)
+SETTLEMENT = Row(int(STALE), Side.UNFAVOURABLE)
 FUNDING = Row(int(STALE), Side.MID)
 VIEW = Row(ALL, Side.MID)
 
@@ -133,8 +133,8 @@ def refuse_doubtful(bad: int) -> None:
 def choose_price(quote: Quote, side: Side, is_asset: bool) -> Price:
     """The price that an action takes, by its side and by whether the amount is owned or owed (POL-3).
 
-    AGAINST the account: an asset at the bid, a liability at the ask. FOR the account: the other way round.
+    UNFAVOURABLE to the account is an asset at the bid and a liability at the ask; FAVOURABLE the other way round.
     """
     if side in (Side.NONE, Side.MID):
         return quote.mid
-    return quote.bid if (side is Side.AGAINST) == is_asset else quote.ask
+    return quote.bid if (side is Side.UNFAVOURABLE) == is_asset else quote.ask

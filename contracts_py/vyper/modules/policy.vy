@@ -22,8 +22,8 @@ FUNDING: constant(uint256) = STALE
 VIEW: constant(uint256) = ALL
 
 # Sides.
-AGAINST: constant(uint256) = 1
-FOR: constant(uint256) = 2
+UNFAVOURABLE: constant(uint256) = 1
+FAVOURABLE: constant(uint256) = 2
 MID: constant(uint256) = 3
 
 
@@ -61,8 +61,8 @@ def check_accepted(accepts: uint256, status: uint256):
 @pure
 def choose_price(quote: quotes.Quote, side: uint256, is_asset: bool) -> uint256:
     """The price that an action takes, by its side and by whether the amount is owned or owed (POL-3)."""
-    if side == AGAINST:
+    if side == UNFAVOURABLE:
         return quote.bid if is_asset else quote.ask
-    if side == FOR:
+    if side == FAVOURABLE:
         return quote.ask if is_asset else quote.bid
     return quote.mid

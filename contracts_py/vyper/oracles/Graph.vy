@@ -58,8 +58,10 @@ HALT: constant(uint256) = 19
 
 MAX_PARENTS: constant(uint256) = quotes.MAX_LEGS
 SENT_PARENTS: constant(uint256) = MAX_PARENTS + 1  # room for one too many, so that it is refused and not undecodable
+# What evaluating a node may take at most (GRA-4): 4,000,000 gas with every source burning all it gets.
 MAX_SIZE: constant(uint256) = 48
 MAX_CALLS: constant(uint256) = 12
+LONGEST_CHAIN: constant(uint256) = 8  # guards on top of each other that are evaluated without a call
 MAX_NODES: constant(uint256) = 2**24 - 1
 SOURCE_GAS: constant(uint256) = 250_000
 # The 63/64 that a call may pass on must hold SOURCE_GAS after the call itself is paid for (EIP-150).
@@ -394,7 +396,13 @@ def node_info(node: bytes32) -> (uint256, uint256, uint256, uint256, uint256):
 @view
 def _evaluate_parent(header: uint256, number: uint256) -> quotes.Quote:
     """The quote of one of a node's parents."""
-    index: uint256 = (header >> (PARENTS_AT + 24 * number)) & MASK_24
+    return self._evaluate_at((header >> (PARENTS_AT + 24 * number)) & MASK_24)
+
+
+@internal
+@view
+def _evaluate_at(index: uint256) -> quotes.Quote:
+    """The quote of a node by its index, by a call: a function cannot call itself."""
     return staticcall Recursion(self).process_at(index, skip_contract_check=True)
 
 
@@ -404,14 +412,30 @@ def _evaluate(header: uint256) -> quotes.Quote:
     """The quote of a node by its header (GRA-5)."""
     if header == 0:
         return quotes.no_quote()
-    kind: uint256 = header & MASK_8
+    if header & MASK_8 <= FIXED:
+        return self._read_leaf(header, header & MASK_8)
+    # Down through guards to what they guard, then back up: a call of its own for each would cost a thousand gas.
+    guards: uint256[LONGEST_CHAIN] = empty(uint256[LONGEST_CHAIN])
+    count: uint256 = 0
+    below: uint256 = header
+    for _: uint256 in range(LONGEST_CHAIN):
+        if below & MASK_8 < STALENESS:
+            break
+        guards[count] = below
+        count = unsafe_add(count, 1)
+        below = self.headers_at[(below >> PARENTS_AT) & MASK_24]
+    kind: uint256 = below & MASK_8
+    quote: quotes.Quote = quotes.no_quote()
     if kind <= FIXED:
-        return self._read_leaf(header, kind)
-    quote: quotes.Quote = self._evaluate_parent(header, 0)
-    if kind >= STALENESS:
-        quote.status |= self._find_fault(header, kind, quote)
-        return quote
-    return self._reduce_parents(header, kind, quote)
+        quote = self._read_leaf(below, kind)
+    elif kind <= FIRST_OK:
+        quote = self._reduce_parents(below, kind)
+    else:
+        quote = self._evaluate_at((below >> 32) & MASK_24)
+    for i: uint256 in range(count, bound=LONGEST_CHAIN):
+        guard: uint256 = guards[unsafe_sub(unsafe_sub(count, i), 1)]
+        quote.status |= self._find_fault(guard, guard & MASK_8, quote)
+    return quote
 
 
 @internal
@@ -439,8 +463,9 @@ def _read_leaf(header: uint256, kind: uint256) -> quotes.Quote:
 
 @internal
 @view
-def _reduce_parents(header: uint256, kind: uint256, first: quotes.Quote) -> quotes.Quote:
+def _reduce_parents(header: uint256, kind: uint256) -> quotes.Quote:
     """The quote of a node that makes one price of several, or the inverse of one (GRA-5)."""
+    first: quotes.Quote = self._evaluate_parent(header, 0)
     if kind == INVERT:
         return quotes.invert(first)
     if kind == MUL:
