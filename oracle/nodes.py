@@ -198,13 +198,12 @@ def check_params(node: Node) -> None:
 
     Refuses: oracle/node-params.
     """
-    a, b, c, d = node.params
-    check = PARAM_CHECKS.get(node.kind)
-    if not (check(a, b, c, d, len(node.parents)) if check else not any(node.params)):
+    fits = PARAM_BOUNDS.get(node.kind)
+    if not (fits(*node.params, len(node.parents)) if fits else not any(node.params)):
         raise errors.BadNodeParams
 
 
-PARAM_CHECKS: dict[int, Callable[[int, int, int, int, int], bool]] = {
+PARAM_BOUNDS: dict[int, Callable[[int, int, int, int, int], bool]] = {
     Kind.SOURCE: lambda a, b, c, d, _: 0 < a < ADDRESS_LIMIT and is_unit(c) and d <= MAX_SOURCE_DECIMALS,
     Kind.AGGREGATOR: lambda a, b, c, d, _: 0 < a < ADDRESS_LIMIT and b <= MAX_SOURCE_DECIMALS and is_unit(c) and d == 0,
     Kind.FIXED: lambda a, b, c, d, _: 0 < a < PRICE_LIMIT and b == 0 and is_unit(c) and d == 0,

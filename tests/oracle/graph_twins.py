@@ -23,7 +23,7 @@ from protocol.errors import Refusal
 
 START = 1_600_000_000
 NAMES = ("oracles/Graph", "mocks/QuoteSource")
-WORKS, REVERTS, RUNS_OUT, TOILS = 0, 1, 2, 3
+WORKS, REVERTS, RUNS_OUT, TOILS, REVERTS_WITH_ANSWER = range(5)
 QUOTE = ["uint256"] * 5
 ROUND = ["uint80", "int256", "uint256", "uint256", "uint80"]
 NOBODY = 0xDEAD  # an address without code

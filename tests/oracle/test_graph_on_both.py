@@ -12,11 +12,13 @@ from contracts_py.compile import Artifact, compile_all
 from contracts_py.errors import Reverted
 from contracts_py.keys import private_key, to_hex
 from contracts_py.revm import RevmNode, read_reason
+from oracle.breaker import UNTOUCHED, BreakerState
 from oracle.errors import TooLittleGas
 from oracle.graph import (
     MAX_CALLS,
     MAX_NODES,
     MAX_SIZE,
+    SOURCE_GAS,
     HaltNode,
     PokeNode,
     RegisterNode,
@@ -25,23 +27,38 @@ from oracle.graph import (
 )
 from oracle.nodes import (
     Kind,
+    NodeId,
     aggregator,
+    bounds,
     breaker,
     combine,
     confidence,
+    deviation,
     fixed,
+    hours,
     make_symbol,
     median,
     pack_unit,
     sequencer,
     source,
+    staleness,
 )
 from oracle.policy import POLICY, Side, check_accepted, choose_price
 from oracle.quotes import NO_QUOTE, Quote
 from protocol.env import Status
 from protocol.errors import Refusal
 from protocol.units import W
-from tests.oracle.graph_twins import NOBODY, REVERTS, RUNS_OUT, WORKS, Draw, GraphTwins, call_data, compile_graph
+from tests.oracle.graph_twins import (
+    NOBODY,
+    REVERTS,
+    REVERTS_WITH_ANSWER,
+    RUNS_OUT,
+    WORKS,
+    Draw,
+    GraphTwins,
+    call_data,
+    compile_graph,
+)
 from tests.oracle.random_graphs import RandomGraph
 from tests.oracle.test_graph import ALLOWED, BAD, GOOD, parents_for
 
@@ -193,27 +210,154 @@ def test_a_price_in_dollars_on_both(twins: GraphTwins) -> None:
             twins.node.call(twins.address, call_data("check_price(bytes32)", node))
 
 
-def test_the_state_of_breakers_and_halts_on_both(twins: GraphTwins) -> None:
-    """GRD-5, GRD-8: the contract's word holds the model's fields, through a trip and its end."""
-    below = twins.add(source(twins.source, 1, "ETH/USD"))
-    node, halt = twins.add(breaker(below, 20_000, 600, 2)), twins.add(combine(Kind.HALT, below))
-    prices = (200, 300, 1_000, 1_000, 200, 201, 202, 203)
-    tripped = 0
-    for price in prices:
-        twins.wait(301)
-        twins.flat(1, price * W)
+def check_breaker(twins: GraphTwins, node: NodeId) -> BreakerState:
+    """The contract's word of a breaker holds the model's fields."""
+    state = twins.graph.breakers[node]
+    word = state.good << 176 | state.tripped_at << 136 | state.publish_time << 96 | state.reference
+    assert twins.info(node)[4] == word
+    return state
+
+
+def test_a_breaker_on_both(twins: GraphTwins) -> None:
+    """GRD-5: through a trip and its end, with a fault, a jump and an old price between, to the exact second."""
+    node = twins.add(breaker(twins.add(source(twins.source, 1, "ETH/USD")), 20_000, 600, 2))
+    # Price, its age, its status, seconds before it; then whether tripped, and good observations.
+    steps = [
+        *((200, 0, 0, 1, False, 0), (400, 0, 0, 1, False, 0), (801, 0, 4, 1, False, 0), (801, 0, 0, 1, True, 0)),
+        *((801, 0, 0, 1, True, 1), (801, 1, 0, 1, True, 1), (801, 0, 2, 1, True, 0), (801, 0, 0, 1, True, 1)),
+        *((100, 0, 0, 1, True, 0), (101, 0, 0, 1, True, 1), (101, 0, 0, 1, True, 2), (101, 0, 0, 1, True, 2)),
+        *((101, 0, 0, 591, True, 2), (102, 0, 0, 1, False, 0), (204, 9, 0, 1, False, 0), (409, 0, 0, 1, True, 0)),
+    ]
+    for price, age, status, wait, tripped, good in steps:
+        twins.wait(wait)
+        twins.flat(1, price * W, twins.now - age, status)
         twins.check(node)
         twins.poke(node)
         twins.check(node)
-        state = twins.graph.breakers[node]
-        tripped += bool(state.tripped_at)
-        word = state.good << 176 | state.tripped_at << 136 | state.publish_time << 96 | state.reference
-        assert twins.info(node)[4] == word
-    assert tripped == 4
-    for halted in (1, 0):
-        twins.do("guardian" if halted else "admin", HaltNode(halt) if halted else ResetNode(halt))
-        assert twins.info(halt)[4] == halted
-        assert twins.check(halt).status == halted * Status.HALTED
+        state = check_breaker(twins, node)
+        assert (bool(state.tripped_at), state.good) == (tripped, good), (price, age, status)
+    twins.do("admin", ResetNode(node))
+    assert check_breaker(twins, node) == UNTOUCHED
+
+
+def test_a_halt_on_both(twins: GraphTwins) -> None:
+    """GRD-8: by either of two, lifted by one."""
+    halt = twins.add(combine(Kind.HALT, twins.add(fixed(W, "ETH/USD"))))
+    for sender in ("guardian", "admin", "admin"):
+        twins.do(sender, HaltNode(halt))
+        assert twins.info(halt)[4] == 1
+        assert twins.check(halt).status == Status.HALTED
+    twins.do("admin", ResetNode(halt))
+    assert twins.info(halt)[4] == 0
+    assert twins.check(halt).status == 0
+
+
+# --- limits at -1, 0 and +1 ------------------------------------------------------------------------------------------
+
+
+def test_limits_of_age_on_both(twins: GraphTwins) -> None:
+    """GRD-1."""
+    node = twins.add(staleness(twins.add(source(twins.source, 1, "ETH/USD")), 60, 600, 5))
+    expected = {0: 0, 60: 0, 61: 2, 600: 2, 601: 4, -1: 0, -5: 0, -6: 8}
+    for age, status in expected.items():
+        twins.flat(1, W, twins.now - age)
+        assert twins.check(node).status == status, age
+
+
+def test_limits_of_deviation_on_both(twins: GraphTwins) -> None:
+    """GRD-2: on both sides of the reference; with either of the two faulty."""
+    price, reference = twins.add(source(twins.source, 1, "ETH/USD")), twins.add(source(twins.source, 2, "ETH/USD"))
+    node = twins.add(deviation(price, reference, 200))
+    twins.flat(2, 10_000)
+    for mid, status in {9_799: 32, 9_800: 0, 10_200: 0, 10_201: 32, 1: 32, 2**96 - 1: 32}.items():
+        twins.flat(1, mid)
+        assert twins.check(node).status == status, mid
+    for own, other in ((0, 1), (2, 0), (4, 0), (0, 2), (8192, 0), (0, 8192), (8192, 8192), (32, 0)):
+        twins.flat(1, 10_000, status=own)
+        twins.flat(2, 10_000, status=other)
+        assert twins.check(node).status == own | (0 if own & 8192 else 16)
+
+
+def test_limits_of_bounds_and_spread_on_both(twins: GraphTwins) -> None:
+    """GRD-3, GRD-4: bid and ask each at the limit, near it, and beyond."""
+    below = twins.add(source(twins.source, 1, "ETH/USD"))
+    strict, near = twins.add(bounds(below, 1_000, 9_000)), twins.add(bounds(below, 1_000, 9_000, 1_000))
+    narrow = twins.add(confidence(below, 100))
+    cases = {
+        (1_000, 5_000): (64, 64),
+        (1_001, 5_000): (0, 16),
+        (1_100, 5_000): (0, 16),
+        (1_101, 5_000): (0, 0),
+        (5_000, 9_000): (64, 64),
+        (5_000, 8_999): (0, 16),
+        (5_000, 8_100): (0, 16),
+        (5_000, 8_099): (0, 0),
+    }
+    for (bid, ask), statuses in cases.items():
+        twins.answer(1, bid, 5_000, ask, twins.now)
+        assert (twins.check(strict).status, twins.check(near).status) == statuses, (bid, ask)
+    for spread, status in {0: 0, 100: 0, 101: 16}.items():
+        twins.answer(1, 10_000, 10_000, 10_000 + spread, twins.now)
+        assert twins.check(narrow).status == status
+
+
+def test_limits_of_the_sequencer_gate_on_both(twins: GraphTwins) -> None:
+    """GRD-6: to the second of the grace period, from the future, and never initialised."""
+    node = twins.add(sequencer(twins.add(fixed(W, "ETH/USD")), twins.feeds[0], 600))
+    now = twins.now
+    cases = [(0, now - 601, 0), (0, now - 600, 1024), (0, now, 1024), (0, now + 1, 1024), (0, 2**256 - 1, 1024)]
+    cases += [(0, 0, 512), (0, 1, 0), (1, 1, 512), (-1, 1, 512), (2**255 - 1, 1, 512)]
+    for answer, started_at, status in cases:
+        twins.push(0, answer, started_at, now)
+        assert twins.check(node).status == status, (answer, started_at)
+
+
+def test_limits_of_hours_on_both(twins: GraphTwins) -> None:
+    """GRD-7: every border of five short sessions and of one long one, around two weeks."""
+    below = twins.add(fixed(W, "ETH/USD"))
+    stocks, currencies = twins.add(hours(below, 31, 48_600, 23_400)), twins.add(hours(below, 64, 79_200, 5 * 86_400))
+    borders = [day * 86_400 + second for day in range(8) for second in (0, 48_600, 72_000, 79_200)]
+    twins.wait(1_600_041_600 - twins.now - 1)
+    moments = sorted({1_600_041_600 + border + off for border in borders for off in (-1, 0, 1)})
+    changes = 0
+    for moment in moments:
+        before = twins.check(stocks).status, twins.check(currencies).status
+        twins.wait(moment - twins.now)
+        changes += (twins.check(stocks).status, twins.check(currencies).status) != before
+    assert changes == 14  # six sessions of stocks begin and end, and one of currencies ends and the next begins
+
+
+def test_a_round_that_never_was_on_both(twins: GraphTwins) -> None:
+    """QUO-2: with an answer, and without."""
+    node = twins.add(aggregator(twins.feeds[0], "ETH/USD"))
+    for updated_at, status in {0: 8192, 1: 0, 2**40 - 1: 0, 2**40: 8192}.items():
+        twins.push(0, 10**8, twins.now, updated_at)
+        assert twins.check(node).status == status
+
+
+def test_a_soft_leg_has_no_say_on_both(twins: GraphTwins) -> None:
+    """QUO-7: while enough legs are OK; it is counted when they are not."""
+    legs = [twins.add(source(twins.source, key, "ETH/USD")) for key in (1, 2, 3)]
+    node = twins.add(median(2, *legs))
+    for key, status in ((1, 0), (2, 0), (3, Status.STALE_SOFT)):
+        twins.flat(key, key * W, twins.now - key, status)
+    assert twins.check(node) == Quote(W, 3 * W // 2, 2 * W, twins.now - 2, 0)
+    twins.fail(1)
+    assert twins.check(node) == Quote(2 * W, 5 * W // 2, 3 * W, twins.now - 3, int(Status.STALE_SOFT))
+
+
+def test_a_fallback_that_is_not_reached_costs_nothing(twins: GraphTwins) -> None:
+    """QUO-6, GRA-6: the contract asks as far as needed, and no further."""
+    legs = [twins.add(source(twins.source, key, "ETH/USD")) for key in (1, 2)]
+    node = twins.add(combine(Kind.FIRST_OK, *legs))
+    twins.fail(2, RUNS_OUT)
+    used = []
+    for status in (0, Status.STALE_SOFT):
+        twins.flat(1, W, status=status)
+        assert twins.check(node).status == status
+        twins.node._evm.message_call(to_hex(NOBODY), to_hex(twins.address), call_data("process(bytes32)", node))
+        used.append(twins.node._evm.result.gas_used)
+    assert used[0] < 100_000 < SOURCE_GAS < used[1]
 
 
 # --- hostile sources -------------------------------------------------------------------------------------------------
@@ -257,6 +401,14 @@ def test_a_source_that_fails_is_unavailable(twins: GraphTwins, fault: int) -> No
     assert twins.check(gate).status == 0
     twins.fail_feed(0, fault)
     assert twins.check(gate).status == Status.SEQ_DOWN
+
+
+def test_what_a_failing_source_answers_does_not_count(twins: GraphTwins) -> None:
+    """GRA-6: a revert whose data is a perfect price."""
+    node, feed = twins.add(source(twins.source, 1, "ETH/USD")), twins.add(aggregator(twins.feeds[0], "ETH/USD"))
+    twins.fail(1, REVERTS_WITH_ANSWER, encode(["uint256"] * 5, [W, W, W, twins.now, 0]))
+    twins.fail_feed(0, REVERTS_WITH_ANSWER, encode(["uint256"] * 5, [1, 10**8, twins.now, twins.now, 1]))
+    assert twins.check(node) == twins.check(feed) == NO_QUOTE
 
 
 def test_an_address_that_is_no_source_is_unavailable(twins: GraphTwins) -> None:

@@ -39,6 +39,10 @@ FAMILIES = (
     "WAT",
     "GOV",
     "ORC",
+    "QUO",
+    "GRD",
+    "GRA",
+    "POL",
     "VIEW",
 )
 ID = rf"(?:{'|'.join(FAMILIES)})-\d+"

@@ -5,6 +5,7 @@
 WORKS: constant(uint256) = 0
 REVERTS: constant(uint256) = 1
 RUNS_OUT: constant(uint256) = 2
+REVERTS_WITH_ANSWER: constant(uint256) = 4
 TOILS: constant(uint256) = 3  # answers, after some 150,000 gas
 ROUND: constant(bytes32) = empty(bytes32)  # the key of what it answers as an AggregatorV3
 
@@ -56,6 +57,8 @@ def latestRoundData() -> Bytes[1024]:
 def _answer(key: bytes32) -> Bytes[1024]:
     fault: uint256 = self.faults[key]
     assert fault != REVERTS, "source/told-to"
+    if fault == REVERTS_WITH_ANSWER:
+        raw_revert(self.answers[key])
     assert fault != RUNS_OUT, UNREACHABLE  # burns all it was given
     if fault == TOILS:
         waste: bytes32 = key
