@@ -43,6 +43,10 @@ FAMILIES = (
     "CAP",
     "MED",
     "PUL",
+    "QUO",
+    "GRD",
+    "GRA",
+    "POL",
     "VIEW",
 )
 ID = rf"(?:{'|'.join(FAMILIES)})-\d+"
