@@ -20,8 +20,9 @@ from contracts_py.node import Node
 from tests.twins import START, Twins
 
 SOURCES = Path(__file__).parent / "vyper"
-# Where a contract may send a call: the oracle, itself, a listed token, or (router) the engine of a route.
-CALL_TARGETS = {"roles.oracle", "self", "contract", "engine", "HUB"}
+# Where a contract may send a call: the oracle, itself, a listed token, (router) the engine of a route, or (prices) the
+# source that was named when a node was registered or an average deployed.
+CALL_TARGETS = {"roles.oracle", "self", "contract", "engine", "HUB", "source"}
 
 
 def self_only_functions() -> set[str]:
