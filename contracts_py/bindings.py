@@ -22,10 +22,11 @@ from contracts_py.errors import Reverted, UnknownRevert
 from contracts_py.keys import to_hex
 from contracts_py.node import Chain, Log, Receipt
 from oracle import feeds
+from oracle.errors import REFUSALS
 from protocol import events as protocol_events
 from protocol.account_state import AccountState
 from protocol.actions import Trade
-from protocol.errors import REFUSALS, Refusal
+from protocol.errors import Refusal
 from protocol.margin import Health
 from protocol.views import LiquidationQuote, Solvency, TradePreview
 

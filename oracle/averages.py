@@ -106,12 +106,12 @@ def process_update(averages: Averages, now: Seconds, quote: Quote) -> tuple[Aver
     if averages.count == 0:
         stable, ema, cumulative = begin_stable(price), price, 0
     else:
-        began = averages.observations[-1].time
-        stable = charge_stable(averages.stable, averages.price, began, now)
+        newest = averages.observations[-1]
+        stable = charge_stable(averages.stable, averages.price, newest.time, now)
         ema = get_ema(averages, now)
-        cumulative = get_cumulative(averages, now)
-    newest = Observation(now, cumulative, quote.publish_time, quote.status)
-    observations = (*averages.observations[1 - HISTORY :], newest)
+        cumulative = newest.cumulative + averages.price * (now - newest.time)
+    observation = Observation(now, cumulative, quote.publish_time, quote.status)
+    observations = (*averages.observations[1 - HISTORY :], observation)
     changed = Averages(averages.config, averages.count + 1, observations, price, ema, stable)
     return changed, (Observed(price, cumulative, ema, stable.price, quote.publish_time, quote.status),)
 

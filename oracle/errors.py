@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from protocol import errors
 from protocol.errors import Refusal
+
+# Every refusal there is, by code: those of protocol/errors.py, then those below, whatever was imported first.
+REFUSALS = errors.REFUSALS
 
 # --- averages and the growth cap ------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ LONGEST_HARD = 3 * 86_400
 MOST_AHEAD = 60
 LEAST_CONFIDENCE = 10
 MOST_CONFIDENCE = 500
-MOST_TOLERANCE = 5_000
+MOST_DEVIATION = 5_000
 MOST_NEAR = 5_000
 LEAST_RATIO = 10_100
 MOST_RATIO = 100_000
@@ -210,7 +210,7 @@ PARAM_BOUNDS: dict[int, Callable[[int, int, int, int, int], bool]] = {
     # A majority, so that no two sets of legs without a common one can each make a price.
     Kind.MEDIAN: lambda a, b, c, d, parents: parents < 2 * a <= 2 * parents and b == c == d == 0,
     Kind.STALENESS: lambda a, b, c, d, _: a <= b and SHORTEST_HARD <= b <= LONGEST_HARD and c <= MOST_AHEAD and d == 0,
-    Kind.DEVIATION: lambda a, b, c, d, _: 0 < a <= MOST_TOLERANCE and b == c == d == 0,
+    Kind.DEVIATION: lambda a, b, c, d, _: 0 < a <= MOST_DEVIATION and b == c == d == 0,
     Kind.BOUNDS: lambda a, b, c, d, _: a < b <= PRICE_LIMIT and c <= MOST_NEAR and d == 0,
     Kind.CONFIDENCE: lambda a, b, c, d, _: LEAST_CONFIDENCE <= a <= MOST_CONFIDENCE and b == c == d == 0,
     Kind.BREAKER: lambda a, b, c, d, _: (

@@ -13,6 +13,7 @@ from contracts_py.compile import Artifact, compile_all
 from contracts_py.deploy import TokenPlan, merge_abi
 from contracts_py.keys import address_of, private_key, to_hex
 from crossmargin.replay.chain import ChainEngine
+from oracle.errors import REFUSALS
 from protocol.actions import (
     BuyInventory,
     ClaimRedemption,
@@ -25,7 +26,7 @@ from protocol.actions import (
     Transfer,
     Withdraw,
 )
-from protocol.errors import REFUSALS, InvariantBroken
+from protocol.errors import InvariantBroken
 from protocol.state import account_id
 from protocol.trading import NO_LIMIT
 from protocol.units import W

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from protocol.errors import REFUSALS
+from oracle.errors import REFUSALS
 from tests.lockstep.test_refusals_on_both import ELSEWHERE, TOLD
 
 CONTRACTS_ONLY = {"token/transfer-failed", "token/amount-mismatch"}  # tokens are outside the model

@@ -16,6 +16,7 @@ from eth_utils import keccak
 from contracts_py.compile import Artifact
 from contracts_py.errors import Reverted
 from contracts_py.keys import address_of
+from oracle.errors import REFUSALS
 from oracle.feeds import Feed, Push, SetFeed, SetRateFeed, get_round_data
 from protocol import actions
 from protocol.actions import (
@@ -43,7 +44,7 @@ from protocol.actions import (
     Transfer,
     Withdraw,
 )
-from protocol.errors import REFUSALS, UnknownRound
+from protocol.errors import UnknownRound
 from protocol.params import MAX_POSITIONS, EquityTier, MarginBracket
 from protocol.state import account_id
 from protocol.trading import NO_LIMIT

@@ -11,6 +11,7 @@ from contracts_py.compile import Artifact
 from contracts_py.errors import Reverted
 from contracts_py.keys import address_of
 from contracts_py.revm import RevmNode
+from oracle.errors import REFUSALS
 from oracle.growth_cap import (
     GrowthCapConfig,
     SetSnapshot,
@@ -26,7 +27,7 @@ from oracle.growth_cap import (
 )
 from oracle.quotes import NO_QUOTE, Quote
 from protocol.env import Status
-from protocol.errors import REFUSALS, Refusal
+from protocol.errors import Refusal
 from protocol.units import DAY, PRICE_LIMIT, W
 from tests.oracle.following import (
     KEY,

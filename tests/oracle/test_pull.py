@@ -197,7 +197,7 @@ def test_a_newer_report_is_stored() -> None:
 
 @pytest.mark.parametrize("time", [START, START - 1, START - 10**6, 1, 0])
 def test_a_report_that_is_not_newer_changes_nothing(time: int) -> None:
-    """PUL-8, O2: no refusal, so that nobody stops a batch by being first; no event either."""
+    """PUL-8: no refusal, so that nobody stops a batch by being first; no event either."""
     feed = update(feed_with(), report_of())
     batch = (payload_of(report_of(1, time)), payload_of(report_of(3 * 10**8, feed_id=BTC)))
     code, after, events, _ = outcome_of(feed, START, KEEPER, UpdatePriceFeeds(batch, 0))
@@ -289,7 +289,7 @@ def settle(feed: PullFeed, *payloads: bytes, ids: tuple[bytes, ...] = (ETH,), no
 
 
 def test_a_settlement_gets_the_first_report_and_no_other() -> None:
-    """PUL-9, B18: of four signed reports only one is taken, whichever the submitter brings."""
+    """PUL-9: of four signed reports only one is taken, whichever the submitter brings."""
     feed = feed_with()
     chain = [
         report_of(price, START + 4 * i - 2, prev=START + 4 * i - 6) for i, price in enumerate((199, 200, 250, 150))

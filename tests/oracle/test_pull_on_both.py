@@ -143,7 +143,7 @@ def test_only_reports_are_paid_for(artifact: Artifact, call: bytes) -> None:
 
 
 def test_the_time_of_a_report_on_both(artifact: Artifact) -> None:
-    """PUL-8, O2: equal and older times, the last second ahead and the next, the smallest and the largest time."""
+    """PUL-8: equal and older times, the last second ahead and the next, the smallest and the largest time."""
     twins = PullTwins(artifact, signing_of(1), SetTerms(0, 60))
     for number, (time, after) in enumerate(
         ((0, 0), (1, 0), (START, 0), (START, 1), (START - 1, 0), (START + 61, 0), (START + 62, 0), (START + 62, 1))
