@@ -65,7 +65,9 @@ LIQUIDATABLE, CALLABLE = 7_170, 7_200  # prices at which ``long_of_one`` stands 
 
 TOLD: dict[str, Story] = {}
 FROM_THE_START = {"pool/no-shares"}  # told by twins just deployed
-ELSEWHERE = {"token/transfer-failed", "token/amount-mismatch", "oracle/unknown-round"}  # no action of the model
+# Codes of contracts that the protocol does not call; tests/oracle tells them to both (see test_refusal_codes).
+OF_SOURCES = {code for code, cls in REFUSALS.items() if cls.__module__ == "oracle.errors"}
+ELSEWHERE = {"token/transfer-failed", "token/amount-mismatch", "oracle/unknown-round"} | OF_SOURCES  # no story
 
 
 def story(code: str) -> Callable[[Story], Story]:

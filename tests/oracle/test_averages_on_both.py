@@ -121,9 +121,10 @@ class Both:
         """Both answer the same, or both refuse."""
         try:
             expected = observe(self.model, self.now, ago)
-        except ShortHistory as refusal:
-            with pytest.raises(Reverted, match=refusal.code):
+        except ShortHistory:
+            with pytest.raises(Reverted) as reverted:
                 self.contract.ask("observe", ago)
+            assert reverted.value.reason == "oracle/short-history"
             return
         assert tuple(self.contract.ask("observe", ago)) == expected
 
@@ -226,8 +227,9 @@ def test_configurations_are_refused_alike_on_both(compiled: dict[str, Artifact])
             try:
                 create_averages(AveragesConfig(*chosen))
             except BadAverageConfig:
-                with pytest.raises(Reverted, match=r"^oracle/average-config$"):
+                with pytest.raises(Reverted) as reverted:
                     Deployed(node, compiled[NAME], source, key_of(KEY), *chosen)
+                assert reverted.value.reason == "oracle/average-config"
             else:
                 Deployed(node, compiled[NAME], source, key_of(KEY), *chosen)
 

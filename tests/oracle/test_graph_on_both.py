@@ -515,6 +515,7 @@ def test_the_policy_on_both() -> None:
     harness = node.deploy(private_key("deployer"), artifact.bytecode)
     draw = Draw("policy")
     statuses = [*(1 << bit for bit in range(15)), *(draw.below(2**14) for _ in range(30)), 0, 2**255]
+    refused = set()
     for accepts in sorted({row.accepts for row in POLICY.values()}):
         for status in statuses:
             answer = node.call(harness, call_data("accepted(uint256,uint256)", accepts, status))
@@ -522,10 +523,16 @@ def test_the_policy_on_both() -> None:
             try:
                 check_accepted(accepts, status)
             except Refusal as refusal:
+                refused.add(refusal.code)
                 with pytest.raises(Reverted, match=f"^{refusal.code}$"):
                     node.call(harness, call_data("check(uint256,uint256)", accepts, status))
                 continue
             node.call(harness, call_data("check(uint256,uint256)", accepts, status))
+    assert refused == {
+        *("oracle/unavailable", "oracle/non-positive", "oracle/out-of-bounds", "oracle/halted"),
+        *("oracle/sequencer-down", "oracle/no-quorum", "oracle/future", "oracle/deviated", "oracle/stale"),
+        *("oracle/sequencer-grace", "oracle/market-closed", "oracle/capped", "oracle/uncertain"),
+    }
     numbers = {Side.UNFAVOURABLE: 1, Side.FAVOURABLE: 2, Side.MID: 3}
     for side, number in numbers.items():
         for is_asset in (False, True):

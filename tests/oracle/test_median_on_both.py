@@ -23,6 +23,7 @@ from protocol.env import Status
 from tests.oracle.medians import (
     HOUR,
     REPORTERS,
+    ROUND,
     START,
     MedianTwins,
     addresses,
@@ -122,6 +123,7 @@ def test_every_status_and_border_on_both(artifact: Artifact, start: int) -> None
     """MED-3 to MED-6: from no report to thirteen; fresh, skew and range each at its border."""
     twins = MedianTwins(artifact, median_of(13, 3, decimals=18), start)
     seen = Counter({twins.check().status: 1})
+    assert outcome(twins.view, "latestRoundData()", ROUND) == "oracle/no-median"
     for number in range(13):
         twins.submit(REPORTERS[number], 2**96 - 3 + number, start - (number % 4))
         seen[twins.check().status] += 1
