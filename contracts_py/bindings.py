@@ -176,13 +176,19 @@ class CrossMargin:
 
     def token_balance(self, token: int, owner: int) -> int:
         """Units of a token that its own contract says ``owner`` has."""
-        data = keccak(text="balanceOf(address)")[:4] + encode(["address"], [to_hex(owner)])
+        data = call_data("balanceOf(address)", to_hex(owner))
         return int.from_bytes(self.node.call(self.deployment.tokens[token], data), "big")
 
 
 def function_name(action: type) -> str:
     """The contract function of an action class: its name in snake case."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", action.__name__).lower()
+
+
+def call_data(signature: str, *arguments: Any) -> bytes:
+    """A call of a function with arguments of plain types."""
+    inside = signature[signature.index("(") + 1 : -1]
+    return bytes(keccak(text=signature)[:4]) + encode(inside.split(",") if inside else [], arguments)
 
 
 def read_function(entry: dict[str, Any]) -> Function:

@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from eth_abi import decode, encode
 from eth_utils import keccak
 
+from contracts_py.bindings import call_data
 from contracts_py.compile import Artifact, compile_all
-from contracts_py.errors import Reverted
-from contracts_py.keys import address_of, private_key, to_hex
+from contracts_py.keys import address_of, private_key
 from contracts_py.node import Chain, Log
-from contracts_py.revm import RevmNode, read_reason
+from contracts_py.revm import RevmNode
 from oracle.quotes import NO_QUOTE, Quote
-
-T = TypeVar("T")
+from tests.switches import switch_guards
 
 SOURCES = Path(__file__).parent / "vyper"
 START = 1_600_000_000
 KEY = 7  # the only one that the source answers to
-
-
-class Draw:
-    """Numbers that follow from a name, the same on every machine."""
-
-    def __init__(self, name: str) -> None:
-        self._name, self._count = name, 0
-
-    def below(self, limit: int) -> int:
-        """One of 0 to ``limit - 1``."""
-        self._count += 1
-        digest = hashlib.sha256(f"{self._name}:{self._count}".encode()).digest()
-        return int.from_bytes(digest, "big") % limit
-
-    def pick(self, options: Sequence[T]) -> T:
-        """One of several."""
-        return options[self.below(len(options))]
 
 
 class Deployed:
@@ -51,18 +32,14 @@ class Deployed:
         inputs: list[dict[str, Any]] = next(
             (entry["inputs"] for entry in artifact.abi if entry["type"] == "constructor"), []
         )
-        try:
-            data = encode([item["type"] for item in inputs], arguments)
-            receipt = node.send(private_key("deployer"), None, bytes.fromhex(artifact.bytecode[2:]) + data, time)
-        except RuntimeError as failure:
-            raise Reverted(read_reason(str(failure))) from None
+        data = encode([item["type"] for item in inputs], arguments)
+        receipt = node.send(private_key("deployer"), None, bytes.fromhex(artifact.bytecode[2:]) + data, time)
         self.address = receipt.contract
 
     def encode(self, name: str, *arguments: Any) -> bytes:
         """Calldata of a call."""
-        entry = self._functions[name]
-        kinds = [item["type"] for item in entry["inputs"]]
-        return keccak(text=f"{name}({','.join(kinds)})")[:4] + encode(kinds, arguments)
+        kinds = ",".join(item["type"] for item in self._functions[name]["inputs"])
+        return call_data(f"{name}({kinds})", *arguments)
 
     def ask(self, name: str, *arguments: Any, sender: str = "anybody") -> Any:
         """What a function answers now: a value, or a tuple of several. Raises ``Reverted``."""
@@ -108,23 +85,13 @@ class Source:
         return given
 
 
-def switch_guards(source: str, guards: Mapping[str, tuple[str, str]]) -> str:
-    """A contract with every guard behind a switch.
-
-    ``REMOVED`` in the text that stands for a guard is a test of the contract's own balance of the native token, which
-    is otherwise 0 and which no rule reads: that balance is the number of the guard that is out.
-    """
-    switched = source.replace("@pure", "@view")  # a pure function may not read a balance; a view does the same
-    for number, (name, (guarded, unguarded)) in enumerate(guards.items(), start=1):
-        assert switched.count(guarded) == 1, f"{name}: the contract has the text {switched.count(guarded)} times"
-        switched = switched.replace(guarded, unguarded.replace("REMOVED", f"(self.balance == {number})"))
-    return switched
-
-
-def remove_guard(contract: Deployed, guards: Mapping[str, tuple[str, str]], name: str) -> None:
-    """Take a guard out of a contract that was compiled with switches."""
-    assert isinstance(contract.node, RevmNode)
-    contract.node._evm.set_balance(to_hex(contract.address), 1 + list(guards).index(name))
+def compile_switched(name: str, guards: Mapping[str, tuple[str, str]]) -> dict[str, Artifact]:
+    """A contract with a switch for every guard, each a text of it and the text without the guard, and its source."""
+    return compile_here(
+        name,
+        "GivenSource",
+        changed=switch_guards({guard: ((f"{name}.vy", *edit),) for guard, edit in guards.items()}),
+    )
 
 
 def set_time(node: Chain, time: int) -> None:
@@ -137,11 +104,6 @@ def compile_here(*names: str, changed: Mapping[str, str] | None = None) -> dict[
     """Contracts of the project, with changed sources if given, and those of this folder's tests."""
     ours = {path.name: path.read_text("utf-8") for path in sorted(SOURCES.glob("*.vy"))}
     return compile_all({**ours, **(changed or {})}, names)
-
-
-def key_of(number: int) -> bytes:
-    """A key as the contracts take it."""
-    return number.to_bytes(32, "big")
 
 
 def fields_of(quote: Quote) -> tuple[int, ...]:

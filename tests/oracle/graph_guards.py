@@ -1,17 +1,18 @@
-"""Guards of the graph contract, and how to take each of them out: as tests/attacks/guards.py does for the protocol."""
+"""Guards of the graph contract, and how to take each of them out."""
 
 from __future__ import annotations
 
-from contracts_py.compile import Artifact, read_sources
+from contracts_py.compile import Artifact
 from tests.oracle.graph_twins import compile_graph
+from tests.switches import Edits, switch_guards
 
-GRAPH, GUARD = "oracles/Graph.vy", "modules/quote_guards.vy"
+GRAPH, NODES, GUARD = "oracles/Graph.vy", "modules/nodes.vy", "modules/quote_guards.vy"
 
 # Name of the guard -> edits: file, text, text without the guard.
-GUARDS: dict[str, tuple[tuple[str, str, str], ...]] = {
+GUARDS: dict[str, Edits] = {
     "a price is in dollars": ((GRAPH, "assert unit & MASK_128 == USD,", "assert REMOVED or unit & MASK_128 == USD,"),),
     "units of a product cancel": (
-        (GRAPH, "assert a >> 128 == b & MASK_128,", "assert REMOVED or a >> 128 == b & MASK_128,"),
+        (NODES, "assert a >> 128 == b & MASK_128,", "assert REMOVED or a >> 128 == b & MASK_128,"),
     ),
     "validity before deviation": (
         (
@@ -21,7 +22,11 @@ GUARDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ),
     ),
     "a breaker stays tripped": (
-        (GRAPH, "    if (state >> 136) & MASK_40 != 0:\n", "    if not REMOVED and (state >> 136) & MASK_40 != 0:\n"),
+        (
+            "modules/breaker.vy",
+            "    if (state >> 136) & MASK_40 != 0:\n",
+            "    if not REMOVED and (state >> 136) & MASK_40 != 0:\n",
+        ),
     ),
     "a jump is multiplied across": (
         (
@@ -41,9 +46,11 @@ GUARDS: dict[str, tuple[tuple[str, str, str], ...]] = {
     if quote.bid <= low or quote.ask >= high:""",
         ),
     ),
-    "a source has its gas": ((GRAPH, "assert msg.gas >= GAS_FLOOR,", "assert REMOVED or msg.gas >= GAS_FLOOR,"),),
+    "a source has its gas": (
+        ("modules/asking.vy", "assert msg.gas >= GAS_FLOOR,", "assert REMOVED or msg.gas >= GAS_FLOOR,"),
+    ),
     "a parent is named once": (
-        (GRAPH, "assert parents[i] != parents[j],", "assert REMOVED or parents[i] != parents[j],"),
+        (NODES, "assert parents[i] != parents[j],", "assert REMOVED or parents[i] != parents[j],"),
     ),
     "the future is marked": (
         (
@@ -64,21 +71,8 @@ GUARDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ),
     ),
 }
-NUMBERS = {name: number for number, name in enumerate(GUARDS, start=1)}
-
-
-def edit_sources() -> dict[str, str]:
-    """All sources, with every guard behind a test of the contract's own balance, which no rule reads."""
-    # A pure function may not read a balance; a view does the same.
-    sources = {path: text.replace("@pure", "@view") for path, text in read_sources().items()}
-    for name, edits in GUARDS.items():
-        for path, old, new in edits:
-            found = sources[path].count(old)
-            assert found == 1, f"{name}: {path} has the text {found} times: {old}"
-            sources[path] = sources[path].replace(old, new.replace("REMOVED", f"(self.balance == {NUMBERS[name]})"))
-    return sources
 
 
 def compile_switched() -> dict[str, Artifact]:
     """The graph whose guards can be switched off."""
-    return compile_graph(edit_sources())
+    return compile_graph(switch_guards(GUARDS))

@@ -1,16 +1,14 @@
-"""A graph as model and as contract, over one source that answers what it is told, and random graphs for both."""
+"""A graph as model and as contract, over one source that answers what it is told."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import astuple
-from hashlib import sha256
 from typing import Any
 
 from eth_abi import decode, encode
-from eth_utils import keccak
 
-from contracts_py.bindings import topic_of
+from contracts_py.bindings import call_data, topic_of
 from contracts_py.compile import Artifact, compile_all
 from contracts_py.errors import Reverted
 from contracts_py.keys import address_of, private_key, to_hex
@@ -20,34 +18,17 @@ from oracle.graph import HaltNode, Observed, PokeNode, RegisterNode, ResetNode, 
 from oracle.nodes import Kind, Node, NodeId, compute_node_id
 from oracle.quotes import Quote
 from protocol.errors import Refusal
+from tests.oracle.calls import QUOTE, ROUND, key_of
 
 START = 1_600_000_000
 NAMES = ("oracles/Graph", "mocks/QuoteSource")
 WORKS, REVERTS, RUNS_OUT, TOILS, REVERTS_WITH_ANSWER = range(5)
-QUOTE = ["uint256"] * 5
-ROUND = ["uint80", "int256", "uint256", "uint256", "uint80"]
 NOBODY = 0xDEAD  # an address without code
 
 
 def compile_graph(changed: Mapping[str, str] | None = None) -> dict[str, Artifact]:
     """The contract and its source, compiled once."""
     return compile_all(changed, NAMES)
-
-
-def call_data(signature: str, *arguments: Any) -> bytes:
-    """A call of a function with arguments of plain types."""
-    return keccak(text=signature)[:4] + encode(split(signature), arguments)
-
-
-def split(signature: str) -> list[str]:
-    """The argument types of a signature without tuples."""
-    inside = signature[signature.index("(") + 1 : -1]
-    return inside.split(",") if inside else []
-
-
-def word(number: int) -> bytes:
-    """A number as a key."""
-    return number.to_bytes(32, "big")
 
 
 class GraphTwins:
@@ -84,19 +65,19 @@ class GraphTwins:
 
     def answer_many(self, quotes: Mapping[int, tuple[int, int, int, int, int]]) -> None:
         """Quotes for several keys."""
-        keys = [word(key) for key in quotes]
+        keys = [key_of(key) for key in quotes]
         self._tell(self.source, call_data("set_quotes(bytes32[],uint256[5][])", keys, list(quotes.values())))
         self.quotes |= {(self.source, key): quote for key, quote in quotes.items()}
 
     def fail(self, key: int, fault: int = REVERTS, answer: bytes = b"") -> None:
         """A key for which the source fails, or answers these bytes."""
-        self._tell(self.source, call_data("set_answer(bytes32,bytes,uint256)", word(key), answer, fault))
+        self._tell(self.source, call_data("set_answer(bytes32,bytes,uint256)", key_of(key), answer, fault))
         self.quotes.pop((self.source, key), None)
 
     def toil(self, key: int) -> None:
         """Make a key that has an answer take a lot of gas to give it."""
         answer = encode(QUOTE, self.quotes[self.source, key])
-        self._tell(self.source, call_data("set_answer(bytes32,bytes,uint256)", word(key), answer, TOILS))
+        self._tell(self.source, call_data("set_answer(bytes32,bytes,uint256)", key_of(key), answer, TOILS))
 
     def push(self, feed: int, answer: int, started_at: int, updated_at: int) -> None:
         """A round of an AggregatorV3."""
@@ -215,8 +196,7 @@ class GraphTwins:
 def encode_action(action: Any) -> bytes:
     """An action as calldata."""
     if isinstance(action, RegisterNode):
-        kinds = ["uint256", "uint256[4]", "bytes32[]"]
-        return keccak(text="register_node(uint256,uint256[4],bytes32[])")[:4] + encode(kinds, astuple(action))
+        return call_data("register_node(uint256,uint256[4],bytes32[])", *astuple(action))
     name = {PokeNode: "poke_node", HaltNode: "halt_node", ResetNode: "reset_node"}[type(action)]
     return call_data(f"{name}(bytes32)", action.node)
 
@@ -233,28 +213,3 @@ def describe(graph: model.Graph, node: NodeId) -> str:
         return "unknown"
     inside = ", ".join(describe(graph, parent) for parent in entry.node.parents)
     return f"{Kind(entry.node.kind).name}{entry.node.params}({inside})"
-
-
-class Draw:
-    """Integers that follow from a seed."""
-
-    def __init__(self, seed: str) -> None:
-        self._seed = seed
-        self._count = 0
-
-    def below(self, limit: int) -> int:
-        """An integer from 0 to ``limit`` - 1."""
-        self._count += 1
-        return int.from_bytes(sha256(f"{self._seed}:{self._count}".encode()).digest(), "big") % limit
-
-    def between(self, low: int, high: int) -> int:
-        """An integer from ``low`` to ``high``, both included."""
-        return low + self.below(high - low + 1)
-
-    def pick(self, options: Sequence[Any]) -> Any:
-        """One of several."""
-        return options[self.below(len(options))]
-
-    def chance(self, one_in: int) -> bool:
-        """Whether something of that rarity happens."""
-        return self.below(one_in) == 0

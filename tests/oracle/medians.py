@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from eth_abi import decode, encode
 from eth_utils import keccak
 
+from contracts_py.bindings import call_data
 from contracts_py.compile import Artifact
-from contracts_py.errors import Reverted
 from contracts_py.keys import address_of, private_key, to_hex
 from contracts_py.node import Log
-from contracts_py.revm import RevmNode, read_reason
+from contracts_py.revm import RevmNode
 from oracle.median import (
     MAX_REPORTERS,
     Median,
@@ -25,13 +24,12 @@ from oracle.median import (
     process_submit,
 )
 from oracle.quotes import Quote
-from protocol.errors import Refusal
+from tests.oracle.calls import QUOTE, ROUND, outcome
 
 START = 1_600_000_000
 HOUR = 3_600
 REPORTERS = tuple(f"reporter {i}" for i in range(MAX_REPORTERS + 1))
 SUBMITTED = keccak(text="Submitted(uint256,uint256,int256,uint256)")
-ROUND = ("uint80", "int256", "uint256", "uint256", "uint80")
 
 
 def addresses(count: int) -> tuple[int, ...]:
@@ -78,22 +76,7 @@ def construction(median: Median) -> bytes:
 
 def submission(answer: int, observed_at: int) -> bytes:
     """The call of a report."""
-    return selector("submit(int256,uint64)") + encode(["int256", "uint64"], [answer, observed_at])
-
-
-def selector(signature: str) -> bytes:
-    """The first four bytes of a call."""
-    return bytes(keccak(text=signature)[:4])
-
-
-def outcome(ask: Callable[..., Any], *arguments: Any) -> Any:
-    """The answer of model or contract to arguments, or the code of the refusal."""
-    try:
-        return ask(*arguments)
-    except Refusal as refusal:
-        return refusal.code
-    except Reverted as reverted:
-        return reverted.reason
+    return call_data("submit(int256,uint64)", answer, observed_at)
 
 
 class MedianTwins:
@@ -102,17 +85,12 @@ class MedianTwins:
     def __init__(self, artifact: Artifact, median: Median, now: int = START, node: RevmNode | None = None) -> None:
         self.model, self.now = median, now
         self.node = RevmNode(now) if node is None else node
-        try:
-            self.contract = self.node.deploy(private_key("deployer"), artifact.bytecode, construction(median))
-        except RuntimeError as failure:
-            raise Reverted(read_reason(str(failure))) from None
+        self.contract = self.node.deploy(private_key("deployer"), artifact.bytecode, construction(median))
 
     def view(self, signature: str, returns: tuple[str, ...], *arguments: Any) -> tuple[Any, ...]:
         """What the contract answers now. Raises ``Reverted``."""
-        kinds = signature[signature.index("(") + 1 : -1]
         self.node._set_time(self.now)
-        data = selector(signature) + (encode(kinds.split(","), arguments) if kinds else b"")
-        return tuple(decode(returns, self.node.call(self.contract, data)))
+        return tuple(decode(returns, self.node.call(self.contract, call_data(signature, *arguments))))
 
     def submit(self, sender: str, answer: int, observed_at: int) -> bool | str:
         """One report to both: whether it was accepted, or the code of the refusal; and the same event or none."""
@@ -137,7 +115,7 @@ class MedianTwins:
         """Every view of the contract against the model; returns the quote."""
         model, now = self.model, self.now
         quote = get_median_quote(model, now)
-        assert self.view("quote(bytes32)", ("uint256",) * 5, bytes(32)) == as_tuple(quote)
+        assert self.view("quote(bytes32)", QUOTE, bytes(32)) == as_tuple(quote)
         latest = get_latest_round(model)
         for number in {max(latest - 1, 0), latest, latest + 1}:
             expected = outcome(get_median_round, model, now, number)

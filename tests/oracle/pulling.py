@@ -8,6 +8,7 @@ from typing import Any
 from eth_abi import decode, encode
 from eth_utils import keccak
 
+from contracts_py.bindings import call_data
 from contracts_py.compile import EVM_VERSION, Artifact
 from contracts_py.errors import Reverted
 from contracts_py.keys import address_of, private_key, to_hex
@@ -121,24 +122,18 @@ def encode_action(action: Action) -> tuple[bytes, int]:
     """Call data and value of an action."""
     match action:
         case SetSigners(signers, threshold, faults):
-            return encode_call("set_signers(address[],uint256,uint256)", [*map(to_hex, signers)], threshold, faults), 0
+            return call_data("set_signers(address[],uint256,uint256)", [*map(to_hex, signers)], threshold, faults), 0
         case SetTerms(fee, ahead):
-            return encode_call("set_terms(uint256,uint256)", fee, ahead), 0
+            return call_data("set_terms(uint256,uint256)", fee, ahead), 0
         case SetBand(feed_id, band):
-            return encode_call("set_band(bytes32,uint256)", feed_id, band), 0
+            return call_data("set_band(bytes32,uint256)", feed_id, band), 0
         case UpdatePriceFeeds(payloads, value):
-            return encode_call("updatePriceFeeds(bytes[])", payloads), value
+            return call_data("updatePriceFeeds(bytes[])", payloads), value
         case ParsePriceFeedUpdatesUnique(payloads, feed_ids, t_min, t_max, value):
             signature = "parsePriceFeedUpdatesUnique(bytes[],bytes32[],uint64,uint64)"
-            return encode_call(signature, payloads, feed_ids, t_min, t_max), value
+            return call_data(signature, payloads, feed_ids, t_min, t_max), value
         case WithdrawFees():
-            return encode_call("withdraw_fees()"), 0
-
-
-def encode_call(signature: str, *arguments: Any) -> bytes:
-    """Selector and arguments of a call."""
-    kinds = signature[signature.index("(") + 1 : -1]
-    return keccak(text=signature)[:4] + encode(kinds.split(",") if kinds else [], arguments)
+            return call_data("withdraw_fees()"), 0
 
 
 def read_event(log: Log) -> tuple[Any, ...]:
@@ -186,7 +181,7 @@ class PullChain:
 
     def view(self, signature: str, kinds: str, *arguments: Any) -> Any:
         """What a view answers."""
-        answer = self.node.call(self.address, encode_call(signature, *arguments))
+        answer = self.node.call(self.address, call_data(signature, *arguments))
         return decode([kinds], answer)[0]
 
     def split(self, chain_id: int) -> None:

@@ -27,7 +27,8 @@ from oracle.quotes import PUBLISH_LIMIT, STATUS_LIMIT
 from protocol.env import Status
 from protocol.errors import Refusal
 from protocol.units import PRICE_LIMIT, W
-from tests.oracle.graph_twins import RUNS_OUT, WORKS, Draw, GraphTwins
+from tests.oracle.drawing import Draw
+from tests.oracle.graph_twins import RUNS_OUT, WORKS, GraphTwins
 
 PAIRS = ("ETH/USD", "ETH/USD", "ETH/USD", "BTC/USD", "wstETH/ETH", "USD/USD")
 PRICES = (1, 2, 10**9, W - 1, W, W + 1, 2 * W, 3 * W, 200 * W, 201 * W, 400 * W, 8_000 * W, PRICE_LIMIT - 1)

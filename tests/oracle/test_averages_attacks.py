@@ -8,25 +8,17 @@ from typing import Any
 
 import pytest
 
-from contracts_py.compile import Artifact, read_sources
+from contracts_py.compile import Artifact
 from contracts_py.errors import Reverted
 from contracts_py.revm import RevmNode
 from oracle.averages import HISTORY, Average, AveragesConfig
 from oracle.stable import HOURS
 from protocol.env import Status
 from protocol.units import W
-from tests.oracle.following import (
-    KEY,
-    START,
-    Deployed,
-    Source,
-    compile_here,
-    key_of,
-    remove_guard,
-    set_time,
-    switch_guards,
-)
+from tests.oracle.calls import key_of
+from tests.oracle.following import KEY, START, Deployed, Source, compile_switched, set_time
 from tests.oracle.test_averages_on_both import FIRST, NAME, price_of
+from tests.switches import take_out
 
 # Name of the guard -> text of the contract, text with a switch for it.
 GUARDS: dict[str, tuple[str, str]] = {
@@ -84,8 +76,7 @@ GUARDS: dict[str, tuple[str, str]] = {
 @pytest.fixture(scope="module")
 def switched() -> dict[str, Artifact]:
     """The contract with a switch for every guard, and the source for it."""
-    path = f"{NAME}.vy"
-    return compile_here(NAME, "GivenSource", changed={path: switch_guards(read_sources()[path], GUARDS)})
+    return compile_switched(NAME, GUARDS)
 
 
 class Attacked:
@@ -118,7 +109,7 @@ def build(artifacts: Mapping[str, Artifact], guard: str, removed: bool, config: 
     """The contract after a quiet hour at 100, with the guard or without it."""
     attacked = Attacked(artifacts, config)
     if removed:
-        remove_guard(attacked.contract, GUARDS, guard)
+        take_out(attacked.contract.node, attacked.contract.address, GUARDS, guard)
     for _ in range(61):
         assert attacked.update(100 * W, 60) is True
     return attacked

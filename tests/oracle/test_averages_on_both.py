@@ -26,17 +26,9 @@ from oracle.errors import BadAverageConfig, ShortHistory
 from oracle.quotes import NO_QUOTE, Quote
 from oracle.stable import HOURS
 from protocol.units import PRICE_LIMIT, W
-from tests.oracle.following import (
-    KEY,
-    START,
-    Deployed,
-    Draw,
-    Source,
-    compile_here,
-    fields_of,
-    key_of,
-    set_time,
-)
+from tests.oracle.calls import key_of
+from tests.oracle.drawing import Draw
+from tests.oracle.following import KEY, START, Deployed, Source, compile_here, fields_of, set_time
 
 NAME = "oracles/Averages"
 CONFIGS = (

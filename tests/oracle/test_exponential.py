@@ -13,7 +13,8 @@ from contracts_py.revm import RevmNode
 from oracle import exponential
 from oracle.exponential import EXPONENT_LIMIT, LN2, LOWEST_EXPONENT, compute_p, compute_q, tdiv, wad_exp
 from protocol.units import W
-from tests.oracle.following import START, Deployed, Draw, compile_here
+from tests.oracle.drawing import Draw
+from tests.oracle.following import START, Deployed, compile_here
 
 BATCH = 512
 HALVINGS = (693_147_180_559_945_309, 346_573_590_279_972_654)  # ln 2 and half of it: where the power of two changes

@@ -10,9 +10,10 @@ from importlib.util import find_spec
 
 import pytest
 
+from contracts_py.bindings import call_data
 from contracts_py.compile import Artifact
 from contracts_py.errors import Reverted
-from contracts_py.keys import private_key, to_hex
+from contracts_py.keys import private_key
 from oracle.graph import PokeNode, RegisterNode
 from oracle.nodes import (
     Kind,
@@ -34,8 +35,9 @@ from oracle.policy import is_accepted
 from oracle.quotes import Quote
 from protocol.env import Status
 from protocol.units import W
-from tests.oracle.graph_guards import NUMBERS, compile_switched
-from tests.oracle.graph_twins import GraphTwins, call_data, encode_action
+from tests.oracle.graph_guards import GUARDS, compile_switched
+from tests.oracle.graph_twins import GraphTwins, encode_action
+from tests.switches import take_out
 
 pytestmark = pytest.mark.skipif(find_spec("pyrevm") is None, reason="pyrevm is not installed")
 
@@ -45,7 +47,7 @@ class Stage(GraphTwins):
 
     def take_out(self, guard: str) -> None:
         """Switch one guard off."""
-        self.node._evm.set_balance(to_hex(self.address), NUMBERS[guard])
+        take_out(self.node, self.address, GUARDS, guard)
 
     def put(self, node: Node) -> str:
         """Register on the contract alone; the refusal, or empty."""

@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
-from contracts_py.compile import Artifact, read_sources
+from contracts_py.compile import Artifact
 from contracts_py.errors import Reverted
 from contracts_py.revm import RevmNode
 from oracle.growth_cap import GrowthCapConfig, Snapshot
 from protocol.env import Status
 from protocol.units import DAY, W
-from tests.oracle.following import START, Source, compile_here, key_of, remove_guard, set_time, switch_guards
+from tests.oracle.calls import key_of
+from tests.oracle.following import START, Source, compile_switched, set_time
 from tests.oracle.test_growth_cap_on_both import CAPO, FIRST, LIMITED, LIVE, NAME, below_live, deploy, rate_of
+from tests.switches import take_out
 
 # Name of the guard -> text of the contract, text with a switch for it.
 GUARDS: dict[str, tuple[str, str]] = {
@@ -80,8 +82,7 @@ GUARDS: dict[str, tuple[str, str]] = {
 @pytest.fixture(scope="module")
 def switched() -> dict[str, Artifact]:
     """The contract with a switch for every guard, and the source for it."""
-    path = f"{NAME}.vy"
-    return compile_here(NAME, "GivenSource", changed={path: switch_guards(read_sources()[path], GUARDS)})
+    return compile_switched(NAME, GUARDS)
 
 
 class Attacked:
@@ -102,7 +103,7 @@ class Attacked:
         snapshot = Snapshot(ratio, START - config.min_delay)
         self.contract = deploy(node, artifacts, self.source.address, config, snapshot)
         if removed:
-            remove_guard(self.contract, GUARDS, guard)
+            take_out(node, self.contract.address, GUARDS, guard)
 
     def give(self, rate: int, after: int = 0, status: int = 0) -> None:
         """The live rate some seconds later."""

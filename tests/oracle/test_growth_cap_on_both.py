@@ -28,17 +28,9 @@ from oracle.quotes import NO_QUOTE, Quote
 from protocol.env import Status
 from protocol.errors import Refusal
 from protocol.units import DAY, PRICE_LIMIT, W
-from tests.oracle.following import (
-    KEY,
-    START,
-    Deployed,
-    Draw,
-    Source,
-    compile_here,
-    fields_of,
-    key_of,
-    set_time,
-)
+from tests.oracle.calls import key_of
+from tests.oracle.drawing import Draw
+from tests.oracle.following import KEY, START, Deployed, Source, compile_here, fields_of, set_time
 
 NAME = "oracles/GrowthCap"
 FIRST = GrowthCapConfig(growth=1_000, min_delay=DAY, max_term=30 * DAY, tolerance=100, max_drop=500, interval=2 * DAY)

@@ -31,7 +31,8 @@ from oracle.quotes import Quote
 from protocol.env import Status
 from protocol.errors import Refusal
 from protocol.units import PRICE_LIMIT, W
-from tests.oracle.medians import HOUR, START, addresses, fill, median_of, outcome, submit
+from tests.oracle.calls import outcome
+from tests.oracle.medians import HOUR, START, addresses, fill, median_of, submit
 
 NOW = START
 USD = 10**8

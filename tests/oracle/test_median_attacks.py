@@ -1,8 +1,7 @@
 """Attacks on a quorum median, with its guards and without: what each guard is worth, as an error of the price.
 
-The market is at 80 dollars after a fall from 100. Every guard is behind a switch in one source: ``REMOVED`` stands for
-a test of the contract's own balance of the native token, which is otherwise 0 and which no rule reads. A contract
-being created has no balance, so the guard of the list of reporters is off where clocks may be 7 seconds ahead.
+The market is at 80 dollars after a fall from 100. A contract being created has no balance
+that could be a switch, so the guard of the list of reporters is off where clocks may be 7 seconds ahead.
 """
 
 from __future__ import annotations
@@ -14,14 +13,16 @@ from pathlib import Path
 import pytest
 from eth_abi import decode
 
-from contracts_py.compile import Artifact, compile_all, read_sources
+from contracts_py.bindings import call_data
+from contracts_py.compile import Artifact, compile_all
 from contracts_py.errors import Reverted
-from contracts_py.keys import private_key, to_hex
+from contracts_py.keys import private_key
 from contracts_py.revm import RevmNode
 from oracle.median import Median
 from oracle.quotes import Quote
 from protocol.env import Status
-from tests.oracle.medians import HOUR, REPORTERS, START, addresses, construction, median_of, selector, submission
+from tests.oracle.medians import HOUR, REPORTERS, START, addresses, construction, median_of, submission
+from tests.switches import switch_guards, take_out
 
 NAME = "oracles/Median"
 PATH = f"{NAME}.vy"
@@ -66,20 +67,16 @@ GUARDS: dict[str, tuple[tuple[str, str], ...]] = {
     "a price is positive": (("if middle.low <= 0:", "if not REMOVED and middle.low <= 0:"),),
     "a price can be stored": (("if ask >= PRICE_LIMIT:", "if not REMOVED and ask >= PRICE_LIMIT:"),),
 }
-NUMBERS = {name: number for number, name in enumerate(GUARDS, start=1)}
 DISTINCT = "and self.numbers[reporter] == 0, "
 DISTINCT_OFF = 7
 
 
-def edit_source() -> str:
-    """The contract, with every guard behind its switch."""
-    text = read_sources()[PATH]
-    for name, edits in GUARDS.items():
-        for old, new in edits:
-            assert text.count(old) == 1, f"{name}: the source has the text {text.count(old)} times: {old}"
-            text = text.replace(old, new.replace("REMOVED", f"(self.balance == {NUMBERS[name]})"))
-    assert text.count(DISTINCT) == 1
-    return text.replace(DISTINCT, f"and (ahead_ == {DISTINCT_OFF} or self.numbers[reporter] == 0), ")
+def edit_sources() -> dict[str, str]:
+    """All sources, with every guard of the contract behind its switch."""
+    sources = switch_guards({name: tuple((PATH, *edit) for edit in edits) for name, edits in GUARDS.items()})
+    assert sources[PATH].count(DISTINCT) == 1
+    switched = f"and (ahead_ == {DISTINCT_OFF} or self.numbers[reporter] == 0), "
+    return {**sources, PATH: sources[PATH].replace(DISTINCT, switched)}
 
 
 class Place:
@@ -88,8 +85,7 @@ class Place:
     def __init__(self, artifact: Artifact, median: Median, guard: str = "") -> None:
         self.node, self.now = RevmNode(START), START
         self.contract = self.node.deploy(private_key("deployer"), artifact.bytecode, construction(median))
-        if guard:
-            self.node._evm.set_balance(to_hex(self.contract), NUMBERS[guard])
+        take_out(self.node, self.contract, GUARDS, guard)
 
     def report(self, reporter: int, answer: int, observed_at: int) -> None:
         """A report, whatever comes of it."""
@@ -98,7 +94,7 @@ class Place:
     def quote(self) -> Quote:
         """The price now. Raises ``Reverted``."""
         self.node._set_time(self.now)
-        answer = self.node.call(self.contract, selector("quote(bytes32)") + bytes(32))
+        answer = self.node.call(self.contract, call_data("quote(bytes32)", bytes(32)))
         return Quote(*decode(["uint256"] * 5, answer))
 
 
@@ -111,7 +107,7 @@ def artifact() -> Artifact:
 @pytest.fixture(scope="module")
 def switched() -> Artifact:
     """The contract with a switch for every guard."""
-    return compile_all({PATH: edit_source()}, (NAME,))[NAME]
+    return compile_all(edit_sources(), (NAME,))[NAME]
 
 
 Story = Callable[[Place], None]

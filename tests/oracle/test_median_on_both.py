@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator
 from functools import cache
 from itertools import product
 
@@ -13,6 +11,7 @@ import pytest
 from eth_abi import decode
 
 from contracts_py.backend import eth_tester_provider
+from contracts_py.bindings import call_data
 from contracts_py.compile import CODE_LIMIT, Artifact, compile_all, read_sources
 from contracts_py.errors import Reverted
 from contracts_py.keys import address_of, private_key
@@ -20,19 +19,9 @@ from contracts_py.node import Node
 from contracts_py.revm import RevmNode
 from oracle.median import MAX_REPORTERS, Median, create_median
 from protocol.env import Status
-from tests.oracle.medians import (
-    HOUR,
-    REPORTERS,
-    ROUND,
-    START,
-    MedianTwins,
-    addresses,
-    construction,
-    median_of,
-    outcome,
-    selector,
-    submission,
-)
+from tests.oracle.calls import ROUND, outcome
+from tests.oracle.drawing import Draw
+from tests.oracle.medians import HOUR, REPORTERS, START, MedianTwins, addresses, construction, median_of, submission
 
 NAME = "oracles/Median"
 EARLY = 100  # a chain so young that nothing can be an hour old
@@ -46,12 +35,6 @@ COLD_ACCOUNT = 2_600  # what a caller pays for a contract that its transaction h
 def artifact() -> Artifact:
     """The contract."""
     return compile_all(names=(NAME,))[NAME]
-
-
-def draw(*what: object) -> Iterator[int]:
-    """Numbers that follow from what they are for."""
-    for place in range(2**32):
-        yield int.from_bytes(hashlib.sha256("|".join(map(str, (*what, place))).encode()).digest()[:8], "big")
 
 
 # --- configuration --------------------------------------------------------------------------------------------------
@@ -138,13 +121,13 @@ def test_every_status_and_border_on_both(artifact: Artifact, start: int) -> None
 
 def tell(artifact: Artifact, name: str, story: int, node: RevmNode, seen: Counter[str]) -> None:
     """One median from its creation on: reports near every border, all views compared after each."""
-    dice = draw(name, story)
+    draw = Draw(f"{name} {story}")
 
     def pick(*choices: int) -> int:
-        return choices[next(dice) % len(choices)]
+        return draw.pick(choices)
 
-    count = 1 + next(dice) % MAX_REPORTERS
-    quorum = 1 + 2 * (next(dice) % ((count + 1) // 2))
+    count = 1 + draw.below(MAX_REPORTERS)
+    quorum = 1 + 2 * draw.below((count + 1) // 2)
     max_age, ahead, decimals = pick(60, 600, HOUR, 259_200), pick(0, 1, 30, 60), pick(0, 6, 8, 17, 18)
     skew = pick(0, 1, 30, max_age // 2, max_age)
     median = create_median(addresses(count), quorum, max_age, skew, ahead, decimals)
@@ -153,9 +136,9 @@ def tell(artifact: Artifact, name: str, story: int, node: RevmNode, seen: Counte
     unit, limit = 10**decimals, 2**96 // 10 ** (18 - decimals)
     for _ in range(STEPS):
         twins.now += pick(0, 0, 0, 1, 2, skew, skew + 1, max_age // 3)
-        reporter = next(dice) % count
+        reporter = draw.below(count)
         last = twins.model.slots[reporter].observed_at
-        near = 200 * unit + next(dice) % unit
+        near = 200 * unit + draw.below(unit)
         answer = pick(near, near, near, near, near, limit - 1, limit, 1, 0, -1, LARGEST - 1, LARGEST, -LARGEST)
         age = pick(0, 0, 0, 1, skew, skew + 1, max_age, max_age + 1, -ahead, -ahead - 1)
         observed_at = pick(*(max(twins.now - age, 0),) * 8, last, last + 1)
@@ -246,7 +229,7 @@ def test_a_read_of_thirteen_reports_on_a_chain(
         receipt = node.send(private_key(name), contract, submission(200 * 10**8 + answer, START - age))
         assert receipt.succeeded
         assert receipt.gas_used <= 49_000
-    data = selector("quote(bytes32)") + bytes(32)
+    data = call_data("quote(bytes32)", bytes(32))
     quote = decode(["uint256"] * 5, node.call(contract, data))
     assert quote == (200 * 10**18 + 6 * 10**10,) * 3 + (START - 12, 0)
     receipt = node.send(private_key("deployer"), contract, data)

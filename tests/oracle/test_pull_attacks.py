@@ -1,8 +1,4 @@
-"""Attacks on signed reports: refused by the contract, and what each gains when its guard is taken out.
-
-All guards are taken out of one source at once, each behind a switch: ``REMOVED`` in a text below stands for a test of
-the contract's own balance, which is otherwise 0 here, and which no rule reads but that of the fees.
-"""
+"""Attacks on signed reports: refused by the contract, and what each gains when its guard is taken out."""
 
 from __future__ import annotations
 
@@ -13,8 +9,8 @@ from pathlib import Path
 import pytest
 from eth_abi import decode
 
-from contracts_py.compile import Artifact, compile_all, read_sources
-from contracts_py.keys import address_of, to_hex
+from contracts_py.compile import Artifact, compile_all
+from contracts_py.keys import address_of
 from oracle.pull import ParsePriceFeedUpdatesUnique, SetSigners, UpdatePriceFeeds
 from oracle.signing import PriceReport, encode_payload
 from protocol.units import W
@@ -32,59 +28,84 @@ from tests.oracle.pulling import (
     sign,
     signing_of,
 )
+from tests.switches import Edits, switch_guards, take_out
 
 NAME = "oracles/PullFeed"
 Story = Callable[[PullChain], int]
 
-GUARDS: dict[str, tuple[tuple[str, str], ...]] = {
+FEED, SIGNING = f"{NAME}.vy", "modules/signing.vy"
+
+# Name of the guard -> edits: file, text, text without the guard.
+GUARDS: dict[str, Edits] = {
     "only a newer report is stored": (
         (
+            FEED,
             "    if report.publish_time <= (word >> 88) & MASK_40:\n",
             "    if not REMOVED and report.publish_time <= (word >> 88) & MASK_40:\n",
         ),
     ),
     "no report from the future is stored": (
         (
+            FEED,
             "    if report.publish_time > block.timestamp + ahead:\n",
             "    if not REMOVED and report.publish_time > block.timestamp + ahead:\n",
         ),
     ),
     "no report from the future settles": (
         (
+            FEED,
             "min(convert(t_max, uint256), block.timestamp + ((terms >> 16) & 255))",
             "min(convert(t_max, uint256), (2**64 if REMOVED else block.timestamp + ((terms >> 16) & 255)))",
         ),
     ),
     "each signer counts once": (
         (
+            SIGNING,
             'assert convert(signer, uint256) > previous, "oracle/signer-order"',
             'assert REMOVED or convert(signer, uint256) > previous, "oracle/signer-order"',
         ),
     ),
-    "only signers count": (("assert self.is_signer[signer]", "assert REMOVED or self.is_signer[signer]"),),
-    "old signers are taken out": (("self.is_signer[old] = False", "self.is_signer[old] = REMOVED"),),
+    "only signers count": ((SIGNING, "assert self.is_signer[signer]", "assert REMOVED or self.is_signer[signer]"),),
+    "old signers are taken out": ((SIGNING, "self.is_signer[old] = False", "self.is_signer[old] = REMOVED"),),
     "two quorums share an honest signer": (
-        ("and count + faults + 1 <= 2 * threshold", "and (REMOVED or count + faults + 1 <= 2 * threshold)"),
+        (SIGNING, "and count + faults + 1 <= 2 * threshold", "and (REMOVED or count + faults + 1 <= 2 * threshold)"),
     ),
     "a settlement takes the first report of its span": (
-        ("and report.prev_publish_time < t_min", "and (REMOVED or report.prev_publish_time < t_min)"),
+        (FEED, "and report.prev_publish_time < t_min", "and (REMOVED or report.prev_publish_time < t_min)"),
     ),
     "a signature holds on one chain": (
         (
-            "from interfaces import IQuoteSource\n",
-            "from interfaces import IQuoteSource\nfrom snekmate.utils import message_hash_utils\n",
+            SIGNING,
+            "uses: eip712\n",
+            "from snekmate.utils import message_hash_utils\n\nuses: eip712\nPINNED: immutable(bytes32)\n",
         ),
-        ("ADMIN: immutable(address)\n", "ADMIN: immutable(address)\nPINNED: immutable(bytes32)\n"),
-        ("    ADMIN = admin\n", "    ADMIN = admin\n    PINNED = eip712._domain_separator_v4()\n"),
         (
-            "eip712._hash_typed_data_v4(self._hash_report(report))",
+            SIGNING,
+            "signers: DynArray[address, MAX_SIGNERS]\n",
+            """signers: DynArray[address, MAX_SIGNERS]
+
+
+@deploy
+def __init__():
+    PINNED = eip712._domain_separator_v4()
+""",
+        ),
+        (
+            FEED,
+            '    eip712.__init__("PullFeed", "1")\n',
+            '    eip712.__init__("PullFeed", "1")\n    signing.__init__()\n',
+        ),
+        (
+            SIGNING,
+            "eip712._hash_typed_data_v4(self.hash_report(report))",
             """message_hash_utils._to_typed_data_hash(
-        PINNED if REMOVED else eip712._domain_separator_v4(), self._hash_report(report)
+        PINNED if REMOVED else eip712._domain_separator_v4(), self.hash_report(report)
     )""",
         ),
     ),
     "a signature holds for one feed": (
         (
+            SIGNING,
             "    return keccak256(abi_encode(REPORT_TYPE, report))\n",
             """    signed: Report = report
     if REMOVED:
@@ -93,26 +114,14 @@ GUARDS: dict[str, tuple[tuple[str, str], ...]] = {
 """,
         ),
     ),
-    "one of the two s": (("assert s <= HALF_CURVE_ORDER", "assert REMOVED or s <= HALF_CURVE_ORDER"),),
+    "one of the two s": ((SIGNING, "assert s <= HALF_CURVE_ORDER", "assert REMOVED or s <= HALF_CURVE_ORDER"),),
 }
-NUMBERS = {name: number for number, name in enumerate(GUARDS, start=1)}
-
-
-def edit_source() -> str:
-    """The contract with every guard behind its switch."""
-    # A pure function may not read a balance; a view does the same.
-    text = read_sources()[f"{NAME}.vy"].replace("@pure", "@view")
-    for name, edits in GUARDS.items():
-        for old, new in edits:
-            assert text.count(old) == 1, f"{name}: the contract has this text {text.count(old)} times: {old}"
-            text = text.replace(old, new.replace("REMOVED", f"(self.balance == {NUMBERS[name]})"))
-    return text
 
 
 @pytest.fixture(scope="module")
 def artifacts_of_pull() -> tuple[Artifact, Artifact]:
     """The contract, and the contract with switches."""
-    real, switched = compile_all(names=(NAME,)), compile_all({f"{NAME}.vy": edit_source()}, (NAME,))
+    real, switched = compile_all(names=(NAME,)), compile_all(switch_guards(GUARDS), (NAME,))
     return real[NAME], switched[NAME]
 
 
@@ -123,9 +132,9 @@ def attack(artifacts_of_pull: tuple[Artifact, Artifact]) -> Callable[[str, Story
 
     def play(guard: str, story: Story) -> tuple[int, int]:
         gains = []
-        for artifact, number in ((real, 0), (switched, 0), (switched, NUMBERS[guard])):
+        for artifact, removed in ((real, ""), (switched, ""), (switched, guard)):
             chain = PullChain(artifact, signing_of(3, 1, 4))
-            chain.evm.set_balance(to_hex(chain.address), number)
+            take_out(chain.node, chain.address, GUARDS, removed)
             gains.append(story(chain))
         assert gains[0] == gains[1], "the switches themselves change the story"
         return gains[0], gains[2]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 from eth_abi import decode
 
+from contracts_py.bindings import call_data
 from contracts_py.compile import CODE_LIMIT, Artifact, compile_all
 from contracts_py.errors import Reverted
 from contracts_py.keys import to_hex
@@ -24,6 +24,7 @@ from oracle.pull import (
 )
 from oracle.signing import PriceReport, encode_payload
 from protocol.units import PRICE_LIMIT, W
+from tests.oracle.drawing import Draw
 from tests.oracle.pulling import (
     ADDRESSES,
     BTC,
@@ -34,7 +35,6 @@ from tests.oracle.pulling import (
     PullChain,
     PullTwins,
     digest_of,
-    encode_call,
     malleate,
     payload_of,
     report_of,
@@ -111,7 +111,7 @@ def test_fees_on_both(artifact: Artifact) -> None:
         assert twins.do("keeper", settlement) == code
     assert twins.chain.balance() == 2 * 122
     for count in (0, 3):
-        data = encode_call("getUpdateFee(bytes[])", payloads[:count])
+        data = call_data("getUpdateFee(bytes[])", payloads[:count])
         answer = twins.chain.node.call(twins.chain.address, data)
         assert int.from_bytes(answer, "big") == get_update_fee(twins.model, payloads[:count]) == 7 * count
     before = twins.chain.evm.get_balance(to_hex(twins.chain.admin))
@@ -122,11 +122,11 @@ def test_fees_on_both(artifact: Artifact) -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        encode_call("set_terms(uint256,uint256)", 0, 0),
-        encode_call("set_band(bytes32,uint256)", ETH, 1),
-        encode_call("set_signers(address[],uint256,uint256)", [to_hex(ADDRESSES[0])], 1, 0),
-        encode_call("withdraw_fees()"),
-        encode_call("quote(bytes32)", ETH),
+        call_data("set_terms(uint256,uint256)", 0, 0),
+        call_data("set_band(bytes32,uint256)", ETH, 1),
+        call_data("set_signers(address[],uint256,uint256)", [to_hex(ADDRESSES[0])], 1, 0),
+        call_data("withdraw_fees()"),
+        call_data("quote(bytes32)", ETH),
         b"",
     ],
 )
@@ -261,7 +261,7 @@ def test_the_contract_tells_its_domain(artifact: Artifact) -> None:
     """PUL-1: EIP-5267, for wallets."""
     chain = PullChain(artifact, signing_of(1))
     kinds = "(bytes1,string,string,uint256,address,bytes32,uint256[])"
-    answer = chain.node.call(chain.address, encode_call("eip712Domain()"))
+    answer = chain.node.call(chain.address, call_data("eip712Domain()"))
     assert decode([*kinds[1:-1].split(",")], answer) == (
         *(b"\x0f", "PullFeed", "1", 1, to_hex(chain.address), bytes(32), ()),
     )
@@ -326,30 +326,14 @@ def test_what_cannot_be_decoded_is_refused(artifact: Artifact) -> None:
     assert twins.do("keeper", UpdatePriceFeeds((bytes(longest + 1),), 0)) == "oracle/payload"
     for payloads in ((bytes(longest + 2),), (bytes(257),) * 18):
         with pytest.raises(Reverted, match="without a reason"):
-            twins.chain.node.call(twins.chain.address, encode_call("updatePriceFeeds(bytes[])", payloads))
+            twins.chain.node.call(twins.chain.address, call_data("updatePriceFeeds(bytes[])", payloads))
 
 
 # --- random stories -------------------------------------------------------------------------------------------------
 
 
-class Dice:
-    """Numbers that follow from a seed."""
-
-    def __init__(self, seed: str) -> None:
-        self._seed, self._count = seed, 0
-
-    def below(self, limit: int) -> int:
-        """A number from 0 to just below a limit."""
-        self._count += 1
-        digest = hashlib.sha256(f"{self._seed} {self._count}".encode()).digest()
-        return int.from_bytes(digest, "big") % limit
-
-    def pick(self, *choices: Any) -> Any:
-        """One of several."""
-        return choices[self.below(len(choices))]
-
-
 SAFE = ((1, 1, 0), (2, 2, 0), (3, 2, 0), (4, 3, 1), (5, 3, 0), (7, 5, 2))  # signers, threshold, faults
+OUTSIDE = (("price", 2**63), ("conf", 2**64), ("expo", 13), ("expo", -21), ("publish_time", 2**40))
 FORGERIES = ("chain", "contract", "order", "twice", "stranger", "malleated", "short", "long", "flipped", "outside")
 RANDOM_CODES = {
     *("ok", "oracle/fee", "oracle/payload", "oracle/signature", "oracle/not-signer", "oracle/signer-order"),
@@ -357,74 +341,74 @@ RANDOM_CODES = {
 }
 
 
-def random_report(dice: Dice, now: int) -> PriceReport:
+def random_report(draw: Draw, now: int) -> PriceReport:
     """A report around now, or far from it, of ordinary or extreme values."""
-    price = dice.pick(1, 0, -1, 2**63 - 1, -(2**63), dice.below(2**63), dice.below(10**12), 200 * 10**8)
-    conf = dice.pick(0, 1, 2**64 - 1, abs(price) % 2**64, dice.below(10**8), dice.below(abs(price) + 1) % 2**64)
-    time = dice.pick(now, *(now - 3 + dice.below(7) for _ in range(6)), now - dice.below(200), 0, 2**40 - 1)
-    prev = dice.pick(max(time - 1 - dice.below(6), 0), time, 0, 2**40 - 1)
-    return PriceReport(dice.pick(ETH, BTC), price, conf, dice.below(33) - 20, time, prev)
+    price = draw.pick((1, 0, -1, 2**63 - 1, -(2**63), draw.below(2**63), draw.below(10**12), 200 * 10**8))
+    conf = draw.pick((0, 1, 2**64 - 1, abs(price) % 2**64, draw.below(10**8), draw.below(abs(price) + 1) % 2**64))
+    time = draw.pick((now, *(now - 3 + draw.below(7) for _ in range(6)), now - draw.below(200), 0, 2**40 - 1))
+    prev = draw.pick((max(time - 1 - draw.below(6), 0), time, 0, 2**40 - 1))
+    return PriceReport(draw.pick((ETH, BTC)), price, conf, draw.below(33) - 20, time, prev)
 
 
-def random_payload(dice: Dice, twins: PullTwins) -> bytes:
+def random_payload(draw: Draw, twins: PullTwins) -> bytes:
     """A report that is well signed, mostly, or spoilt in one way."""
-    report, need, here = random_report(dice, twins.now + 1), twins.model.threshold, twins.chain.address
-    if dice.below(4):
-        return twins.sign(report, first=dice.below(len(twins.model.signers) - need + 1))
-    forgery = dice.pick(*FORGERIES)
+    report, need, here = random_report(draw, twins.now + 1), twins.model.threshold, twins.chain.address
+    if draw.below(4):
+        return twins.sign(report, first=draw.below(len(twins.model.signers) - need + 1))
+    forgery = draw.pick(FORGERIES)
     if forgery == "outside":
-        field, value = dice.pick(
-            ("price", 2**63), ("conf", 2**64), ("expo", 13), ("expo", -21), ("publish_time", 2**40)
-        )
-        report = replace(report, **{field: value})
+        field, value = draw.pick(OUTSIDE)
+        changed: dict[str, Any] = {field: value}
+        report = replace(report, **changed)
     digest = digest_of(report, 5 if forgery == "chain" else 1, here + (forgery == "contract"))
     names = list(REPORTERS[:need])
     if forgery in {"order", "twice"} and need > 1:
-        at = dice.below(need - 1)
+        at = draw.below(need - 1)
         names[at : at + 2] = [names[at + 1], names[at]] if forgery == "order" else [names[at]] * 2
     if forgery == "stranger":
-        names[dice.below(need)] = "stranger"
+        names[draw.below(need)] = "stranger"
     signatures = list(sign(digest, *names))
     if forgery == "malleated":
-        at = dice.below(need)
+        at = draw.below(need)
         signatures[at] = malleate(signatures[at])
     payload = bytearray(encode_payload(report, tuple(signatures)))
     if forgery == "flipped":
-        payload[dice.below(len(payload))] ^= 1 << dice.below(8)
+        payload[draw.below(len(payload))] ^= 1 << draw.below(8)
     return bytes(payload[:-1] if forgery == "short" else payload + b"\0" * (forgery == "long"))
 
 
-def random_action(dice: Dice, twins: PullTwins) -> tuple[str, Action]:
+def random_action(draw: Draw, twins: PullTwins) -> tuple[str, Action]:
     """Somebody who does something, often allowed."""
-    kind = dice.below(20)
+    kind = draw.below(20)
     if kind < 17:
-        payloads = tuple(random_payload(dice, twins) for _ in range(dice.pick(0, 1, 1, 1, 1, 2, 3)))
-        value = get_update_fee(twins.model, payloads) + dice.pick(0, 0, 0, 0, 0, 0, 1, -1)
+        payloads = tuple(random_payload(draw, twins) for _ in range(draw.pick((0, 1, 1, 1, 1, 2, 3))))
+        value = get_update_fee(twins.model, payloads) + draw.pick((0, 0, 0, 0, 0, 0, 1, -1))
         if kind < 11:
             return "keeper", UpdatePriceFeeds(payloads, max(value, 0))
-        ids = tuple(dice.pick(ETH, BTC) for _ in range(dice.pick(0, 1, 1, 1, 2)))
-        low = max(twins.now - dice.below(10), 0)
-        return "keeper", ParsePriceFeedUpdatesUnique(payloads, ids, low, low + dice.below(12), max(value, 0))
-    sender = dice.pick("admin", "admin", "admin", "keeper")
+        ids = tuple(draw.pick((ETH, BTC)) for _ in range(draw.pick((0, 1, 1, 1, 2))))
+        low = max(twins.now - draw.below(10), 0)
+        return "keeper", ParsePriceFeedUpdatesUnique(payloads, ids, low, low + draw.below(12), max(value, 0))
+    sender = draw.pick(("admin", "admin", "admin", "keeper"))
     if kind == 17:
-        count, threshold, faults = dice.pick(*SAFE, *SAFE, (4, 2, 0), (3, 3, 2), (14, 14, 0))
+        count, threshold, faults = draw.pick((*SAFE, *SAFE, (4, 2, 0), (3, 3, 2), (14, 14, 0)))
         return sender, SetSigners(ADDRESSES[:count], threshold, faults)
     if kind == 18:
-        return sender, SetTerms(dice.pick(0, 1, 2**96 - 1, 2**96), dice.pick(0, 2, 60, 60, 61))
-    return sender, dice.pick(WithdrawFees(), *(SetBand(dice.pick(ETH, BTC), dice.below(12)) for _ in range(3)))
+        return sender, SetTerms(draw.pick((0, 1, 2**96 - 1, 2**96)), draw.pick((0, 2, 60, 60, 61)))
+    rest: list[Action] = [WithdrawFees(), *(SetBand(draw.pick((ETH, BTC)), draw.below(12)) for _ in range(3))]
+    return sender, draw.pick(rest)
 
 
 def tell_stories(artifact: Artifact, seeds: range, length: int) -> Counter[str]:
     """Play random stories on both, compare every step and what is left of it, and count the codes."""
     codes: Counter[str] = Counter()
     for seed in seeds:
-        dice = Dice(f"pull {seed}")
-        count, threshold, faults = dice.pick(*SAFE)
-        twins = PullTwins(artifact, signing_of(threshold, faults, count), SetTerms(dice.below(3), dice.below(5)))
+        draw = Draw(f"pull {seed}")
+        count, threshold, faults = draw.pick(SAFE)
+        twins = PullTwins(artifact, signing_of(threshold, faults, count), SetTerms(draw.below(3), draw.below(5)))
         for _ in range(length):
-            sender, action = random_action(dice, twins)
-            codes[twins.do(sender, action, after=dice.pick(0, 1, 1, 2, 5))] += 1
-            twins.check_views(ETH, BTC, ages=(dice.below(8),))
+            sender, action = random_action(draw, twins)
+            codes[twins.do(sender, action, after=draw.pick((0, 1, 1, 2, 5)))] += 1
+            twins.check_views(ETH, BTC, ages=(draw.below(8),))
     return codes
 
 

@@ -1,20 +1,22 @@
 # pragma version 0.4.3
 # pragma nonreentrancy on
 # @title PullFeed: signed price reports that anybody brings
-# @notice Twin of oracle/pull.py and oracle/signing.py. The newest report of each feed is stored; a settlement gets the
+# @notice Twin of oracle/pull.py. The newest report of each feed is stored; a settlement gets the
 #         first report in a span of time, so that nobody chooses among several. Names of functions are Pyth's.
 # @custom:kill The admin can replace the signers. No reports are accepted from the old ones; prices then go stale.
 
 from snekmate.utils import eip712_domain_separator as eip712
 from interfaces import IQuoteSource
 from modules import price_status
+from modules import signing
 
 initializes: eip712
+initializes: signing[eip712 := eip712]
 implements: IQuoteSource
 exports: eip712.eip712Domain
 
 event SignersSet:
-    signers: DynArray[address, MAX_SIGNERS]
+    signers: DynArray[address, signing.MAX_SIGNERS]
     threshold: uint256
     faults: uint256
 
@@ -48,45 +50,19 @@ struct PriceFeed:
     id: bytes32
     price: Price
 
-struct Report:
-    feed_id: bytes32
-    price: int256
-    conf: uint256
-    expo: int256
-    publish_time: uint256
-    prev_publish_time: uint256
-
-MAX_SIGNERS: constant(uint256) = 13
 MAX_REPORTS: constant(uint256) = 16
-REPORT_SIZE: constant(uint256) = 6 * 32
-SIGNATURE_SIZE: constant(uint256) = 65
-# Room for one too many, so that it is refused and not undecodable.
-SENT_SIGNERS: constant(uint256) = MAX_SIGNERS + 1
-SENT_REPORTS: constant(uint256) = MAX_REPORTS + 1
-SENT_SIZE: constant(uint256) = REPORT_SIZE + MAX_SIGNERS * SIGNATURE_SIZE + 1
-
+SENT_REPORTS: constant(uint256) = MAX_REPORTS + 1  # one too many is refused and not undecodable
 MAX_AHEAD: constant(uint256) = 60
 FEE_LIMIT: constant(uint256) = 2**96
 MAX_BAND: constant(uint256) = 10
-REPORTED_LIMIT: constant(int256) = 2**63  # of a price in a report
-SMALLEST_EXPO: constant(int256) = -20
-LARGEST_EXPO: constant(int256) = 12
 EXPO_OFFSET: constant(int256) = 20
 PRICE_LIMIT: constant(uint256) = 2**96
 MASK_40: constant(uint256) = 2**40 - 1
 MASK_64: constant(uint256) = 2**64 - 1
-HALF_CURVE_ORDER: constant(uint256) = (  # of secp256k1
-    57_896_044_618_658_097_711_785_492_504_343_953_926_418_782_139_537_452_191_302_581_570_759_080_747_168
-)
-REPORT_TYPE: constant(bytes32) = keccak256(
-    "PriceReport(bytes32 feedId,int64 price,uint64 conf,int32 expo,uint64 publishTime,uint64 prevPublishTime)"
-)
 
 ADMIN: immutable(address)
 # unused 136 | fee 96 | ahead 8 | faults 8 | threshold 8
 terms_word: uint256
-is_signer: HashMap[address, bool]
-signer_list: DynArray[address, MAX_SIGNERS]
 # price 64, signed | conf 64 | publish_time 40 | prev_publish_time 40 | expo + 20, 8 | unused 32 | band 8, 0 for default
 feeds: HashMap[bytes32, uint256]
 
@@ -94,7 +70,7 @@ feeds: HashMap[bytes32, uint256]
 @deploy
 def __init__(
     admin: address,
-    signers: DynArray[address, SENT_SIGNERS],
+    signers: DynArray[address, signing.SENT_SIGNERS],
     threshold: uint256,
     faults: uint256,
     fee: uint256,
@@ -110,7 +86,7 @@ def __init__(
 
 
 @external
-def set_signers(signers: DynArray[address, SENT_SIGNERS], threshold: uint256, faults: uint256):
+def set_signers(signers: DynArray[address, signing.SENT_SIGNERS], threshold: uint256, faults: uint256):
     """
     @notice Replace all signers; what the old ones signed is refused from now on (PUL-4).
     """
@@ -157,22 +133,11 @@ def _check_admin():
 
 
 @internal
-def _set_signers(signers: DynArray[address, SENT_SIGNERS], threshold: uint256, faults: uint256):
+def _set_signers(signers: DynArray[address, signing.SENT_SIGNERS], threshold: uint256, faults: uint256):
     """Check and replace the signers (PUL-4)."""
-    count: uint256 = len(signers)
-    assert count <= MAX_SIGNERS and threshold <= count and faults < threshold, "oracle/signers"
-    assert 2 * faults + 1 <= threshold and count + faults + 1 <= 2 * threshold, "oracle/signers"
-    for old: address in self.signer_list:
-        self.is_signer[old] = False
-    self.signer_list = []
-    previous: uint256 = 0
-    for signer: address in signers:
-        assert convert(signer, uint256) > previous, "oracle/signers"
-        previous = convert(signer, uint256)
-        self.is_signer[signer] = True
-        self.signer_list.append(signer)
+    signing.replace_signers(signers, threshold, faults)
     self.terms_word = ((self.terms_word >> 16) << 16) | (faults << 8) | threshold
-    log SignersSet(signers=self.signer_list, threshold=threshold, faults=faults)
+    log SignersSet(signers=signing.signers, threshold=threshold, faults=faults)
 
 
 @internal
@@ -188,7 +153,7 @@ def _set_terms(fee: uint256, ahead: uint256):
 
 @external
 @payable
-def updatePriceFeeds(payloads: DynArray[Bytes[SENT_SIZE], SENT_REPORTS]):
+def updatePriceFeeds(payloads: DynArray[Bytes[signing.SENT_SIZE], SENT_REPORTS]):
     """
     @notice Store each report that is newer; one that is not costs its fee and changes nothing (PUL-8).
     @param payloads Each the six words of a report, then the signatures r | s | v of its signers, ascending.
@@ -201,7 +166,7 @@ def updatePriceFeeds(payloads: DynArray[Bytes[SENT_SIZE], SENT_REPORTS]):
 @external
 @payable
 def parsePriceFeedUpdatesUnique(
-    payloads: DynArray[Bytes[SENT_SIZE], SENT_REPORTS],
+    payloads: DynArray[Bytes[signing.SENT_SIZE], SENT_REPORTS],
     feed_ids: DynArray[bytes32, SENT_REPORTS],
     t_min: uint64,
     t_max: uint64,
@@ -211,7 +176,7 @@ def parsePriceFeedUpdatesUnique(
     """
     assert len(feed_ids) <= MAX_REPORTS, "oracle/payload"
     terms: uint256 = self._charge(len(payloads))
-    reports: DynArray[Report, SENT_REPORTS] = []
+    reports: DynArray[signing.Report, SENT_REPORTS] = []
     for i: uint256 in range(len(payloads), bound=SENT_REPORTS):
         reports.append(self._take_report(payloads[i], terms))
     first: uint256 = convert(t_min, uint256)
@@ -219,20 +184,10 @@ def parsePriceFeedUpdatesUnique(
     answers: DynArray[PriceFeed, MAX_REPORTS] = []
     for feed_id: bytes32 in feed_ids:
         found: bool = False
-        for report: Report in reports:
+        for report: signing.Report in reports:
             if report.feed_id == feed_id and self._is_first_in_span(report, first, last):
                 found = True
-                answers.append(
-                    PriceFeed(
-                        id=feed_id,
-                        price=Price(
-                            price=convert(report.price, int64),
-                            conf=convert(report.conf, uint64),
-                            expo=convert(report.expo, int32),
-                            publishTime=report.publish_time,
-                        ),
-                    )
-                )
+                answers.append(PriceFeed(id=feed_id, price=self._make_price(report)))
                 break
         assert found, "oracle/no-unique-report"
     return answers
@@ -240,7 +195,7 @@ def parsePriceFeedUpdatesUnique(
 
 @internal
 @pure
-def _is_first_in_span(report: Report, t_min: uint256, t_max: uint256) -> bool:
+def _is_first_in_span(report: signing.Report, t_min: uint256, t_max: uint256) -> bool:
     """Whether a report is in the span and the one before it is not: no other of its feed is (PUL-9)."""
     return report.publish_time >= t_min and report.publish_time <= t_max and report.prev_publish_time < t_min
 
@@ -256,16 +211,16 @@ def _charge(count: uint256) -> uint256:
 
 
 @internal
-def _take_report(payload: Bytes[SENT_SIZE], terms: uint256) -> Report:
+def _take_report(payload: Bytes[signing.SENT_SIZE], terms: uint256) -> signing.Report:
     """Verify a report and store it if it is newer (PUL-8)."""
     # One payload at a time: a list of them, passed on, would be copied, and its room in memory paid for again.
-    report: Report = self._verify_payload(payload, terms & 255)
+    report: signing.Report = signing.verify_payload(payload, terms & 255)
     self._store_report(report, (terms >> 16) & 255)
     return report
 
 
 @internal
-def _store_report(report: Report, ahead: uint256):
+def _store_report(report: signing.Report, ahead: uint256):
     """Keep a report that is newer than the stored one and not from the future; else change nothing (PUL-8)."""
     word: uint256 = self.feeds[report.feed_id]
     if report.publish_time <= (word >> 88) & MASK_40:
@@ -290,71 +245,13 @@ def _store_report(report: Report, ahead: uint256):
     )
 
 
-# --- verifying a report ----------------------------------------------------------------------------------------------
-
-
-@internal
-@view
-def _verify_payload(payload: Bytes[SENT_SIZE], threshold: uint256) -> Report:
-    """The report of a payload that enough signers signed for this contract on this chain (PUL-2, PUL-3)."""
-    report: Report = self._decode_payload(payload, threshold)
-    digest: bytes32 = eip712._hash_typed_data_v4(self._hash_report(report))
-    self._check_signatures(payload, digest, threshold)
-    return report
-
-
-@internal
-@pure
-def _decode_payload(payload: Bytes[SENT_SIZE], threshold: uint256) -> Report:
-    """The report of a payload: six words, then exactly `threshold` signatures (PUL-3)."""
-    assert len(payload) == REPORT_SIZE + threshold * SIGNATURE_SIZE, "oracle/payload"
-    report: Report = Report(
-        feed_id=extract32(payload, 0),
-        price=extract32(payload, 32, output_type=int256),
-        conf=extract32(payload, 64, output_type=uint256),
-        expo=extract32(payload, 96, output_type=int256),
-        publish_time=extract32(payload, 128, output_type=uint256),
-        prev_publish_time=extract32(payload, 160, output_type=uint256),
-    )
-    assert report.price >= -REPORTED_LIMIT and report.price < REPORTED_LIMIT, "sys/domain"
-    assert report.conf <= MASK_64 and report.expo >= SMALLEST_EXPO and report.expo <= LARGEST_EXPO, "sys/domain"
-    assert report.publish_time <= MASK_40 and report.prev_publish_time <= MASK_40, "sys/domain"
-    return report
-
-
-@internal
-@pure
-def _hash_report(report: Report) -> bytes32:
-    """The struct hash of a report (PUL-1)."""
-    return keccak256(abi_encode(REPORT_TYPE, report))
-
-
-@internal
-@view
-def _check_signatures(payload: Bytes[SENT_SIZE], digest: bytes32, threshold: uint256):
-    """Refuse signatures that are not of different signers in ascending order (PUL-2)."""
-    previous: uint256 = 0
-    for i: uint256 in range(threshold, bound=MAX_SIGNERS):
-        at: uint256 = REPORT_SIZE + i * SIGNATURE_SIZE
-        s: uint256 = extract32(payload, at + 32, output_type=uint256)
-        # Each signature has a twin with the order of the curve less s, and anybody can make it.
-        assert s <= HALF_CURVE_ORDER, "oracle/signature"
-        r: uint256 = extract32(payload, at, output_type=uint256)
-        v: uint256 = extract32(payload, at + 33, output_type=uint256) & 255
-        signer: address = ecrecover(digest, v, r, s)
-        assert signer != empty(address), "oracle/signature"
-        assert self.is_signer[signer], "oracle/not-signer"
-        assert convert(signer, uint256) > previous, "oracle/signer-order"
-        previous = convert(signer, uint256)
-
-
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
 @external
 @view
 @reentrant
-def getUpdateFee(payloads: DynArray[Bytes[SENT_SIZE], SENT_REPORTS]) -> uint256:
+def getUpdateFee(payloads: DynArray[Bytes[signing.SENT_SIZE], SENT_REPORTS]) -> uint256:
     """
     @notice What a call with these payloads costs at least, in wei (PUL-7).
     """
@@ -368,7 +265,7 @@ def getPriceUnsafe(feed_id: bytes32) -> Price:
     """
     @notice The newest report of a feed, of any age and sign (PUL-10).
     """
-    return self._get_price_unsafe(feed_id)
+    return self._make_price(self._read_report(feed_id))
 
 
 @external
@@ -378,7 +275,7 @@ def getPriceNoOlderThan(feed_id: bytes32, age: uint256) -> Price:
     """
     @notice The newest report of a feed, if its time is at most `age` from now, either way (PUL-10).
     """
-    price: Price = self._get_price_unsafe(feed_id)
+    price: Price = self._make_price(self._read_report(feed_id))
     early: uint256 = min(price.publishTime, block.timestamp)
     assert max(price.publishTime, block.timestamp) - early <= age, "oracle/stale"
     return price
@@ -387,7 +284,7 @@ def getPriceNoOlderThan(feed_id: bytes32, age: uint256) -> Price:
 @external
 @view
 @reentrant
-def latest_report(feed_id: bytes32) -> Report:
+def latest_report(feed_id: bytes32) -> signing.Report:
     """
     @notice The newest report of a feed with all its fields (PUL-10).
     """
@@ -435,11 +332,11 @@ def quote(key: bytes32) -> (uint256, uint256, uint256, uint256, uint256):
 @external
 @view
 @reentrant
-def signers() -> DynArray[address, MAX_SIGNERS]:
+def signers() -> DynArray[address, signing.MAX_SIGNERS]:
     """
     @notice All signers, ascending (PUL-4).
     """
-    return self.signer_list
+    return signing.signers
 
 
 @external
@@ -464,10 +361,9 @@ def band(feed_id: bytes32) -> uint256:
 
 
 @internal
-@view
-def _get_price_unsafe(feed_id: bytes32) -> Price:
-    """The newest report of a feed as Pyth's readers know it (PUL-10)."""
-    report: Report = self._read_report(feed_id)
+@pure
+def _make_price(report: signing.Report) -> Price:
+    """A report as Pyth's readers know it (PUL-10)."""
     return Price(
         price=convert(report.price, int64),
         conf=convert(report.conf, uint64),
@@ -478,12 +374,12 @@ def _get_price_unsafe(feed_id: bytes32) -> Price:
 
 @internal
 @view
-def _read_report(feed_id: bytes32) -> Report:
+def _read_report(feed_id: bytes32) -> signing.Report:
     """The newest report of a feed (PUL-10)."""
     word: uint256 = self.feeds[feed_id]
     publish_time: uint256 = (word >> 88) & MASK_40
     assert publish_time != 0, "oracle/unavailable"
-    return Report(
+    return signing.Report(
         feed_id=feed_id,
         price=convert(convert(word, bytes32), int256) >> 192,
         conf=(word >> 128) & MASK_64,
