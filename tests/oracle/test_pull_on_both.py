@@ -90,14 +90,18 @@ def test_configuration_on_both(artifact: Artifact) -> None:
 
 
 @pytest.mark.parametrize(
-    ("signing", "terms"),
-    [(signing_of(0), SetTerms(0, 0)), (signing_of(3, 2), SetTerms(0, 0)), (signing_of(1), SetTerms(0, 61))],
+    ("signing", "terms", "code"),
+    [
+        (signing_of(0), SetTerms(0, 0), "oracle/signers"),
+        (signing_of(3, 2), SetTerms(0, 0), "oracle/signers"),
+        (signing_of(1), SetTerms(0, 61), "oracle/terms"),
+    ],
 )
 def test_a_contract_without_safe_signers_is_not_created(
-    artifact: Artifact, signing: SetSigners, terms: SetTerms
+    artifact: Artifact, signing: SetSigners, terms: SetTerms, code: str
 ) -> None:
     """PUL-4, PUL-5: from the first moment; with no signers anybody's report would have all signatures."""
-    with pytest.raises(RuntimeError, match=b"oracle/".hex()):
+    with pytest.raises(Reverted, match=code):
         PullChain(artifact, signing, terms)
 
 
