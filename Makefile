@@ -13,7 +13,7 @@ SCENARIO ?= specs/scenarios/black_thursday.yaml
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 LOCKFLAGS ?=
 
-.PHONY: help demo test test-deep lint bench lock clean FORCE
+.PHONY: help demo dev test test-deep lint bench lock clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -21,6 +21,8 @@ help: ## List the targets
 demo: .venv/.runtime ## Replay a real crash on the model and on the contracts, compared after every action
 	@SECONDS=0; $(BIN)/crossmargin replay $(SCENARIO) --engine lockstep && \
 	echo "demo took $$SECONDS s after installing"
+
+dev: .venv/.dev ## Install what developing needs: test tools, pyrevm, anvil
 
 test: .venv/.dev ## Run the tests, without the long ones
 	@$(BIN)/pytest -n 2 -q -m "not deep"
@@ -43,7 +45,7 @@ lock: .venv/.uv ## Lock the requirements again after a change of pyproject.toml 
 	  -o requirements/dev.txt >/dev/null
 	@grep -c == requirements/*.txt
 
-clean: ## Remove the environment, run folders and caches
+clean: ## Remove the environment, run folders and the caches in this folder
 	rm -rf .venv out dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,9 +1,12 @@
 """What an action costs on the model and on each chain: ``python -m benchmarks.speed``.
 
 Two workloads (``benchmarks.workloads``): Black Thursday, keepers' liquidations included, and a few accounts with many
-positions. Rounds of prices, which are many and cheap, are counted apart. On the chains actions are calldata already, so
-encoding is nobody's cost; py-evm and anvil run the first of them only, being slower. Times are medians of several
-passes, CPU time except for anvil and py-evm, which work for others too. Quote ratios of one run.
+positions. Rounds of prices, which are many and cheap, are counted apart. ``apply`` makes events and keeps the state
+before valid; it is handed its prices, which the contracts read for themselves, so a second row adds the reading. On the
+chains actions are calldata already and events are left encoded, so neither is anybody's cost, but a contract also
+calls the tokens it moves. Of each action the median of several passes counts, on a clock that does not enter the
+kernel: one that does slows what follows it, and the shorter of two times more. py-evm and anvil run the first actions
+only, being slower. Quote ratios of one run.
 """
 
 from __future__ import annotations
@@ -11,11 +14,10 @@ from __future__ import annotations
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 from benchmarks.workloads import Recorded, Workload, load_day, make_crowd
@@ -28,7 +30,9 @@ from crossmargin.replay.trace import Trace
 from crossmargin.replay.world import World
 from crossmargin.scenario import Scenario
 from oracle.feeds import Push, SetFeed, SetRateFeed, apply_oracle
+from oracle.guards import get_quotes
 from protocol.codec import digest
+from protocol.env import Env
 from protocol.errors import Refusal
 from protocol.invariants import check_all
 from protocol.records import Table
@@ -36,7 +40,8 @@ from protocol.state import Account, Position, account_id
 from protocol.transition import apply
 from protocol.units import W
 
-ROUNDS = 7
+PARTS = ACTIONS, ROUNDS, PRICES = "actions", "rounds", "prices"
+PASSES = 7
 TURN = 100  # actions
 SLOW_ACTIONS = 150  # of a chain that takes milliseconds for each
 ACCOUNTS = 100_000
@@ -44,23 +49,19 @@ ACCOUNTS = 100_000
 
 @dataclass
 class Spent:
-    """Seconds and counts of actions, and of rounds of prices apart."""
+    """The seconds of every action of one pass, by what is counted together, and how many were refused."""
 
-    seconds: dict[bool, float] = field(default_factory=lambda: {False: 0.0, True: 0.0})
-    count: dict[bool, int] = field(default_factory=lambda: {False: 0, True: 0})
+    seconds: dict[str, list[float]] = field(default_factory=lambda: {part: [] for part in PARTS})
+    refused: int = 0
 
-    def add(self, is_round: bool, seconds: float) -> None:
-        """Enter one."""
-        self.seconds[is_round] += seconds
-        self.count[is_round] += 1
 
-    def each(self, is_round: bool) -> float:
-        """Seconds of one."""
-        return self.seconds[is_round] / self.count[is_round]
+def each(passes: Iterable[Spent], part: str) -> float:
+    """Seconds of one, on average: of each action the median of its passes, so that no interruption counts."""
+    return fmean(median(times) for times in zip(*(one.seconds[part] for one in passes), strict=True))
 
 
 def time_both(workload: Workload) -> tuple[Spent, Spent]:
-    """CPU seconds of ``apply`` and of pyrevm, for actions and for rounds of prices.
+    """Seconds of ``apply`` and of pyrevm, for actions and for rounds of prices.
 
     They take turns every hundred actions, so that whatever else the machine does meets both.
     """
@@ -70,22 +71,31 @@ def time_both(workload: Workload) -> tuple[Spent, Spent]:
         part = workload.recorded[first : first + TURN]
         world = run_model(world, part, model)
         run_pyrevm(engine, part, machine)
+    assert model.refused == machine.refused, "both do the same"
     return model, machine
 
 
 def run_model(world: World, part: Sequence[Recorded], spent: Spent) -> World:
-    """The world after some actions. What is timed gives events, atomicity and every old state."""
+    """The world after some actions. What is timed gives events and atomicity, and drops the state before."""
+    state, hub = world.protocol, world.oracle
     for one in part:
         sender = address_of(one.sender)
-        env = world.env(one.time, sender)
-        begin = time.process_time()
-        with suppress(Refusal):
-            if isinstance(one.action, Push | SetFeed | SetRateFeed):
-                world = World(world.protocol, apply_oracle(world.oracle, one.time, sender, one.action)[0])
+        is_oracle = isinstance(one.action, Push | SetFeed | SetRateFeed)
+        begin = time.perf_counter()
+        env = Env(one.time, sender, () if is_oracle else get_quotes(hub, one.time))
+        ready = time.perf_counter()
+        try:
+            if is_oracle:
+                hub = apply_oracle(hub, one.time, sender, one.action)[0]
             else:
-                world = World(apply(world.protocol, env, one.action).state, world.oracle)
-        spent.add(isinstance(one.action, Push), time.process_time() - begin)
-    return world
+                state = apply(state, env, one.action).state
+        except Refusal:
+            spent.refused += 1
+        end = time.perf_counter()
+        spent.seconds[part_of(one)].append(end - ready)
+        if not is_oracle:
+            spent.seconds[PRICES].append(ready - begin)
+    return World(state, hub)
 
 
 def run_pyrevm(engine: ChainEngine, part: Sequence[Recorded], spent: Spent) -> None:
@@ -96,11 +106,18 @@ def run_pyrevm(engine: ChainEngine, part: Sequence[Recorded], spent: Spent) -> N
         address, data = engine.contracts.encode_action(one.action)
         sender, target = to_hex(address_of(one.sender)), to_hex(address)
         node._set_time(one.time)
-        begin = time.process_time()
+        begin = time.perf_counter()
         evm.reset_transient_storage()
-        with suppress(RuntimeError):  # a refusal
+        try:
             evm.message_call(sender, target, data, gas=GAS_LIMIT)
-        spent.add(isinstance(one.action, Push), time.process_time() - begin)
+        except RuntimeError:
+            spent.refused += 1
+        spent.seconds[part_of(one)].append(time.perf_counter() - begin)
+
+
+def part_of(one: Recorded) -> str:
+    """Where an action's time is entered."""
+    return ROUNDS if isinstance(one.action, Push) else ACTIONS
 
 
 def time_node(workload: Workload, recorded: list[Recorded], backend: str) -> float:
@@ -160,17 +177,18 @@ def main() -> None:
     workloads = (day, make_crowd())
     spent: dict[str, list[tuple[Spent, Spent]]] = {workload.name: [] for workload in workloads}
     lockstep = []
-    for _ in range(ROUNDS):
+    for _ in range(PASSES):
         for workload in workloads:
             spent[workload.name].append(time_both(workload))
         lockstep.append(time_lockstep(scenario, day))
     print("microseconds per action, and ratio to apply")
     for workload in workloads:
-        both = spent[workload.name]
-        for is_round, title in ((False, f"{workload.name}, {both[0][0].count[False]:,} actions"), (True, "its rounds")):
-            own, machine = (median(one.each(is_round) for one in side) for side in zip(*both, strict=True))
-            show(title, own, {"pyrevm": machine})
-    own = median(model.each(False) for model, _ in spent[day.name])
+        models, machines = zip(*spent[workload.name], strict=True)
+        own, prices = each(models, ACTIONS), each(models, PRICES)
+        title = f"{workload.name}, {len(models[0].seconds[ACTIONS]):,} actions"
+        show(title, own, {"apply, and reading its prices": own + prices, "pyrevm": each(machines, ACTIONS)})
+        show("its rounds", each(models, ROUNDS), {"pyrevm": each(machines, ROUNDS)})
+    own = each((model for model, _ in spent[day.name]), ACTIONS)
     few = [one for one in day.recorded if not isinstance(one.action, Push)][:SLOW_ACTIONS]
     nodes = {f"py-evm (eth-tester), first {len(few)}": time_node(day, few, "eth-tester")}
     if find_anvil():

@@ -24,7 +24,9 @@ class RevmNode:
 
     def __init__(self, genesis_time: int) -> None:
         if find_spec("pyrevm") is None:
-            raise NodeUnusable("pyrevm is not installed; install crossmargin with its extra `revm`")
+            raise NodeUnusable(
+                "pyrevm is not installed; run `make dev` in a checkout, or install crossmargin with its extra `revm`"
+            )
         import pyrevm
 
         self.client = "pyrevm"

@@ -10,7 +10,8 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from crossmargin.errors import Exit, InputError
+from contracts_py.errors import NodeUnusable
+from crossmargin.errors import Exit, InputError, WrongUse
 
 app = typer.Typer(
     name="crossmargin",
@@ -152,12 +153,23 @@ def _read(option: str, reader: Callable[[str], T], text: str) -> T:
 
 
 def main() -> None:
-    """Run the command line; what a person wrote wrong is one message and exit code 3."""
+    """Run the command line; what is wrong with the input is one message, with ``--json`` one object, and its code."""
     try:
         app()
     except InputError as error:
-        print(error, file=sys.stderr)
-        sys.exit(Exit.INPUT_INVALID)
+        fail(Exit.INPUT_INVALID, error, error.to_json())
+    except WrongUse as error:
+        fail(Exit.USAGE, error, {"message": str(error)})
+    except NodeUnusable as error:
+        fail(Exit.ENGINE_MISSING, error, {"message": str(error)})
+
+
+def fail(code: Exit, error: Exception, facts: dict[str, str | int]) -> None:
+    """Print an error for people, and with ``--json`` for programs too, and end with a code."""
+    if "--json" in sys.argv:
+        print(json.dumps({"ok": False, "error": facts}))
+    print(error, file=sys.stderr)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,10 @@ class Exit(IntEnum):
     DIVERGENCE = 5
 
 
+class WrongUse(Exception):  # no mistake of the program
+    """Options that do not go together or name nothing that there is."""
+
+
 class InputError(Exception):
     """Something in a file or option that a person wrote, with its place and the remedy.
 

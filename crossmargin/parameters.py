@@ -30,6 +30,7 @@ T = TypeVar("T")
 RULES = {
     "config/risk": (
         "dollars stay below 2^96 at 18 decimals, shares and ratios between 0 and 1, durations at most a year, "
+        "phase_in at least 1h, "
         "fixed_reward at most max_reward, reward_ratio at most reward_ratio_max, sale_discount below 1"
     ),
     "config/equity-tiers": (
@@ -39,7 +40,8 @@ RULES = {
         "lot and min_notional are above 0, skew_scale at least 1, and they, the caps, oi_upper and window_notional "
         "below 2^96 at 18 decimals; "
         "maker_fee is at most taker_fee, taker_fee at most 0.01; max_premium and rebate_ratio are at most 1; oi_lower "
-        "is below oi_upper, or both are 0; window is at most 30d; min_notional * reward_cap is at least fixed_reward"
+        "is below oi_upper, or both are 0; window is at most 30d, and where there is one "
+        "window_notional at least min_notional; min_notional * reward_cap is at least fixed_reward"
     ),
     "config/funding": "funding_cap and dead_band are at most 1, funding_velocity and funding_decay at most 10",
     "config/brackets": "`from` is 0 in the first entry and rises after it; there are one to eight entries",

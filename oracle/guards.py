@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from oracle.feeds import Feed, FeedHub, RateFeed
+from oracle.feeds import MAX_FEED_DECIMALS, Feed, FeedHub, RateFeed
 from protocol.env import NO_QUOTE, Quote, Status
 from protocol.units import PRICE_LIMIT, Seconds, W, fdiv
+
+# Plain integers, as a quote holds them: reading a member of an enumeration costs more than the rest of a quote.
+OK, STALE_HARD = int(Status.OK), int(Status.STALE_HARD)
+NON_POSITIVE, OUT_OF_BOUNDS = int(Status.NON_POSITIVE), int(Status.OUT_OF_BOUNDS)
+SCALES = tuple(10 ** (18 - decimals) for decimals in range(MAX_FEED_DECIMALS + 1))  # from a feed's decimals to W
 
 
 def is_stale(updated_at: Seconds, max_age: Seconds, now: Seconds) -> bool:
@@ -21,13 +26,13 @@ def get_quote(feed: Feed, now: Seconds) -> Quote:
     if not feed.rounds:
         return NO_QUOTE
     newest = feed.rounds[-1]
-    status = Status.STALE_HARD if is_stale(newest.updated_at, feed.max_age, now) else Status.OK
-    price: int = newest.answer * 10 ** (18 - feed.decimals)
+    status = STALE_HARD if is_stale(newest.updated_at, feed.max_age, now) else OK
+    price: int = newest.answer * SCALES[feed.decimals]
     if price <= 0:
-        return Quote(0, int(status | Status.NON_POSITIVE))
+        return Quote(0, status | NON_POSITIVE)
     if price >= PRICE_LIMIT:
-        return Quote(0, int(status | Status.OUT_OF_BOUNDS))
-    return Quote(price, int(status))
+        return Quote(0, status | OUT_OF_BOUNDS)
+    return Quote(price, status)
 
 
 def multiply_quotes(rate: Quote, underlying: Quote) -> Quote:
@@ -38,9 +43,9 @@ def multiply_quotes(rate: Quote, underlying: Quote) -> Quote:
     status = rate.status | underlying.status
     price = fdiv(rate.price * underlying.price, W)
     if price == 0:
-        return Quote(0, int(status | Status.NON_POSITIVE))
+        return Quote(0, status | NON_POSITIVE)
     if price >= PRICE_LIMIT:
-        return Quote(0, int(status | Status.OUT_OF_BOUNDS))
+        return Quote(0, status | OUT_OF_BOUNDS)
     return Quote(price, status)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from typing import Any
 
 from protocol.records import Table
@@ -21,14 +21,14 @@ def encode(value: Any) -> Any:
         return value
     if isinstance(value, int):
         return str(int(value))
+    if is_dataclass(value):
+        return {name: encode(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, tuple | list):
+        return [encode(item) for item in value]
     if isinstance(value, Table):
         return [[encode(key), encode(item)] for key, item in value.items()]
     if isinstance(value, Mapping):
         return {str(key): encode(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [encode(item) for item in value]
-    if is_dataclass(value):
-        return {field.name: encode(getattr(value, field.name)) for field in fields(value)}
     raise TypeError(f"cannot encode {type(value).__name__}")
 
 

@@ -21,14 +21,13 @@ def compute_haircut_values(brackets: Sequence[HaircutBracket], value: Usd) -> tu
     non-decreasing: adding collateral never lowers it.
     """
     mm = im = 0
-    last = len(brackets) - 1
-    for index, bracket in enumerate(brackets):
+    top = value  # from the top bracket down: the lower bound of one is the upper bound of the next
+    for bracket in reversed(brackets):
         lower = bracket.lower
-        if value <= lower:
-            break
-        part = (value if index == last else min(value, brackets[index + 1].lower)) - lower
-        mm += part * bracket.mm_weight
-        im += part * bracket.im_weight
+        if lower < top:
+            mm += (top - lower) * bracket.mm_weight
+            im += (top - lower) * bracket.im_weight
+            top = lower
     return mm // W, im // W
 
 

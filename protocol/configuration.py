@@ -13,6 +13,7 @@ USD_LIMIT = 2**96  # dollar amounts in parameters
 LEVERAGE_LIMIT = 2**80
 MAX_FEE_RATE = W // 100
 LONGEST_DURATION = YEAR
+SHORTEST_PHASE_IN = 3_600  # a stricter rate never binds in its own block
 MAX_FUNDING_SPEED = 10 * W  # per day per day
 
 
@@ -39,12 +40,13 @@ def check_risk(risk: RiskParams) -> None:
         risk.penalty_ratio,
         risk.impact_cap_ratio,
     )
-    durations = (risk.reward_grace, risk.phase_in, risk.redemption_delay, risk.redemption_window)
+    durations = (risk.reward_grace, risk.redemption_delay, risk.redemption_window)
     if not (
         all(0 <= amount < USD_LIMIT for amount in dollars)
         and all(0 <= share <= BPS for share in shares)
         and all(0 <= ratio <= W for ratio in ratios)
         and all(0 <= duration <= LONGEST_DURATION for duration in durations)
+        and SHORTEST_PHASE_IN <= risk.phase_in <= LONGEST_DURATION
         and risk.fixed_reward <= risk.max_reward
         and risk.reward_ratio <= risk.reward_ratio_max
         and risk.sale_discount < BPS
@@ -80,7 +82,7 @@ def check_market(risk: RiskParams, market: MarketParams) -> None:
         and 0 <= market.oi_upper < USD_LIMIT
         and (0 <= market.oi_lower < market.oi_upper or market.oi_lower == market.oi_upper == 0)
         and 0 <= market.window <= 30 * DAY
-        and 0 <= market.window_notional < USD_LIMIT
+        and (0 if market.window == 0 else market.min_notional) <= market.window_notional < USD_LIMIT
         and risk.fixed_reward * BPS <= market.min_notional * risk.reward_cap
     ):
         raise errors.BadMarketConfig

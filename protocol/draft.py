@@ -6,6 +6,7 @@ into a new ``State``. Proposing a record that the contract could not store refus
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 from protocol import errors
@@ -29,7 +30,9 @@ from protocol.units import (
     SIZE_LIMIT,
     UNITS_LIMIT,
     UNSIGNED_LIMIT,
+    Ratio,
     Seconds,
+    Size,
     Units,
 )
 from protocol.window import compute_used
@@ -46,7 +49,7 @@ class Outcome:
 
 
 class DraftAccount:
-    """An account being changed. Mappings keep ascending ids."""
+    """An account being changed. Mappings keep ascending ids; they are replaced, never edited, so it may share them."""
 
     __slots__ = (
         "cash",
@@ -64,14 +67,14 @@ class DraftAccount:
         self.id = account
         if before is None:
             self.cash = self.flagged_at = self.margin_called_at = self.isolated = self.operator = 0
-            self.collateral: dict[int, Units] = {}
-            self.positions: dict[int, Position] = {}
-            self.leverage_caps: dict[int, int] = {}
+            self.collateral: Mapping[int, Units] = {}
+            self.positions: Mapping[int, Position] = {}
+            self.leverage_caps: Mapping[int, Ratio] = {}
         else:
             self.cash = before.cash
-            self.collateral = dict(before.collateral)
-            self.positions = dict(before.positions)
-            self.leverage_caps = dict(before.leverage_caps)
+            self.collateral = before.collateral
+            self.positions = before.positions
+            self.leverage_caps = before.leverage_caps
             self.flagged_at = before.flagged_at
             self.margin_called_at = before.margin_called_at
             self.isolated = before.isolated
@@ -140,6 +143,11 @@ class DraftMarket:
     def skew(self) -> int:
         """Net size of all traders, + when they are long."""
         return self.long_oi - self.short_oi
+
+    @property
+    def larger_side(self) -> Size:
+        """Open interest of the side that has more of it."""
+        return self.long_oi if self.long_oi > self.short_oi else self.short_oi
 
     def check(self) -> None:
         """Refuse totals that the contract could not store (UNIT-3).
@@ -347,10 +355,12 @@ def _replaced(records: tuple[R, ...], changed: dict[int, R]) -> tuple[R, ...]:
     return tuple(copied)
 
 
-def _with_entry(entries: dict[int, R], key: int, value: R | None) -> dict[int, R]:
+def _with_entry(entries: Mapping[int, R], key: int, value: R | None) -> Mapping[int, R]:
     """``entries`` with one entry set, or removed for ``None``, in ascending order of keys."""
+    changed = dict(entries)
     if value is None:
-        return {k: v for k, v in entries.items() if k != key}
-    if key in entries:
-        return {**entries, key: value}
-    return dict(sorted({**entries, key: value}.items()))
+        changed.pop(key, None)
+        return changed
+    in_order = not changed or key in changed or key > next(reversed(changed))
+    changed[key] = value
+    return changed if in_order else dict(sorted(changed.items()))

@@ -37,7 +37,7 @@ class Quote:
     status: int
 
 
-NO_QUOTE = Quote(0, Status.UNAVAILABLE)
+NO_QUOTE = Quote(0, int(Status.UNAVAILABLE))
 
 
 @record

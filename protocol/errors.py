@@ -390,13 +390,13 @@ class MalformedPush(Refusal):
 
 
 class BadFeedConfig(Refusal):
-    """A feed has at most 18 decimals, which never change, and a max_age of 1 minute to 3 days, or two push feeds."""
+    """A feed's decimals, max_age or kind is not allowed, or a rate feed does not name two push feeds."""
 
     code = "oracle/config"
 
 
 class BadRiskConfig(Refusal):
-    """A ratio, buffer, share or reward of the risk parameters is outside its range."""
+    """A ratio, buffer, share, reward or duration of the risk parameters is outside its range."""
 
     code = "config/risk"
 

@@ -1,4 +1,4 @@
-"""Fills against the pool: impact, fees, funding, and what one fill does to position and market (FIL-1 to FIL-8)."""
+"""Fills against the pool: impact, fees, funding, and what one fill does to position and market (FIL-1 to FIL-9)."""
 
 from __future__ import annotations
 
@@ -52,6 +52,18 @@ def compute_impact(params: MarketParams, skew: int, size_delta: Size, price: Pri
     return 0, fdiv(-change * params.rebate_ratio * price, scale * BPS)
 
 
+def bound_rebate(rebate: Usd, collected: Usd, skew: int, size_delta: Size) -> Usd:
+    """A rebate, at most the fill's share of the impact ledger: what it gives back of the potential (FIL-9).
+
+    Rounded down in favour of the ledger. A fill that brings the skew to zero or through it may take all of it.
+    """
+    if rebate == 0:
+        return 0
+    after = skew + size_delta
+    kept = after * after if skew * after > 0 else 0
+    return min(rebate, fdiv(collected * (skew * skew - kept), skew * skew))
+
+
 def compute_fee(params: MarketParams, skew: int, size_delta: Size, price: Price) -> Usd:
     """Maker fee on the part that brings the skew toward zero, taker fee on the rest, each rounded up (FIL-3)."""
     size = abs(size_delta)
@@ -66,8 +78,14 @@ def charge_fee(size: Size, price: Price, rate: Ratio) -> Usd:
 
 def move_totals(totals: DraftMarket, before: Position, after: Position) -> None:
     """Move a market's totals when one position changes (FIL-4). Exact: no division."""
-    totals.long_oi += max(after.size, 0) - max(before.size, 0)
-    totals.short_oi += max(-after.size, 0) - max(-before.size, 0)
+    if before.size > 0:
+        totals.long_oi -= before.size
+    else:
+        totals.short_oi += before.size
+    if after.size > 0:
+        totals.long_oi += after.size
+    else:
+        totals.short_oi -= after.size
     totals.cost += after.cost - before.cost
     totals.index_cost += after.size * after.entry_index - before.size * before.entry_index
 
@@ -75,9 +93,9 @@ def move_totals(totals: DraftMarket, before: Position, after: Position) -> None:
 def fill(draft: Draft, account: DraftAccount, market: int, size_delta: Size, price: Price, env: Env) -> Fill:
     """A user's fill: funding, realised profit, impact and fee, in this order (FIL-5)."""
     params = draft.base.market_params[market]
-    totals = draft.market(market)
-    charge, rebate = compute_impact(params, totals.skew, size_delta, price)
-    fee = compute_fee(params, totals.skew, size_delta, price)
+    skew = draft.market(market).skew
+    charge, rebate = compute_impact(params, skew, size_delta, price)
+    fee = compute_fee(params, skew, size_delta, price)
     impact = settle_fill(draft, account, market, size_delta, price, env, charge, rebate, fee)
     return Fill(impact, fee)
 
@@ -105,7 +123,10 @@ def settle_fill(
 ) -> Usd:
     """Book one fill and report position and market; the impact charged net of rebate (FIL-7).
 
-    A rebate never exceeds what the market has collected. When the market is empty, what is left goes to the pool.
+    Dollars at scale W; no rounding of its own. When the market is empty, what is left of the impact ledger goes to the
+    pool.
+
+    Refuses: sys/domain.
     """
     params = draft.base.market_params[market]
     totals = draft.open_market(market)
@@ -113,7 +134,7 @@ def settle_fill(
     before = account.positions.get(market, NO_POSITION)
     funding = compute_owed(before, totals.funding_index)
     after, pnl = compute_fill(before, size_delta, price, totals.funding_index)
-    impact = charge - min(rebate, totals.impact)
+    impact = charge - bound_rebate(rebate, totals.impact, totals.skew, size_delta)
     account.put_position(market, after)
     settle_with_pool(draft, account, -funding)
     settle_with_pool(draft, account, pnl)
@@ -154,4 +175,4 @@ def put_reserved(draft: Draft, totals: DraftMarket, price: Price) -> None:
 
 def compute_reserved(totals: Market | DraftMarket, price: Price, lock_ratio: Bps) -> Usd:
     """What the pool must keep for a market, rounded up in favour of the traders' claims (FIL-8)."""
-    return cdiv(lock_ratio * max(totals.long_oi, totals.short_oi) * price, BPS * W)
+    return cdiv(lock_ratio * totals.larger_side * price, BPS * W)

@@ -61,7 +61,8 @@ def compute_velocity(params: MarketParams, skew: int, rate: int) -> tuple[Ratio,
 def steer(market: DraftMarket, params: MarketParams) -> None:
     """Keep a market's rate within the cap in force and let it move as the skew asks (FUN-3, FUN-4)."""
     cap = params.funding_cap * DAY
-    market.funding_rate = max(-cap, min(market.funding_rate, cap))
+    if abs(market.funding_rate) > cap:
+        market.funding_rate = cap if market.funding_rate > 0 else -cap
     market.funding_velocity, market.funding_limit = compute_velocity(params, market.skew, market.funding_rate)
 
 

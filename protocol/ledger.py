@@ -14,11 +14,12 @@ def add_cash(draft: Draft, account: DraftAccount, amount: Usd) -> None:
 
     Refuses: sys/domain.
     """
-    debt_before = max(-account.cash, 0)
-    account.cash += amount
-    check_range(account.cash, -SIGNED_LIMIT, SIGNED_LIMIT)
-    draft.trader_debt += max(-account.cash, 0) - debt_before
-    check_range(draft.trader_debt, 0, UNSIGNED_LIMIT)
+    before = account.cash
+    after = account.cash = before + amount
+    check_range(after, -SIGNED_LIMIT, SIGNED_LIMIT)
+    if before < 0 or after < 0:
+        draft.trader_debt += max(-after, 0) - max(-before, 0)
+        check_range(draft.trader_debt, 0, UNSIGNED_LIMIT)
 
 
 def debit_pool(draft: Draft, amount: Usd) -> None:

@@ -59,14 +59,13 @@ def compute_margins(brackets: Sequence[MarginBracket], notional: Usd) -> tuple[U
     times the notional, less an exact deduction, so there is no step at a border.
     """
     mm = im = 0
-    last = len(brackets) - 1
-    for index, bracket in enumerate(brackets):
+    top = notional  # from the top bracket down: the lower bound of one is the upper bound of the next
+    for bracket in reversed(brackets):
         lower = bracket.lower
-        if notional <= lower:
-            break
-        part = (notional if index == last else min(notional, brackets[index + 1].lower)) - lower
-        mm += part * bracket.mm_rate
-        im += part * bracket.im_rate
+        if lower < top:
+            mm += (top - lower) * bracket.mm_rate
+            im += (top - lower) * bracket.im_rate
+            top = lower
     return -(-mm // W), -(-im // W)
 
 
@@ -150,11 +149,12 @@ def compute_health(
         position_mm, position_im = compute_maintenance_in_force(
             market_params, state.market_phases[market], now, notional
         )
-        open_interest = compute_notional(max(total.long_oi, total.short_oi), price)
+        open_interest = compute_notional(total.larger_side, price)
         position_im = scale_initial_margin(market_params, open_interest, notional, position_im)
         raw += pnl
         mm_equity += pnl
-        im_equity += min(pnl, 0)
+        if pnl < 0:  # unrealised profit is not counted
+            im_equity += pnl
         mm += position_mm
         im += limit_leverage(notional, holdings.leverage_caps.get(market, 0), position_im)
         gross += notional

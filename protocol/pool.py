@@ -8,7 +8,7 @@ from protocol.checks import check_amount, check_token
 from protocol.collateral import compute_haircut_values, compute_token_value
 from protocol.draft import Draft, Outcome, check_range
 from protocol.env import Env, check_usable
-from protocol.fills import compute_reserved
+from protocol.fills import compute_impact, compute_reserved
 from protocol.funding import project_funding
 from protocol.ledger import credit_pool
 from protocol.records import record
@@ -31,18 +31,19 @@ class PoolValue:
 
     @property
     def market(self) -> Usd:
-        """Worth if everything were settled now: inventory at market, less what traders are ahead."""
+        """Worth if everything were settled now: with inventory at market and impact left over, less traders' profit."""
         return self.deposit - max(self.traders_pnl, 0)
 
 
 def compute_pool_value(state: State, env: Env) -> PoolValue:
     """Value the pool against whoever moves (LPD-1, LPR-1).
 
-    For a deposit the traders' net loss counts and their net gain does not, inventory at market, rounded up. For a
-    redemption the other way round, inventory at its maintenance haircut, rounded down; never below 0. The net is over
-    all markets, pending funding included.
+    For a deposit the traders' net loss counts and their net gain does not, inventory at market, rounded up, and what
+    would be left of the impact ledgers if the markets emptied now. For a redemption the other way round, inventory at
+    its maintenance haircut, rounded down, and no ledger; never below 0. The net is over all markets, pending funding
+    included.
     """
-    pnl = reserved = status = 0
+    pnl = reserved = left_over = status = 0
     for params, market in zip(state.market_params, state.markets, strict=True):
         if market.long_oi == 0 and market.short_oi == 0:
             continue
@@ -52,6 +53,8 @@ def compute_pool_value(state: State, env: Env) -> PoolValue:
         funding = market.skew * index - market.index_cost
         pnl += fdiv(market.skew * quote.price - funding, W) - market.cost
         reserved += compute_reserved(market, quote.price, state.risk.lock_ratio)
+        _, rebate = compute_impact(params, market.skew, -market.skew, quote.price)
+        left_over += market.impact - min(market.impact, rebate)
     at_market = at_haircut = 0
     for collateral, token in zip(state.collateral_params, state.tokens[1:], strict=False):
         if token.inventory == 0:
@@ -63,7 +66,7 @@ def compute_pool_value(state: State, env: Env) -> PoolValue:
         at_haircut += compute_haircut_values(collateral.brackets, value)[0]
     pool = state.ledger.pool
     return PoolValue(
-        deposit=pool - min(pnl, 0) + at_market,
+        deposit=pool - min(pnl, 0) + at_market + left_over,
         redemption=max(pool - max(pnl, 0) + at_haircut, 0),
         reserved=reserved,
         traders_pnl=pnl,

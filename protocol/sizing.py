@@ -71,8 +71,10 @@ def measure(state: State, env: Env, market: int, size: Size) -> Exposure:
     notional = compute_notional(size, price)
     brackets = brackets_in_force(params, state.market_phases[market], env.now, notional)
     maintenance, _ = compute_margins(brackets, notional)
-    rate = next(bracket.mm_rate for bracket in reversed(brackets) if bracket.lower < notional)
-    return Exposure(market, size, price, notional, maintenance, compute_relief(state.risk, rate))
+    for own in reversed(brackets):
+        if own.lower < notional:
+            break
+    return Exposure(market, size, price, notional, maintenance, compute_relief(state.risk, own.mm_rate))
 
 
 def rank(exposures: Sequence[Exposure]) -> list[Exposure]:

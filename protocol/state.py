@@ -58,6 +58,11 @@ class Market:
         """Net size of all traders, + when they are long."""
         return self.long_oi - self.short_oi
 
+    @property
+    def larger_side(self) -> Size:
+        """Open interest of the side that has more of it."""
+        return self.long_oi if self.long_oi > self.short_oi else self.short_oi
+
 
 @record
 class Window:

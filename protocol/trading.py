@@ -157,8 +157,7 @@ def check_growth(draft: Draft, account: DraftAccount, market: int, skew: int, si
     check_open_interest(params, totals, size_delta, price)
     if len(account.positions) > MAX_POSITIONS:
         raise errors.TooManyPositions
-    before = draft.base.markets[market]
-    grows = max(totals.long_oi, totals.short_oi) > max(before.long_oi, before.short_oi)
+    grows = totals.larger_side > draft.base.markets[market].larger_side
     if grows and draft.pool - draft.trader_debt < draft.reserved:
         raise errors.PoolReserved(pool=draft.pool, reserved=draft.reserved)
     if -account.cash > draft.base.risk.debt_cap:

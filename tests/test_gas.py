@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,27 @@ def bounds() -> list[re.Match[str]]:
 def number(text: str) -> int:
     """A figure of the page."""
     return int(text.replace(",", ""))
+
+
+def quoted() -> list[tuple[str, str]]:
+    """Figures of the tables that follow a paragraph naming the gas table, on the pages of decisions.
+
+    Not of 0008, which compares two forms as they were when it was decided.
+    """
+    found = []
+    for page in sorted((SPECS / "decisions").glob("*.md")):
+        if page.stem == "0008-windows":
+            continue
+        for text, table in pairwise(page.read_text("utf-8").split("\n\n")):
+            if "`specs/gas.json`" in text and table.startswith("|"):
+                found += [(page.stem, figure) for figure in re.findall(r"\b\d{1,3}(?:,\d{3})+\b", table)]
+    return found
+
+
+@pytest.mark.parametrize(("page", "figure"), quoted())
+def test_a_figure_of_a_decision_is_a_committed_one(page: str, figure: str) -> None:
+    """S7: a page that quotes the gas table changes with it."""
+    assert number(figure) in TABLE.values(), page
 
 
 def test_the_page_has_its_table() -> None:

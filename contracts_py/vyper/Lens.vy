@@ -13,6 +13,7 @@ from interfaces import ISelf
 from modules import accounts
 from modules import calc
 from modules import funding
+from modules import impact
 from modules import markets
 from modules import parameters
 from modules import pool_values
@@ -28,7 +29,9 @@ uses: (accounts, markets, parameters, treasury)
 initializes: prices[roles := roles]
 initializes: tiers[parameters := parameters]
 initializes: states[parameters := parameters, tiers := tiers]
+initializes: impact[parameters := parameters]
 initializes: pool_values[
+    impact := impact,
     markets := markets,
     parameters := parameters,
     prices := prices,

@@ -11,6 +11,7 @@ from snekmate.utils import math
 
 from modules import accounts
 from modules import calc
+from modules import impact
 from modules import ledger
 from modules import markets
 from modules import parameters
@@ -29,7 +30,9 @@ initializes: tiers[parameters := parameters]
 initializes: records[accounts := accounts, treasury := treasury]
 initializes: ledger[accounts := accounts, treasury := treasury]
 initializes: transfers[records := records, treasury := treasury]
+initializes: impact[parameters := parameters]
 initializes: pool_values[
+    impact := impact,
     markets := markets,
     parameters := parameters,
     prices := prices,

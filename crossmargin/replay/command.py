@@ -12,9 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from contracts_py.errors import NodeUnusable
 from contracts_py.keys import address_of
-from crossmargin.errors import Exit, InputError
+from crossmargin.errors import Exit, WrongUse
 from crossmargin.progress import Progress
 from crossmargin.replay.expectations import Missed, check_end, check_step
 from crossmargin.replay.folder import RunFolder
@@ -143,54 +142,39 @@ def describe_inputs(scenario: Scenario, engine: str, backend: str) -> dict[str, 
 def replay_all(texts: list[str], engine: str, backend: str, out: Path | None, as_json: bool) -> Exit:
     """The command: every scenario that ``texts`` mean, one after another; the worst exit code of them.
 
-    All scenarios are read before the first is run, so a mistake in the last one costs no waiting.
+    All scenarios are read before the first is run, so a mistake in the last one costs no waiting. Raises ``WrongUse``,
+    ``InputError`` and ``NodeUnusable``.
     """
-    wrong = check_options(engine, backend)
-    try:
-        scenarios = (
-            [] if wrong else [load_scenario(path, address_of) for text in texts for path in find_scenarios(text)]
-        )
-    except InputError as error:
-        if as_json:
-            print(json.dumps({"ok": False, "error": error.to_json()}))
-        raise
-    wrong = wrong or check_names(scenarios)
-    if wrong:
-        print(wrong, file=sys.stderr)
-        return Exit.USAGE
+    check_options(engine, backend)
+    scenarios = [load_scenario(path, address_of) for text in texts for path in find_scenarios(text)]
+    check_names(scenarios)
     worst = Exit.OK
     for scenario in scenarios:
         target = (out or OUT) / scenario.name if out is None or len(scenarios) > 1 else out
-        try:
-            with Progress(scenario.name, count_planned(scenario)) as report:
-                run = replay(scenario, engine, backend, target, report)
-        except NodeUnusable as problem:
-            print(f"backend {backend}: {problem}", file=sys.stderr)
-            return Exit.ENGINE_MISSING
+        with Progress(scenario.name, count_planned(scenario)) as report:
+            run = replay(scenario, engine, backend, target, report)
         show(run, scenario.path, as_json)
         worst = max(worst, run.exit_code)
     return worst
 
 
-def check_options(engine: str, backend: str) -> str:
-    """What is wrong with the options, or nothing."""
+def check_options(engine: str, backend: str) -> None:
+    """Raise ``WrongUse`` for options that name nothing or do not go together."""
     if engine not in ENGINES:
-        return f"there is no engine {engine!r}; choose from {', '.join(ENGINES)}"
+        raise WrongUse(f"there is no engine {engine!r}; choose from {', '.join(ENGINES)}")
     if backend not in BACKENDS and "://" not in backend:
-        return f"there is no backend {backend!r}; use {', '.join(BACKENDS)}, or a URL"
+        raise WrongUse(f"there is no backend {backend!r}; use {', '.join(BACKENDS)}, or a URL")
     if backend != "eth-tester" and engine == "model":
-        return "the model runs on no backend; choose --engine chain or lockstep"
-    return ""
+        raise WrongUse("the model runs on no backend; choose --engine chain or lockstep")
 
 
-def check_names(scenarios: list[Scenario]) -> str:
-    """What is wrong with the scenarios together, or nothing."""
+def check_names(scenarios: list[Scenario]) -> None:
+    """Raise ``WrongUse`` for scenarios that would have the same run folder."""
     paths: dict[str, Path] = {}
     for scenario in scenarios:
         other = paths.setdefault(scenario.name, scenario.path)
         if other is not scenario.path:
-            return f"{other} and {scenario.path} would have the same run folder; replay them apart"
-    return ""
+            raise WrongUse(f"{other} and {scenario.path} would have the same run folder; replay them apart")
 
 
 def show(run: Run, path: Path, as_json: bool) -> None:

@@ -89,9 +89,19 @@ GUARDS: dict[str, Edits] = {
     "a rebate is at most what was collected": (
         (
             FILLS,
-            "convert(min(rebate, totals.impact), int256)",
-            "convert(rebate if REMOVED else min(rebate, totals.impact), int256)",
+            "convert(given, int256)",
+            "convert(rebate if REMOVED else given, int256)",
         ),
+    ),
+    "a rebate is at most its share of what was collected": (
+        (
+            "modules/impact.vy",
+            "math._mul_div(collected, square - kept, square, False))",
+            "collected if REMOVED else math._mul_div(collected, square - kept, square, False))",
+        ),
+    ),
+    "a pool deposit pays for the impact collected": (
+        (POOL_VALUES, "at_market + left_over", "at_market + (0 if REMOVED else left_over)"),
     ),
     "a profit beyond the pool becomes deficit": (
         (

@@ -35,6 +35,7 @@ from tests.twins import RISK, USDC, WETH, Twins
 
 BORROWER = account_of("borrower")
 STRANGER = account_of("stranger")
+TRADER = account_of("trader")
 
 
 def fall_and_recover(twins: Twins, low: int = 7_400, high: int = 8_600) -> None:
@@ -308,6 +309,31 @@ def test_b38_the_insurance_fund_pays_for_a_chosen_impact(stage: Stage) -> None:
 
     assert stage.guarded(story) == dollars("-175,390")
     assert stage.without("the impact of a liquidation is bounded", story) == dollars("-96,640")
+
+
+def test_b38_trading_around_a_liquidation(stage: Stage) -> None:
+    """B38: a trader buys before a large short is liquidated and sells after it; others had paid for the skew.
+
+    From: rebates paid for a skew that nobody was charged for. Guard: FIL-9, a rebate is at most its share of what was
+    collected. Without it he gains 11,658.50 dollars, which the trader then misses when he closes; with it 845.13, less
+    than the 10,680 that the liquidated account was charged.
+    """
+
+    def story(twins: Twins) -> int:
+        twins.deposit("borrower", usd=220_000)
+        twins.deposit("trader", usd=700_000)
+        twins.do("trader", trade(TRADER, 250 * W))
+        twins.do("borrower", trade(BORROWER, -240 * W))
+        purse = Purse(twins, "stranger")
+        twins.deposit("stranger", usd=700_000)
+        twins.price(BTC=8_900)
+        twins.do("stranger", trade(STRANGER, 250 * W))
+        twins.do("liquidator", Liquidate(BORROWER), after=0)
+        close(twins, "stranger", STRANGER)
+        return purse.gain()
+
+    assert stage.guarded(story) == dollars("845.125")
+    assert stage.without("a rebate is at most its share of what was collected", story) == dollars("11,658.5")
 
 
 def test_b42_the_first_provider_to_leave_is_paid_in_full(stage: Stage) -> None:

@@ -45,7 +45,7 @@ def test_b24_entering_before_a_loss_of_the_traders_is_booked(stage: Stage) -> No
     """B24: a trader is down by 100,000 dollars; somebody buys half of the pool before the trader closes.
 
     From: shares priced at booked money. Guard: LPD-1, a deposit pays for the traders' net loss. Without it he takes
-    50,478.91 dollars for an hour's deposit; with it 464.68, his half of the closing fee and of the impact left over.
+    50,032.73 dollars for an hour's deposit; with it 59.97, his half of the closing fee.
     """
 
     def story(twins: Twins) -> int:
@@ -59,8 +59,30 @@ def test_b24_entering_before_a_loss_of_the_traders_is_booked(stage: Stage) -> No
         redeem(twins, "stranger", shares)
         return purse.gain()
 
-    assert stage.guarded(story) == dollars("464.682244")
-    assert stage.without("a pool deposit pays for the traders' losses", story) == dollars("50,478.913795")
+    assert stage.guarded(story) == dollars("59.965448")
+    assert stage.without("a pool deposit pays for the traders' losses", story) == dollars("50,032.730198")
+
+
+def test_b24_entering_before_a_market_empties(stage: Stage) -> None:
+    """B24: the last position of a market is about to be closed; somebody buys nine tenths of the pool before that.
+
+    From: income that falls to whoever holds shares when it is booked. Guard: LPD-1, a deposit pays for the impact
+    that the close will leave. Without it he takes 9,646.26 dollars, paid by traders before he came; with it 647.24,
+    his part of the closing fee.
+    """
+
+    def story(twins: Twins) -> int:
+        purse = Purse(twins, "stranger")
+        twins.deposit("trader", usd=700_000)
+        twins.do("trader", trade(TRADER, 500 * W))
+        twins.do("stranger", DepositToPool(9 * 10**6 * DOLLAR))
+        shares = twins.event("StakeUpdated").shares
+        close(twins, "trader", TRADER)
+        redeem(twins, "stranger", shares)
+        return purse.gain()
+
+    assert stage.guarded(story) == dollars("647.236261")
+    assert stage.without("a pool deposit pays for the impact collected", story) == dollars("9,646.263672")
 
 
 def test_b24_leaving_before_a_gain_of_the_traders_is_booked(stage: Stage) -> None:

@@ -209,7 +209,7 @@ BAD_SETS = {
         ("max_age: 2h", "max_age: 4d"),
         "max_age: 4d",
         3,
-        "refused as oracle/config: A feed has at most 18",
+        "refused as oracle/config: A feed's decimals, max_age or kind",
     ),
     "reward above its maximum": (("max_reward: 1000", "max_reward: 4"), "risk:", 1, "refused as config/risk"),
     "tiers[1].mm too high": (

@@ -149,7 +149,7 @@ def vary_risk(risk: RiskParams, step: Step) -> RiskParams:
         {"debt_cap": 50 * W, "penalty_ratio": 0},
         {"debt_cap": 10**5 * W, "penalty_ratio": W // 100},
         {"keeper_reserve": 100 * W},
-        {"keeper_reserve": 10 * W, "phase_in": 600},
+        {"keeper_reserve": 10 * W, "phase_in": 3_600},
         {"equity_tiers": pick(TIERS, step.much)},
         {"insurance_fee_share": 10_000, "insurance_penalty_share": 0},
         {"sale_discount": 1_000},

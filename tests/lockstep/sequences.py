@@ -191,7 +191,7 @@ LIVELY: dict[str, Any] = {
 }
 LIVELY_RISK = replace(
     RISK,
-    phase_in=1_800,
+    phase_in=3_600,
     redemption_delay=60,
     redemption_window=20_000,
     lock_ratio=500,

@@ -29,6 +29,7 @@ def test_refused_risk_parameters_on_both(twins: Twins) -> None:
     faults += [{name: LONGEST_DURATION + 1} for name in times]
     faults += [{name: HUGE} for name in (*amounts, *shares, *ratios, *times, "impact_cap_ratio", "fixed_reward")]
     faults += [
+        {"phase_in": 3_599},
         {"sale_discount": BPS},
         {"fixed_reward": USD + 1, "max_reward": USD + 1},
         {"max_reward": RISK.fixed_reward - 1},
@@ -84,6 +85,7 @@ def test_refused_market_parameters_on_both(twins: Twins) -> None:
         {"oi_lower": 1, "oi_upper": 0},
         {"window": 30 * DAY + 1},
         {"window_notional": USD + 1},
+        {"window_notional": MARKET.min_notional - 1},
     ]
     market += [{name: HUGE} for name in ("feed", "lot", "min_notional", "maker_fee", "taker_fee", "skew_scale")]
     market += [{name: HUGE} for name in ("max_premium", "rebate_ratio", "oi_cap", "oi_lower", "oi_upper", "window")]
@@ -184,6 +186,7 @@ def test_extreme_parameters_are_stored_alike_on_both(twins: Twins) -> None:
         feed=2**16 - 1,
         lot=USD,
         min_notional=USD,
+        window_notional=USD,
         maker_fee=MAX_FEE_RATE,
         taker_fee=MAX_FEE_RATE,
         skew_scale=USD,
@@ -199,7 +202,6 @@ def test_extreme_parameters_are_stored_alike_on_both(twins: Twins) -> None:
         oi_lower=USD - 1,
         oi_upper=USD,
         window=30 * DAY,
-        window_notional=USD,
         brackets=rows,
     )
     twins.do("admin", SetMarket(2, most))
@@ -221,15 +223,15 @@ def test_extreme_parameters_are_stored_alike_on_both(twins: Twins) -> None:
     for market in (0, 1):
         feed = twins.world.protocol.market_params[market].feed
         lot = twins.world.protocol.market_params[market].lot
-        params = replace(MARKET, feed=feed, lot=lot, min_notional=USD, brackets=rows)
+        params = replace(MARKET, feed=feed, lot=lot, min_notional=USD, window_notional=USD, brackets=rows)
         twins.do("admin", SetMarket(market, params))
     twins.price(after=RISK.phase_in, BTC=8_000, ETH=200)
     numbers = dict.fromkeys(("keeper_reserve", "fixed_reward", "max_reward", "debt_cap", "margin_call_fee"), 0)
     numbers |= dict.fromkeys(("margin_call_buffer", "liquidation_buffer", "backstop_ratio", "reward_cap"), 0)
     numbers |= dict.fromkeys(("reward_ratio", "reward_ratio_max", "reward_ramp", "reward_grace", "lock_ratio"), 0)
     numbers |= dict.fromkeys(("penalty_ratio", "impact_cap_ratio", "insurance_fee_share", "sale_discount"), 0)
-    numbers |= dict.fromkeys(("insurance_penalty_share", "redemption_delay", "redemption_window", "phase_in"), 0)
-    least = replace(RISK, **numbers, equity_tiers=(EquityTier(0, W),))
+    numbers |= dict.fromkeys(("insurance_penalty_share", "redemption_delay", "redemption_window"), 0)
+    least = replace(RISK, **numbers, phase_in=3_600, equity_tiers=(EquityTier(0, W),))
     twins.do("admin", SetRisk(least))
     check(twins)
     full = replace(

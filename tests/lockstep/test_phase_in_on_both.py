@@ -161,9 +161,9 @@ def test_former_rates_in_force_bind_new_risk_parameters_on_both(twins: Twins) ->
 def test_a_shorter_phase_in_waits_for_itself_on_both(twins: Twins) -> None:
     """GOV-1, GOV-5, B39: shortening it in the block of a stricter rate does not shorten that rate's phase-in."""
     just_healthy(twins)
-    twins.do("admin", SetRisk(replace(RISK, phase_in=0)), after=0)
+    twins.do("admin", SetRisk(replace(RISK, phase_in=3_600)), after=0)
     twins.do("admin", SetMarket(BTC, replace(PLAIN, brackets=STRICT)), after=0)
-    twins.do("admin", SetRisk(replace(RISK, phase_in=0, keeper_reserve=500 * W)), after=0)
+    twins.do("admin", SetRisk(replace(RISK, phase_in=3_600, keeper_reserve=500 * W)), after=0)
     assert twins.world.protocol.market_phases[BTC].until == twins.now + RISK.phase_in
     refuse(twins, "liq/not-liquidatable", ("liquidator", Liquidate(BORROWER)))
     check(twins)
@@ -171,5 +171,5 @@ def test_a_shorter_phase_in_waits_for_itself_on_both(twins: Twins) -> None:
     twins.do("borrower", Deposit(BORROWER, USDC, 10_000 * DOLLAR))
     twins.do("borrower", Withdraw(BORROWER, USDC, 1))
     twins.do("admin", SetMarket(BTC, PLAIN))
-    assert twins.world.protocol.market_phases[BTC].until == twins.now
+    assert twins.world.protocol.market_phases[BTC].until == twins.now + 3_600
     check(twins)

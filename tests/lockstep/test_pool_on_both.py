@@ -18,7 +18,7 @@ from protocol.actions import (
     SetRisk,
 )
 from protocol.pool import compute_inventory_cost
-from protocol.units import USDC_TO_W, W
+from protocol.units import BPS, USDC_TO_W, W
 from tests.lockstep.both import BORROWER, DOLLAR, PLAIN, TRADER, buy, check, named, refuse
 from tests.twins import BTC, ETH, RISK, USDC, WETH, WSTETH, Twins
 
@@ -221,17 +221,16 @@ def test_a_pool_with_nothing_but_shares_on_both(bare_twins: Twins) -> None:
     twins = bare_twins
     twins.configure()
     twins.do("admin", SetRisk(replace(RISK, lock_ratio=0)))
-    twins.do("admin", SetMarket(BTC, PLAIN))
+    twins.do("admin", SetMarket(BTC, replace(PLAIN, rebate_ratio=BPS)))
     twins.do("lender", DepositToPool(DOLLAR))
     twins.deposit("trader", usd=1_000)
     twins.deposit("borrower", usd=1_000)
-    twins.do("borrower", buy(-W))  # keeps the market's impact from the pool
+    twins.do("borrower", buy(W))  # keeps the market's impact from the pool, all of which is to be rebated
     twins.do("trader", buy(W, TRADER))
     twins.price(BTC=8_001)
     twins.do("trader", buy(-W, TRADER))
     ledger = twins.world.protocol.ledger
     assert (ledger.pool, ledger.deficit, ledger.shares) == (0, 0, W)
-    twins.price(BTC=8_000)
     refuse(twins, "pool/no-value", ("lender", DepositToPool(DOLLAR)), ("stranger", DepositToPool(1)))
     twins.do("trader", buy(2 * W, TRADER))
     refuse(twins, "pool/no-value", ("lender", DepositToPool(DOLLAR)))

@@ -48,7 +48,7 @@ from protocol.errors import UnknownRound
 from protocol.params import MAX_POSITIONS, EquityTier, MarginBracket
 from protocol.state import account_id
 from protocol.trading import NO_LIMIT
-from protocol.units import USDC_TO_W, W
+from protocol.units import BPS, USDC_TO_W, W
 from tests.contracts_py.test_tokens import command, refused_on_chain, twins_with
 from tests.lockstep.sequences import OUTCOMES
 from tests.twins import BTC, ETH, RISK, USDC, WETH, WSTETH, Twins, market_params, weth_params
@@ -463,8 +463,9 @@ def _(twins: Twins) -> Attempts:
 
 @story("liq/rate-limit")
 def _(twins: Twins) -> Attempts:
-    twins.do("admin", SetMarket(BTC, replace(MARKET, window_notional=0)))
-    long_of_one(twins)
+    twins.do("admin", SetMarket(2, replace(MARKET, lot=W, window_notional=1_000 * W)))  # less than a lot
+    twins.deposit("borrower", usd=1_000)
+    twins.do("borrower", buy(W, market=2))
     twins.price(BTC=LIQUIDATABLE)
     yield "liquidator", Liquidate(BORROWER)
     twins.price(BTC=7_000)  # BACKSTOP is not held up
@@ -546,7 +547,7 @@ def _(twins: Twins) -> Attempts:
 
 @story("pool/no-value")
 def _(twins: Twins) -> Attempts:
-    twins.do("admin", SetMarket(BTC, replace(MARKET, **FREE)))
+    twins.do("admin", SetMarket(BTC, replace(MARKET, **FREE, rebate_ratio=BPS)))
     twins.deposit("borrower", usd=100_000)
     twins.deposit("trader", usd=10_000)
     twins.do("borrower", buy(100 * W))

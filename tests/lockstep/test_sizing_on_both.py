@@ -80,7 +80,7 @@ def two_positions(twins: Twins, window: int, other: int = 10**6) -> None:
     assert standing(twins, BORROWER) is AccountState.LIQUIDATABLE
 
 
-@pytest.mark.parametrize("window", [0, 7, 8, 4_000, 20_000, 10**6])
+@pytest.mark.parametrize("window", [1_000, 1_007, 1_008, 4_000, 20_000, 10**6])
 def test_a_full_window_sends_the_rest_to_the_next_market_on_both(twins: Twins, window: int) -> None:
     """SIZ-1, SIZ-4, WIN-2, WIN-3: what BTC's window holds back is closed in ETH, to the same target."""
     two_positions(twins, window)
@@ -94,6 +94,26 @@ def test_a_full_window_sends_the_rest_to_the_next_market_on_both(twins: Twins, w
     assert measure(twins, BORROWER).equity_mm > measure(twins, BORROWER).maintenance_margin
     for event in named(twins, "WindowUpdated"):
         assert event.used == twins.world.protocol.windows[event.market].closed
+    check(twins)
+
+
+def test_a_window_smaller_than_a_lot_on_both(twins: Twins) -> None:
+    """SIZ-1, WIN-3: nothing of such a market is closed, and the next one goes on to the target."""
+    twins.do("admin", SetMarket(2, replace(PLAIN, lot=W, window_notional=7_759 * W)))
+    eth = replace(market_params(ETH, W // 100, 10**6), maker_fee=0, taker_fee=0)
+    twins.do("admin", SetMarket(ETH, eth))
+    twins.deposit("borrower", usd=8_550)
+    twins.do("borrower", buy(10 * W, market=2))
+    twins.do("borrower", buy(390 * W, market=ETH))
+    twins.price(BTC=7_760, ETH=194)
+    start = twins.save()
+    twins.do("liquidator", Liquidate(BORROWER))
+    assert {event.market for event in named(twins, "PositionUpdated")} == {ETH}
+    check(twins)
+    twins.restore(start)
+    twins.do("admin", SetMarket(2, replace(PLAIN, lot=W, window_notional=7_760 * W)))
+    twins.do("liquidator", Liquidate(BORROWER))
+    assert position(twins, BORROWER, 2).size == 9 * W
     check(twins)
 
 
@@ -130,7 +150,7 @@ def test_windows_over_time_on_both(twins: Twins) -> None:
     twins.price(BTC=7_760, after=1_000)
     twins.do("liquidator", Liquidate(BORROWER + codes.index("liq/rate-limit") + 1))
     assert len(twins.world.protocol.windows[BTC].entries) == 1
-    twins.do("admin", SetMarket(BTC, replace(PLAIN, window=321, window_notional=W)))
+    twins.do("admin", SetMarket(BTC, replace(PLAIN, window=321, window_notional=1_000 * W)))
     assert twins.world.protocol.windows[BTC].closed == 0
     check(twins)
 
@@ -138,16 +158,16 @@ def test_windows_over_time_on_both(twins: Twins) -> None:
 @pytest.mark.parametrize(("dollars", "found"), [(7_690, AccountState.BACKSTOP), (7_400, AccountState.BANKRUPT)])
 def test_a_window_does_not_hold_up_a_full_close_on_both(twins: Twins, dollars: int, found: AccountState) -> None:
     """LIQ-5, WIN-3, L8: BACKSTOP and BANKRUPT close everything at once and leave the window as it was."""
-    twins.do("admin", SetMarket(BTC, replace(PLAIN, window_notional=0)))
+    twins.do("admin", SetMarket(2, replace(PLAIN, lot=W, window_notional=1_000 * W)))  # less than a lot
     twins.deposit("borrower", usd=420)
-    twins.do("borrower", buy(W))
+    twins.do("borrower", buy(W, market=2))
     twins.price(BTC=7_780)
     refuse(twins, "liq/rate-limit", ("liquidator", Liquidate(BORROWER)))
     twins.price(BTC=dollars)
     twins.do("liquidator", Liquidate(BORROWER))
     assert twins.event("AccountLiquidated").account_state == found
     assert not twins.world.protocol.accounts[BORROWER].positions
-    assert twins.world.protocol.windows[BTC].closed == 0
+    assert twins.world.protocol.windows[2].closed == 0
     check(twins)
 
 

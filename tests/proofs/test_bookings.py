@@ -83,7 +83,8 @@ def filled(values: Values, size: Size, size_delta: Size, empties: bool) -> tuple
     draft, account = booked(values, size, empties)
     before, collected = dollars(draft, account), draft.market(0).impact
     price = values.integer("price", 1, PRICE_LIMIT - 1)
-    charge, rebate, fee = (values.integer(name, 0, UNSIGNED_LIMIT - 1) for name in ("charge", "rebate", "fee"))
+    charge, fee = (values.integer(name, 0, UNSIGNED_LIMIT - 1) for name in ("charge", "fee"))
+    rebate = values.integer("rebate", 0, UNSIGNED_LIMIT - 1 if draft.market(0).skew else 0)
     impact = settle_fill(draft, account, 0, size_delta, price, Env(0, 0, ()), charge, rebate, fee)
     return draft, account, before, collected, impact
 
@@ -100,10 +101,13 @@ def test_a_fill_makes_and_loses_nothing(size: Size, size_delta: Size, empties: b
 
 
 def test_a_rebate_is_at_most_what_the_market_has_collected() -> None:
-    """FIL-7, T5: even without the check of widths, which would refuse a negative ledger. Control: no cap on it."""
+    """FIL-7, FIL-9, T5: even without the check of widths, which would refuse a negative ledger.
+
+    Control: no cap on the rebate.
+    """
 
     def claim(values: Values) -> object:
-        draft, _, _, collected, impact = filled(values, 0, W, False)
+        draft, _, _, collected, impact = filled(values, -3 * W, W, False)
         return both(draft.market(0).impact >= 0, impact >= -collected)
 
     with mock.patch.object(DraftMarket, "check", return_value=None):

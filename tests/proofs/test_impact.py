@@ -10,8 +10,8 @@ import pytest
 
 from protocol import fills
 from protocol.configuration import MAX_FEE_RATE
-from protocol.fills import charge_fee, compute_impact
-from protocol.units import BPS, PRICE_LIMIT, SIZE_LIMIT, W
+from protocol.fills import bound_rebate, charge_fee, compute_impact
+from protocol.units import BPS, PRICE_LIMIT, SIGNED_LIMIT, SIZE_LIMIT, W
 from tests.proofs.lemmas import establish, flipped
 from tests.proofs.rows import NO_MARKET
 from tests.proofs.symbolic import Claim, Values, both
@@ -101,6 +101,26 @@ def test_impact_is_the_same_for_longs_and_shorts() -> None:
         return claim
 
     establish(mirrored(-1), control=mirrored(1))
+
+
+def test_a_rebate_is_at_most_what_was_collected() -> None:
+    """FIL-9, C7: from 0 to all of the ledger, whatever the rebate itself; for a skew of longs.
+
+    Control: a fill that grows the skew, whose potential is given back by less than nothing.
+    """
+
+    def within(lowest: int, highest: int) -> Claim:
+        def claim(values: Values) -> object:
+            skew = values.integer("skew", 1, SIZE_LIMIT - 1)
+            size_delta = values.integer("size_delta", lowest, highest)
+            collected = values.integer("collected", 0, SIGNED_LIMIT - 1)
+            rebate = values.integer("rebate", 1, SIGNED_LIMIT - 1)
+            bounded = bound_rebate(rebate, collected, skew, size_delta)
+            return both(bounded >= 0, bounded <= collected)
+
+        return claim
+
+    establish(within(1 - SIZE_LIMIT, -1), control=within(1, SIZE_LIMIT - 1))
 
 
 def test_splitting_a_fill_never_lowers_its_fee() -> None:

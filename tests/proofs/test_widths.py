@@ -20,7 +20,7 @@ from protocol.collateral import compute_haircut_values, compute_token_value
 from protocol.configuration import LEVERAGE_LIMIT, MAX_FEE_RATE, MAX_FUNDING_SPEED, USD_LIMIT
 from protocol.draft import DraftMarket
 from protocol.env import Env, Quote
-from protocol.fills import charge_fee, compute_fill, compute_impact, compute_reserved, move_totals
+from protocol.fills import bound_rebate, charge_fee, compute_fill, compute_impact, compute_reserved, move_totals
 from protocol.funding import compute_owed, compute_velocity, project_funding
 from protocol.losses import compute_sale
 from protocol.margin import (
@@ -119,6 +119,11 @@ def impact(values: Values, highest: int = PRICE_LIMIT - 1) -> object:
     return compute_impact(params, size_of(values, "skew"), size_of(values), price_of(values, 0, highest))
 
 
+def bounded(values: Values, highest: int = SIGNED_LIMIT - 1) -> object:
+    collected, skew = values.integer("collected", 0, highest), values.integer("skew", 1, SIZE_LIMIT - 1)
+    return bound_rebate(1, collected, skew, values.integer("size", -2 * skew, -1))
+
+
 def integral(values: Values, highest: int = PRICE_LIMIT - 1) -> object:
     market = replace(
         EMPTY_MARKET,
@@ -129,9 +134,9 @@ def integral(values: Values, highest: int = PRICE_LIMIT - 1) -> object:
     return project_funding(market, price_of(values, 0, highest), values.integer("now", 1, LATEST))
 
 
-def traded_market(values: Values) -> Market:
+def traded_market(values: Values, most: int = UNSIGNED_LIMIT - 1) -> Market:
     """A market with any totals."""
-    long_oi, short_oi = (values.integer(name, 0, UNSIGNED_LIMIT - 1) for name in ("long_oi", "short_oi"))
+    long_oi, short_oi = (values.integer(name, 0, most) for name in ("long_oi", "short_oi"))
     return replace(
         EMPTY_MARKET,
         long_oi=long_oi,
@@ -150,7 +155,9 @@ def totals(values: Values) -> object:
 
 
 def pool_value(values: Values) -> object:
-    params, market = replace(NO_MARKET, feed=0), traded_market(values)
+    # Without a rebate: its product with the price is that of compute_impact.
+    params = replace(NO_MARKET, feed=0, skew_scale=W)
+    market = traded_market(values, 2 * SIZE_LIMIT - 1)
     risk = replace(NO_RISK, lock_ratio=values.integer("lock_ratio", 0, BPS))
     state: State = replace(genesis(0, 0, 1), risk=risk, market_params=(params,), markets=(market,))
     return compute_pool_value(state, Env(0, 0, (Quote(price_of(values), 0),)))
@@ -261,6 +268,8 @@ WIDEST: tuple[tuple[str, int, Computation], ...] = (
     ("fills.compute_fill", 224, lambda v: compute_fill(position_of(v), size_of(v, "delta"), price_of(v), 0)),
     ("fills.compute_impact", 302, impact),
     ("fills.compute_impact before the price", 206, lambda v: impact(v, highest=1)),
+    ("fills.bound_rebate", 319, bounded),
+    ("fills.bound_rebate before the ledger", 192, lambda v: bounded(v, highest=1)),
     ("fills.charge_fee", 246, fee),
     ("fills.move_totals", 242, totals),
     ("fills.compute_reserved", 238, reserved),
@@ -279,7 +288,13 @@ WIDEST: tuple[tuple[str, int, Computation], ...] = (
     ("sizing.walk_down", 200, walk),
     ("sizing.round_close", 192, lots),
 )
-FULL_WIDTH = {"fills.compute_impact", "funding.project_funding", "pool.compute_shares", "pool.compute_redemption"}
+FULL_WIDTH = {
+    "fills.bound_rebate",
+    "fills.compute_impact",
+    "funding.project_funding",
+    "pool.compute_redemption",
+    "pool.compute_shares",
+}
 
 
 @pytest.mark.parametrize(("formula", "bits", "computation"), WIDEST, ids=[row[0] for row in WIDEST])

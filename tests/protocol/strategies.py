@@ -130,7 +130,7 @@ RISKS = (
     with_risk(debt_cap=0),
     with_risk(keeper_reserve=40 * W),
     with_risk(penalty_ratio=W),
-    with_risk(phase_in=0, sale_discount=0),
+    with_risk(phase_in=3_600, sale_discount=0),
 )
 STRICT = replace(MARKETS[BTC], brackets=(MarginBracket(0, W // 10, W // 5),), oi_cap=5 * W, window=0)
 FAST = replace(MARKETS[BTC], dead_band=0, funding_velocity=10 * W, funding_cap=W, skew_scale=20 * W)

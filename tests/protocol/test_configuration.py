@@ -72,9 +72,11 @@ def test_the_reference_parameters_are_valid() -> None:
 
 
 def test_a_vault_just_deployed_has_no_valid_risk_parameters() -> None:
-    """CFG-6: without equity tiers nothing could be opened, so the first set cannot be one of zeros."""
-    assert code_of(check_risk, NO_RISK) == "config/brackets"
-    assert code_of(check_risk, replace(NO_RISK, equity_tiers=(EquityTier(0, W),))) == "ok"
+    """CFG-1, CFG-6: without a phase-in or equity tiers, so the first set cannot be one of zeros."""
+    timed = replace(NO_RISK, phase_in=3_600)
+    assert code_of(check_risk, NO_RISK) == "config/risk"
+    assert code_of(check_risk, timed) == "config/brackets"
+    assert code_of(check_risk, replace(timed, equity_tiers=(EquityTier(0, W),))) == "ok"
 
 
 def test_the_bounds_are_round() -> None:
@@ -105,7 +107,7 @@ RISK_RANGES = [
     ("penalty_ratio", 0, W),
     ("impact_cap_ratio", 0, W),
     ("reward_grace", 0, YEAR),
-    ("phase_in", 0, YEAR),
+    ("phase_in", 3_600, YEAR),
     ("redemption_delay", 0, YEAR),
     ("redemption_window", 0, YEAR),
 ]
@@ -217,7 +219,7 @@ MARKET_RANGES = [
     ("oi_lower", 0, 10**9 * W - 1),
     ("oi_upper", 10**7 * W + 1, USD - 1),
     ("window", 0, 30 * DAY),
-    ("window_notional", 0, USD - 1),
+    ("window_notional", 1_000 * W, USD - 1),
 ]
 FUNDING_RANGES = [
     ("funding_cap", 0, W),
@@ -225,7 +227,8 @@ FUNDING_RANGES = [
     ("funding_decay", 0, 10 * W),
     ("dead_band", 0, BPS),
 ]
-ROOMY = replace(MARKET, brackets=(MarginBracket(0, W // 10, W // 2),))  # its rates allow any minimum notional
+# Its rates and its window allow any minimum notional.
+ROOMY = replace(MARKET, window_notional=USD - 1, brackets=(MarginBracket(0, W // 10, W // 2),))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from protocol.errors import OutOfDomain
 from protocol.events import MarketUpdated, PositionUpdated
 from protocol.fills import (
     Fill,
+    bound_rebate,
     charge_fee,
     compute_fee,
     compute_fill,
@@ -445,14 +446,67 @@ def test_funding_is_accrued_at_the_old_skew_and_steered_by_the_new_one() -> None
 
 @pytest.mark.parametrize(
     ("ledger", "paid"),
-    [(1_079, 1_079), (1_080, 1_080), (1_081, 1_080), (0, 0), (10**9, 1_080)],
+    [(1_436, 1_077), (1_440, 1_080), (1_444, 1_080), (0, 0), (10**9, 1_080)],
 )
-def test_a_rebate_never_exceeds_what_the_market_collected(ledger: int, paid: int) -> None:
-    """FIL-7, C7: from a skew of 2 to 1 the rebate is 1.08 dollars; in thousandths."""
+def test_a_rebate_never_exceeds_its_share_of_what_the_market_collected(ledger: int, paid: int) -> None:
+    """FIL-7, FIL-9, C7: from a skew of 2 to 1 the rebate is 1.08 dollars, three quarters of 1.44; in thousandths."""
     draft = Draft(trader(2 * W, impact=ledger * W // 1_000))
     account = draft.account(ACCOUNT)
     assert fill(draft, account, BTC, -W, BTC_PRICE, env()).impact == -paid * W // 1_000
     assert draft.market(BTC).impact == (ledger - paid) * W // 1_000
+
+
+@pytest.mark.parametrize(
+    ("rebate", "collected", "skew", "size_delta", "bound"),
+    [
+        (10, 8, 2, -1, 6),  # three quarters
+        (10, 9, 2, -1, 6),  # 6.75, rounded down
+        (6, 9, 2, -1, 6),
+        (5, 9, 2, -1, 5),
+        (10, 9, -2, 1, 6),
+        (10, 9, 2, -2, 9),  # to zero: all of it
+        (10, 9, 2, -5, 9),  # through zero: all of it, whatever the skew after it
+        (10, 9, -2, 5, 9),
+        (10, 0, 2, -1, 0),
+        (0, 9, 2, 3, 0),  # no rebate, as of every growth
+        (0, 9, 0, 3, 0),
+    ],
+)
+def test_the_bound_of_a_rebate_worked_by_hand(
+    rebate: int, collected: int, skew: int, size_delta: int, bound: int
+) -> None:
+    """FIL-9: the share of the potential given back, rounded down in favour of the ledger."""
+    assert bound_rebate(rebate, collected, skew, size_delta) == bound
+
+
+@given(
+    skew=st.integers(0, 10**23),
+    before=st.integers(1, 10**23),
+    forced=st.integers(0, 10**23),
+    missing=st.integers(0, 10**23),
+    parts=st.integers(1, 3),
+    scale=SCALES,
+    price=PRICES,
+)
+def test_trading_around_a_liquidation_never_gains_by_impact(
+    skew: int, before: int, forced: int, missing: int, parts: int, scale: int, price: int
+) -> None:
+    """FIL-9, B38: growing the skew before a move that pays nothing, shrinking it after it, whole or in parts.
+
+    With a rebate of 100 %, and a ledger that held the potential of the skew or less.
+    """
+    params = replace(MARKET, skew_scale=scale, rebate_ratio=BPS)
+    held, _ = compute_impact(params, 0, skew, price)
+    paid, _ = compute_impact(params, skew, before, price)
+    ledger = max(held - missing, 0) + paid
+    at, got = skew + before + forced, 0
+    for part in range(parts):
+        delta = before * (part + 1) // parts - before * part // parts
+        _, rebate = compute_impact(params, at, -delta, price)
+        given_back = bound_rebate(rebate, ledger, at, -delta)
+        at, got, ledger = at - delta, got + given_back, ledger - given_back
+    # ``held`` is rounded up, by less than a wei.
+    assert got <= paid + 1
 
 
 def test_a_rebate_cannot_come_from_the_charge_of_the_same_fill() -> None:

@@ -115,7 +115,7 @@ def test_new_risk_parameters_replace_the_old_ones_and_nothing_else() -> None:
         (10 * W + 1, DAY, True),
         (10 * W + 1, 2 * DAY, True),
         (10 * W, DAY - 1, True),
-        (9 * W, 0, True),
+        (9 * W, 3_600, True),
     ],
 )
 def test_a_raised_keeper_reserve_and_a_shorter_phase_in_wait(reserve: int, phase_in: int, phased: bool) -> None:
@@ -146,16 +146,18 @@ def test_another_change_of_the_reserve_starts_from_the_one_in_force(now: int, re
     assert after.risk_phase == phase
 
 
-@pytest.mark.parametrize(("now", "phase_in"), [(NOW, DAY), (NOW + DAY - 1, DAY), (NOW + DAY, 60), (NOW + DAY + 1, 60)])
+@pytest.mark.parametrize(
+    ("now", "phase_in"), [(NOW, DAY), (NOW + DAY - 1, DAY), (NOW + DAY, 3_600), (NOW + DAY + 1, 3_600)]
+)
 def test_a_shortened_phase_in_waits_for_itself(now: int, phase_in: int) -> None:
     """GOV-5: until the old time has passed changes are phased in by the longer one; a longer one holds at once."""
-    state = run(busy(), env(ADMIN), SetRisk(with_risk(phase_in=60))).state
+    state = run(busy(), env(ADMIN), SetRisk(with_risk(phase_in=3_600))).state
     assert compute_phase_in(state, now) == phase_in
     longer = run(state, env(ADMIN), SetRisk(with_risk(phase_in=2 * DAY))).state
     assert compute_phase_in(longer, now) == 2 * DAY
     # A second shortening before that starts again from the longer one.
     if now < NOW + DAY:
-        again = run(state, env(ADMIN, now=now), SetRisk(with_risk(phase_in=0))).state
+        again = run(state, env(ADMIN, now=now), SetRisk(with_risk(phase_in=7_200))).state
         assert again.risk_phase == RiskPhase(now + DAY, 10 * W, DAY)
     # What is changed meanwhile is phased in by it: rates, weights and the reserve.
     flat = replace(MARKETS[BTC], brackets=MARKETS[BTC].brackets[:1])
@@ -164,7 +166,7 @@ def test_a_shortened_phase_in_waits_for_itself(now: int, phase_in: int) -> None:
     assert (
         run(state, env(ADMIN, now=now), SetCollateral(WETH, lower)).state.collateral_phases[0].until == now + phase_in
     )
-    dearer = with_risk(phase_in=60, keeper_reserve=11 * W)
+    dearer = with_risk(phase_in=3_600, keeper_reserve=11 * W)
     assert run(state, env(ADMIN, now=now), SetRisk(dearer)).state.risk_phase.until == now + phase_in
 
 
@@ -340,7 +342,7 @@ def test_another_length_of_the_window_begins_it_anew() -> None:
     """GOV-2, W1: bucket numbers of two lengths do not compare; with the same length what was closed still counts."""
     used = Window(500, ((NOW // 112, 0),))
     state = replace(busy(), windows=(used, used))
-    same = run(state, env(ADMIN), SetMarket(BTC, replace(MARKETS[BTC], window_notional=7))).state
+    same = run(state, env(ADMIN), SetMarket(BTC, replace(MARKETS[BTC], window_notional=7_000 * W))).state
     assert same.windows == (used, used)
     other = run(state, env(ADMIN), SetMarket(BTC, replace(MARKETS[BTC], window=7_200))).state
     assert other.windows == (EMPTY_WINDOW, used)

@@ -23,7 +23,7 @@ from protocol.invariants import (
     check_windows,
 )
 from protocol.records import Table
-from protocol.state import EMPTY_MARKET, Account, Position, Stake, State, Token, Window, genesis
+from protocol.state import EMPTY_MARKET, USDC, Account, Position, Stake, State, Token, Window, genesis
 from protocol.units import W
 from tests.protocol.build import (
     ACCOUNT,
@@ -276,12 +276,27 @@ def test_a_broken_statement_is_noticed_by_its_check_alone(
         check_all(state)
 
 
-@pytest.mark.parametrize("listed", [{"collateral": {WETH: 7, 2: 1}}, {"positions": {7: Position(1, 1, 1)}}])
+@pytest.mark.parametrize(
+    "listed",
+    [
+        {"collateral": {WETH: 7, 2: 1}},
+        {"collateral": {-1: 7}},
+        {"collateral": {USDC: 1, WETH: 7}},
+        {"positions": {7: Position(1, 1, 1)}},
+        {"positions": {-1: Position(1, 1, 1)}},
+    ],
+)
 def test_what_the_vault_does_not_know_is_noticed(listed: Any) -> None:
-    """R1: a token or a market beyond those listed."""
+    """R1: a token or a market that is not listed, or USDC as collateral; before any sum is taken over it."""
     account = replace(sound().accounts[ACCOUNT], **listed)
     with pytest.raises(InvariantBroken, match="R1: account"):
-        check_records(with_account(sound(), ACCOUNT, account))
+        check_all(with_account(sound(), ACCOUNT, account))
+
+
+def test_an_isolated_account_without_its_market_is_noticed() -> None:
+    """M10: it could never trade."""
+    with pytest.raises(InvariantBroken, match="M10: isolated account"):
+        check_all(with_account(sound(), KEEPER + 9, holding(0, isolated=9)))
 
 
 def test_negative_shares_are_noticed() -> None:

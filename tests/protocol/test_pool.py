@@ -464,10 +464,45 @@ def test_gifts_to_insurance_and_idle_accounts_do_not_change_the_share_price() ->
     assert compute_pool_value(replace(state, accounts=Table(crowd)), env()) == before
 
 
-def test_the_impact_ledger_is_not_the_pools_until_its_market_is_empty() -> None:
-    """LPD-1, P2, FIL-7: what is kept for rebates has no owner yet."""
-    state = pool_of(10**6 * W, btc=opened(W, BTC_PRICE))
-    assert compute_pool_value(with_market(state, BTC, impact=10**6 * W), env()) == compute_pool_value(state, env())
+@pytest.mark.parametrize(
+    ("size", "ledger", "price", "left_over"),
+    [
+        # The rebate for taking back a skew of 2 is nine tenths of 1.60 dollars at 8,000; in thousandths.
+        (2, 1_600, 8_000, 160),
+        (-2, 1_600, 8_000, 160),
+        (2, 1_440, 8_000, 0),
+        (2, 1_439, 8_000, 0),
+        (2, 1_441, 8_000, 1),
+        (2, 1_440, 4_000, 720),
+        (2, 0, 8_000, 0),
+        (2, 10**9, 8_000, 10**9 - 1_440),
+    ],
+)
+def test_a_depositor_pays_for_what_the_impact_ledger_would_leave(
+    size: int, ledger: int, price: int, left_over: int
+) -> None:
+    """LPD-1, P2, FIL-7, B24: if the market emptied at the price now. A leaver gets nothing of it."""
+    state = pool_of(10**6 * W, btc=opened(size * W, price * W))
+    surroundings = env(btc=price * W)
+    before = compute_pool_value(state, surroundings)
+    after = compute_pool_value(with_market(state, BTC, impact=ledger * W // 1_000), surroundings)
+    assert after == replace(before, deposit=before.deposit + left_over * W // 1_000)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, -1, -5])
+def test_no_trade_at_one_price_lowers_what_the_impact_ledger_would_leave(size: int) -> None:
+    """LPD-1, P2, B24: so it cannot be traded away before a deposit, nor by a flip; a liquidation may."""
+    start = pool_of(10**6 * W, btc=opened(2 * W, BTC_PRICE))
+    usdc = replace(start.tokens[0], held=start.tokens[0].held + 1_600_000)
+    state = replace(with_market(start, BTC, impact=1_600 * W // 1_000), tokens=(usdc, *start.tokens[1:]))
+    price = env(BORROWER)
+    traded = run(state, price, Trade(ACCOUNT, BTC, size * W, 2**128 if size > 0 else 0)).state
+
+    def left_over(held: State) -> int:
+        emptied = with_market(held, BTC, impact=0)
+        return compute_pool_value(held, price).deposit - compute_pool_value(emptied, price).deposit
+
+    assert left_over(traded) >= left_over(state) == 160 * W // 1_000
 
 
 def test_a_realised_loss_is_worth_what_the_unrealised_one_was() -> None:

@@ -9,6 +9,7 @@ MAX_DECIMALS: constant(uint256) = 24
 USD_LIMIT: constant(uint256) = 2**96
 LEVERAGE_LIMIT: constant(uint256) = 2**80
 LONGEST_DURATION: constant(uint256) = 365 * 86_400
+SHORTEST_PHASE_IN: constant(uint256) = 3_600
 LONGEST_WINDOW: constant(uint256) = 30 * 86_400
 MAX_FUNDING_SPEED: constant(uint256) = 10 * 10**18
 
@@ -40,6 +41,7 @@ def check_risk(risk: types.RiskParams):
         and risk.impact_cap_ratio <= calc.W
         and risk.fixed_reward <= risk.max_reward
         and risk.reward_grace <= LONGEST_DURATION
+        and risk.phase_in >= SHORTEST_PHASE_IN
         and risk.phase_in <= LONGEST_DURATION
         and risk.redemption_delay <= LONGEST_DURATION
         and risk.redemption_window <= LONGEST_DURATION
@@ -80,6 +82,7 @@ def check_market(risk: types.RiskParams, market: types.MarketParams):
         and (market.oi_lower < market.oi_upper or (market.oi_lower == 0 and market.oi_upper == 0))
         and market.window <= LONGEST_WINDOW
         and market.window_notional < USD_LIMIT
+        and (market.window == 0 or market.window_notional >= market.min_notional)
     ), "config/market"
     assert risk.fixed_reward * calc.BPS <= market.min_notional * risk.reward_cap, "config/market"
     assert (

@@ -60,7 +60,8 @@ def _settle(
     cost: int256 = 0
     pnl: int256 = 0
     cost, pnl = self._compute_fill(size_before, calc.signed_low(position), size_delta, price)
-    net: int256 = convert(charge, int256) - convert(min(rebate, totals.impact), int256)
+    given: uint256 = impact.bound_rebate(rebate, totals.impact, markets.skew_of(totals), size_delta)
+    net: int256 = convert(charge, int256) - convert(given, int256)
     records.put_position(account, market, size, cost, totals.funding_index)
     ledger.settle_with_pool(account, -owed)
     ledger.settle_with_pool(account, pnl)

@@ -1,5 +1,5 @@
 # @title Price impact and fees
-# @notice Twin of compute_impact, compute_fee and compute_reserved in protocol/fills.py.
+# @notice Twin of compute_impact, bound_rebate, compute_fee and compute_reserved in protocol/fills.py.
 
 from snekmate.utils import math
 
@@ -27,6 +27,24 @@ def compute_impact(market: uint256, skew: int256, size_delta: int256, price: uin
     if change >= 0:
         return math._mul_div(convert(change, uint256), price, scale, True), 0
     return 0, math._mul_div(calc.magnitude(change) * rebate_ratio, price, scale * calc.BPS, False)
+
+
+@internal
+@pure
+def bound_rebate(rebate: uint256, collected: uint256, skew: int256, size_delta: int256) -> uint256:
+    """A rebate, at most the fill's share of the impact ledger: what it gives back of the potential (FIL-9).
+
+    @dev Rounded down. Skews are below 2**97 and the ledger below 2**127: the product needs the full width. The skew is
+         not 0 where there is a rebate.
+    """
+    if rebate == 0:
+        return 0
+    after: int256 = skew + size_delta
+    square: uint256 = calc.magnitude(skew) ** 2
+    kept: uint256 = 0
+    if (skew > 0 and after > 0) or (skew < 0 and after < 0):
+        kept = calc.magnitude(after) ** 2
+    return min(rebate, math._mul_div(collected, square - kept, square, False))
 
 
 @internal

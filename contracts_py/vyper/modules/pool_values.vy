@@ -12,7 +12,7 @@ from modules import treasury
 from modules import types
 from modules import valuation
 
-uses: (markets, parameters, prices, tiers, treasury)
+uses: (impact, markets, parameters, prices, tiers, treasury)
 
 struct PoolValue:
     deposit: uint256
@@ -24,9 +24,13 @@ struct PoolValue:
 @internal
 @view
 def compute_pool_value() -> PoolValue:
-    """Value the pool against whoever moves (LPD-1, LPR-1)."""
+    """Value the pool against whoever moves (LPD-1, LPR-1).
+
+    @dev Inventory at market rounds up, at its haircut down; the rebate that an impact ledger would pay rounds down.
+    """
     pnl: int256 = 0
     reserved: uint256 = 0
+    left_over: uint256 = 0
     statuses: uint256 = 0
     lock_ratio: uint256 = (parameters.state_word >> 16) & calc.MASK_16
     for market: uint256 in range(parameters.market_count, bound=types.MAX_MARKETS):
@@ -41,7 +45,11 @@ def compute_pool_value() -> PoolValue:
         index: int256 = funding.project_index(markets.indices[market], markets.rates[market], price)
         pending: int256 = skew * index - markets.load_index_cost(market)
         worth: int256 = calc.fdiv(skew * convert(price, int256) - pending, calc.WI)
-        pnl += worth - calc.signed_high(markets.costs[market])
+        costs: uint256 = markets.costs[market]
+        pnl += worth - calc.signed_high(costs)
+        collected: uint256 = calc.low(costs)
+        if collected != 0:
+            left_over += collected - min(collected, impact.compute_impact(market, skew, -skew, price)[1])
         reserved += impact.compute_reserved(calc.high(open_interest), calc.low(open_interest), price, lock_ratio)
     at_market: uint256 = 0
     at_haircut: uint256 = 0
@@ -50,7 +58,7 @@ def compute_pool_value() -> PoolValue:
     pool: uint256 = calc.high(treasury.funds)
     redemption: int256 = convert(pool + at_haircut, int256) - max(pnl, 0)
     return PoolValue(
-        deposit=pool + calc.magnitude(min(pnl, 0)) + at_market,
+        deposit=pool + calc.magnitude(min(pnl, 0)) + at_market + left_over,
         redemption=convert(max(redemption, 0), uint256),
         reserved=reserved,
         price_status=statuses | status_of_inventory,
