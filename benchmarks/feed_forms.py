@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 
 from eth_abi import encode
-from eth_utils import keccak
 
 from contracts_py.backend import eth_tester_provider
+from contracts_py.bindings import call_data
 from contracts_py.compile import compile_all, source_root
 from contracts_py.keys import address_of, private_key, to_hex
 from contracts_py.node import Node
@@ -39,7 +39,7 @@ def deploy_hub(write: str, prepare: str) -> tuple[Node, int]:
     roles = encode(["address", "address"], [to_hex(address_of("admin")), to_hex(address_of("poster"))])
     address = node.deploy(private_key("admin"), hub.bytecode, roles)
     for feed in range(FEEDS):
-        call = keccak(text="set_feed(uint256,uint256,uint256)")[:4] + encode(["uint256"] * 3, [feed, 8, 7_200])
+        call = call_data("set_feed(uint256,uint256,uint256)", feed, 8, 7_200)
         assert node.send(private_key("admin"), address, call).succeeded
     return node, address
 
@@ -47,8 +47,7 @@ def deploy_hub(write: str, prepare: str) -> tuple[Node, int]:
 def push(node: Node, hub: int, count: int) -> int:
     """Gas of one round for each of the first ``count`` feeds."""
     answers = [8_000 * 10**8] * count
-    data = encode(["uint256[]", "int256[]"], [list(range(count)), answers])
-    receipt = node.send(private_key("poster"), hub, keccak(text="push(uint256[],int256[])")[:4] + data)
+    receipt = node.send(private_key("poster"), hub, call_data("push(uint256[],int256[])", list(range(count)), answers))
     assert receipt.succeeded
     return receipt.gas_used
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gas_bench import MARKET, NO_LIMIT, PRICE, REFERENCE, Bench
+from benchmarks.oracle_gas import measure_oracles
 from contracts_py.keys import address_of
 from oracle.feeds import SetFeed, SetRateFeed
 from protocol.actions import (
@@ -74,6 +75,8 @@ def measure() -> Iterator[dict[str, Any]]:
     for count in (1, 4, 16):
         yield row("push", f"{count} feeds", bench.push(PRICE, count))
     yield from measure_governance(bench)
+    for action, case, gas in measure_oracles():
+        yield row(action, case, gas)
 
 
 def measure_small(bench: Bench) -> Iterator[dict[str, Any]]:

@@ -22,10 +22,11 @@ from contracts_py.errors import Reverted, UnknownRevert
 from contracts_py.keys import to_hex
 from contracts_py.node import Chain, Log, Receipt
 from oracle import feeds
+from oracle.errors import REFUSALS
 from protocol import events as protocol_events
 from protocol.account_state import AccountState
 from protocol.actions import Trade
-from protocol.errors import REFUSALS, Refusal
+from protocol.errors import Refusal
 from protocol.margin import Health
 from protocol.views import LiquidationQuote, Solvency, TradePreview
 
@@ -175,13 +176,19 @@ class CrossMargin:
 
     def token_balance(self, token: int, owner: int) -> int:
         """Units of a token that its own contract says ``owner`` has."""
-        data = keccak(text="balanceOf(address)")[:4] + encode(["address"], [to_hex(owner)])
+        data = call_data("balanceOf(address)", to_hex(owner))
         return int.from_bytes(self.node.call(self.deployment.tokens[token], data), "big")
 
 
 def function_name(action: type) -> str:
     """The contract function of an action class: its name in snake case."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", action.__name__).lower()
+
+
+def call_data(signature: str, *arguments: Any) -> bytes:
+    """A call of a function with arguments of plain types."""
+    inside = signature[signature.index("(") + 1 : -1]
+    return bytes(keccak(text=signature)[:4]) + encode(inside.split(",") if inside else [], arguments)
 
 
 def read_function(entry: dict[str, Any]) -> Function:

@@ -15,6 +15,8 @@ from typing import Any
 
 ENGINES = ("Risk", "Fills", "Trading", "Liquidation", "Vault", "Pool", "Governance", "Lens")
 DEPLOYABLES = ("CrossMargin", *ENGINES, "FeedHub", "Feed", "mocks/Token")
+# Sources of prices, each deployed by whoever runs it.
+ORACLES = tuple(f"oracles/{name}" for name in ("Averages", "Graph", "GrowthCap", "Median", "PullFeed"))
 EVM_VERSION = "prague"
 CODE_LIMIT = 22_000  # bytes of runtime code; the EVM's own limit is 24,576
 

@@ -43,13 +43,19 @@ class RevmNode:
         """Gas is free here."""
 
     def send(self, key: bytes, to: int | None, data: bytes, time: int | None = None) -> Receipt:
-        """Execute one transaction at ``time``, or one second after the one before."""
+        """Execute one transaction at ``time``, or one second after the one before.
+
+        A contract that cannot be created raises ``Reverted``.
+        """
         self._set_time(self.now + 1 if time is None else time)
         sender = to_hex(address_of_key(key))
         evm = self._evm
         evm.reset_transient_storage()
         if to is None:
-            created = evm.deploy(sender, data, gas=GAS_LIMIT)
+            try:
+                created = evm.deploy(sender, data, gas=GAS_LIMIT)
+            except RuntimeError as failure:
+                raise Reverted(read_reason(str(failure))) from None
             return Receipt(True, self._block, 0, (), int(created, 16))
         try:
             evm.message_call(sender, to_hex(to), data, gas=GAS_LIMIT)

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import protocol
 
 if TYPE_CHECKING:
+    from oracle.errors import REFUSALS
     from protocol import actions, events
     from protocol.account_state import AccountState, compute_account_state
     from protocol.draft import Outcome
     from protocol.env import Env, Quote, Status
-    from protocol.errors import REFUSALS, InvariantBroken, Refusal
+    from protocol.errors import InvariantBroken, Refusal
     from protocol.margin import Health, compute_health
     from protocol.state import Account, Position, State, account_id, genesis, owner_of
     from protocol.transition import apply
@@ -47,15 +48,16 @@ __all__ = [
 
 _MODULES = ("actions", "events")
 _HOMES = {
-    "draft": ("Outcome",),
-    "env": ("Env", "Quote", "Status"),
-    "errors": ("REFUSALS", "InvariantBroken", "Refusal"),
-    "account_state": ("AccountState", "compute_account_state"),
-    "margin": ("Health", "compute_health"),
-    "state": ("Account", "Position", "State", "account_id", "genesis", "owner_of"),
-    "transition": ("apply",),
+    "oracle.errors": ("REFUSALS",),
+    "protocol.draft": ("Outcome",),
+    "protocol.env": ("Env", "Quote", "Status"),
+    "protocol.errors": ("InvariantBroken", "Refusal"),
+    "protocol.account_state": ("AccountState", "compute_account_state"),
+    "protocol.margin": ("Health", "compute_health"),
+    "protocol.state": ("Account", "Position", "State", "account_id", "genesis", "owner_of"),
+    "protocol.transition": ("apply",),
 }
-_HOME_OF = {name: f"protocol.{module}" for module, names in _HOMES.items() for name in names}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 if Path(protocol.__file__ or "").parent.parent != Path(__file__).parent.parent:
     raise ImportError(

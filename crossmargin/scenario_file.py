@@ -53,8 +53,8 @@ from crossmargin.steps.pool import (
     RequestRedemptionModel,
 )
 from crossmargin.steps.trading import CloseAllModel, TradeModel
+from oracle.errors import REFUSALS
 from protocol.account_state import AccountState
-from protocol.errors import REFUSALS
 from protocol.units import UNITS_LIMIT
 
 

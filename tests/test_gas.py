@@ -83,6 +83,13 @@ def test_gas_grows_in_proportion_to_positions(action: str, case: str) -> None:
     assert (sixteen - eight) / 8 <= 1.1 * (eight - one) / 7
 
 
+def test_the_page_has_every_figure_of_a_source() -> None:
+    section = (SPECS / "gas.md").read_text("utf-8").split("## Sources of prices\n")[1].split("\n## ")[0]
+    figures = [f"{gas:,}" for (action, *_), gas in TABLE.items() if action in {"oracle read", "oracle write"}]
+    assert len(figures) == 15
+    assert [figure for figure in figures if f"| {figure} |" not in section] == []
+
+
 def test_the_worst_liquidation_is_within_two_million() -> None:
     """S7: over every kind of liquidation and every number of positions and collaterals."""
     assert max(gas for (action, *_), gas in TABLE.items() if action == "liquidate") <= 2_000_000

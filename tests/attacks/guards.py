@@ -1,13 +1,9 @@
-"""Guards of the contracts, and how to take each of them out.
-
-All of them are taken out of one set of sources at once, each behind a switch: ``REMOVED`` in a text below stands for a
-test of the contract's own balance of the native token, which is otherwise 0 and which no rule reads. So every engine
-is compiled once, and one deployment serves all attacks.
-"""
+"""Guards of the contracts, and how to take each of them out."""
 
 from __future__ import annotations
 
-from contracts_py.compile import DEPLOYABLES, Artifact, compile_all, read_sources
+from contracts_py.compile import DEPLOYABLES, Artifact, compile_all
+from tests.switches import Edits, number_guards, switch_guards
 
 COMPILED = tuple(name for name in DEPLOYABLES if name not in {"CrossMargin", "Lens", "Feed", "mocks/Token"})
 
@@ -15,7 +11,7 @@ CHECKS, FILLS, MARGIN = "modules/checks.vy", "modules/fills.vy", "modules/margin
 POOL_VALUES, TIERS, LOSSES = "modules/pool_values.vy", "modules/tiers.vy", "modules/losses.vy"
 
 # Name of the guard -> edits: file, text, text without the guard.
-GUARDS: dict[str, tuple[tuple[str, str, str], ...]] = {
+GUARDS: dict[str, Edits] = {
     "a reward is at most a share of what was closed": (
         (
             "Liquidation.vy",
@@ -326,21 +322,9 @@ GUARDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ),
     ),
 }
-NUMBERS = {name: number for number, name in enumerate(GUARDS, start=1)}
-
-
-def edit_sources() -> dict[str, str]:
-    """All sources, with every guard behind its switch."""
-    # A pure function may not read a balance; a view does the same.
-    sources = {path: text.replace("@pure", "@view") for path, text in read_sources().items()}
-    for name, edits in GUARDS.items():
-        for path, old, new in edits:
-            found = sources[path].count(old)
-            assert found == 1, f"{name}: {path} has the text {found} times: {old}"
-            sources[path] = sources[path].replace(old, new.replace("REMOVED", f"(self.balance == {NUMBERS[name]})"))
-    return sources
+NUMBERS = number_guards(GUARDS)
 
 
 def compile_switched() -> dict[str, Artifact]:
     """The contracts whose guards can be switched off. Views and the router are the real ones."""
-    return compile_all(edit_sources(), COMPILED)
+    return compile_all(switch_guards(GUARDS), COMPILED)

@@ -291,8 +291,8 @@ def test_b38_the_insurance_fund_pays_for_a_chosen_impact(stage: Stage) -> None:
     """B38: a long is liquidated into a skew of shorts, at an impact it cannot pay, and the shorts collect it.
 
     From: insurance funds drained through the price at which a liquidation was filled. Guard: FIL-6, the impact of a
-    liquidation is at most 0.5 % of what is closed. Without it the owner of both is 78,750 dollars better off: he loses
-    96,640 and not 175,390.
+    liquidation is at most 0.5 % of what is closed. Without it the owner of both is 82,350 dollars better off: he loses
+    96,640 and not 178,990.
     """
 
     def story(twins: Twins) -> int:
@@ -307,7 +307,7 @@ def test_b38_the_insurance_fund_pays_for_a_chosen_impact(stage: Stage) -> None:
         close(twins, "stranger", STRANGER)
         return purse.gain()
 
-    assert stage.guarded(story) == dollars("-175,390")
+    assert stage.guarded(story) == dollars("-178,990")
     assert stage.without("the impact of a liquidation is bounded", story) == dollars("-96,640")
 
 
@@ -315,8 +315,8 @@ def test_b38_trading_around_a_liquidation(stage: Stage) -> None:
     """B38: a trader buys before a large short is liquidated and sells after it; others had paid for the skew.
 
     From: rebates paid for a skew that nobody was charged for. Guard: FIL-9, a rebate is at most its share of what was
-    collected. Without it he gains 11,658.50 dollars, which the trader then misses when he closes; with it 845.13, less
-    than the 10,680 that the liquidated account was charged.
+    collected. Without it he gains 9,122.50 dollars, which the trader then misses when he closes; with it he loses
+    1,026.88.
     """
 
     def story(twins: Twins) -> int:
@@ -332,8 +332,8 @@ def test_b38_trading_around_a_liquidation(stage: Stage) -> None:
         close(twins, "stranger", STRANGER)
         return purse.gain()
 
-    assert stage.guarded(story) == dollars("845.125")
-    assert stage.without("a rebate is at most its share of what was collected", story) == dollars("11,658.5")
+    assert stage.guarded(story) == dollars("-1,026.875")
+    assert stage.without("a rebate is at most its share of what was collected", story) == dollars("9,122.5")
 
 
 def test_b42_the_first_provider_to_leave_is_paid_in_full(stage: Stage) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from eth_abi import encode
-from eth_utils import keccak
 
 from contracts_py.anvil import find_anvil, run_anvil
 from contracts_py.backend import eth_tester_provider
+from contracts_py.bindings import call_data
 from contracts_py.compile import Artifact
 from contracts_py.errors import NodeUnusable, Reverted
 from contracts_py.keys import address_of, private_key, to_hex
@@ -130,12 +130,6 @@ def deploy_token(node: Chain, artifacts: dict[str, Artifact]) -> int:
     return node.deploy(
         private_key("deployer"), artifacts["mocks/Token"].bytecode, encode(["string", "uint8"], ["T", 6])
     )
-
-
-def call_data(signature: str, *values: object) -> bytes:
-    """The calldata of a function."""
-    kinds = signature[signature.index("(") + 1 : -1].split(",")
-    return keccak(text=signature)[:4] + encode(kinds, values)
 
 
 def test_a_transaction_on_pyrevm_has_exactly_the_time_it_was_given(revm: RevmNode) -> None:

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from eth_abi import decode, encode
+from eth_abi import decode
 from eth_utils import keccak
 
+from contracts_py.bindings import call_data
 from contracts_py.compile import Artifact, compile_all
 from contracts_py.deploy import TokenPlan, merge_abi
 from contracts_py.keys import address_of, private_key, to_hex
 from crossmargin.replay.chain import ChainEngine
+from oracle.errors import REFUSALS
 from protocol.actions import (
     BuyInventory,
     ClaimRedemption,
@@ -25,7 +27,7 @@ from protocol.actions import (
     Transfer,
     Withdraw,
 )
-from protocol.errors import REFUSALS, InvariantBroken
+from protocol.errors import InvariantBroken
 from protocol.state import account_id
 from protocol.trading import NO_LIMIT
 from protocol.units import W
@@ -51,8 +53,7 @@ def hostile(artifacts: dict[str, Artifact]) -> Twins:
 
 def command(twins: Twins, token: int, signature: str, *values: Any) -> None:
     """Tell a hostile token what to do."""
-    kinds = signature[signature.index("(") + 1 : -1].split(",")
-    data = keccak(text=signature)[:4] + encode(kinds, values)
+    data = call_data(signature, *values)
     receipt = twins.chain.contracts.node.send(private_key("stranger"), twins.chain.deployment.tokens[token], data)
     assert receipt.succeeded
 
@@ -89,7 +90,7 @@ def test_a_deposit_of_a_misbehaving_token_is_refused_and_changes_nothing(
 def test_a_deposit_that_brings_more_than_was_asked_is_refused_and_changes_nothing(hostile: Twins, token: int) -> None:
     account = hostile.deposit("borrower", usd=100, weth=1)
     deployment = hostile.chain.deployment
-    gift = keccak(text="mint(address,uint256)")[:4] + encode(["address", "uint256"], [to_hex(deployment.protocol), 1])
+    gift = call_data("mint(address,uint256)", to_hex(deployment.protocol), 1)
     command(hostile, token, "call_back(address,bytes)", to_hex(deployment.tokens[token]), gift)
     assert refused_on_chain(hostile, "borrower", Deposit(account, token, 1_000)) == "token/amount-mismatch"
 

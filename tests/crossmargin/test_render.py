@@ -15,10 +15,10 @@ from crossmargin.render import KEYS, MODELS, render_scenario
 from crossmargin.scenario import NEEDS, SUCCESS, Step, StepExpectation, load_scenario
 from crossmargin.scenario_file import ACTION_KEYS
 from crossmargin.steps.liquidation import LONGEST_BATCH
+from oracle.errors import REFUSALS
 from oracle.feeds import MAX_FEEDS, OracleAction, Push, SetRateFeed
 from protocol import actions
 from protocol.account_state import AccountState
-from protocol.errors import REFUSALS
 from protocol.params import (
     MAX_BRACKETS,
     CollateralParams,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from eth_abi import decode, encode
-from eth_utils import keccak
+from eth_abi import decode
 
+from contracts_py.bindings import call_data
 from contracts_py.errors import Reverted
 from oracle.feeds import HISTORY, Feed, Push, SetFeed, SetRateFeed, get_round_data, latest_round_data
 from oracle.guards import get_quotes
@@ -23,9 +23,7 @@ ROUND = ["uint80", "int256", "uint256", "uint256", "uint80"]
 
 def call_feed(twins: Twins, feed: int, signature: str, *arguments: int) -> bytes:
     """What a feed's own contract answers."""
-    kinds = signature[signature.index("(") + 1 : -1]
-    data = keccak(text=signature)[:4] + encode([kinds] if kinds else [], arguments)
-    return twins.chain.contracts.node.call(twins.chain.deployment.feeds[feed], data)
+    return twins.chain.contracts.node.call(twins.chain.deployment.feeds[feed], call_data(signature, *arguments))
 
 
 def check_rounds(twins: Twins, feed: int) -> None:

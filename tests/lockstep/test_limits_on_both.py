@@ -112,7 +112,7 @@ def test_sixteen_positions_on_both(twins: Twins) -> None:
 def test_what_the_pool_must_keep_at_its_border_on_both(twins: Twins, side: int) -> None:
     """FIL-8, TRD-11, P3, P6: growth up to the pool's dollars less the traders' debts, and a lot more."""
     twins.do("admin", SetRisk(replace(RISK, lock_ratio=10_000)))
-    twins.do("admin", SetMarket(BTC, PLAIN))
+    twins.do("admin", SetMarket(BTC, replace(PLAIN, rebate_ratio=10_000)))  # leaves the pool nothing of a rebate
     twins.deposit("borrower", usd=10**6)
     refuse(twins, "pool/reserved", ("borrower", buy(side * (125 * W + LOT))))
     twins.do("borrower", buy(side * 125 * W))

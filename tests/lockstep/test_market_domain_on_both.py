@@ -90,23 +90,23 @@ def test_the_impact_ledger_at_its_end_on_both(wide: Twins) -> None:
         check(wide)
     left = SIGNED_LIMIT - 1 - wide.world.protocol.markets[BTC].impact
     assert 0 < left < 2**40
-    # At eight dollars and a wide scale a wei of size costs about a wei: the rest to the last one, and one more.
+    # At four dollars and this scale a wei of size costs about a wei: the rest to the last one, and one more.
+    market = replace(market, skew_scale=2**95)
     wide.do("admin", SetMarket(BTC, market))
-    quote(wide, 8 * W)
+    quote(wide, 4 * W)
     skew = wide.world.protocol.markets[BTC].skew
-    last = next(guess for guess in range(left + 4, left - 5, -1) if cost_of(market, skew + guess, guess) == left)
+    last = next(guess for guess in range(left + 4, left - 5, -1) if cost_of(market, skew, guess) == left)
     start = wide.save()
     for extra, code in ((1, "sys/domain"), (0, None)):
         wide.restore(start)
-        trade(wide, "stranger", STRANGER, last + extra)
-        trade(wide, "stranger", STRANGER, -last - extra, refused=code)
+        trade(wide, "trader", TRADER, -last - extra, refused=code)
         check(wide)
     assert wide.world.protocol.markets[BTC].impact == SIGNED_LIMIT - 1
 
 
 def cost_of(market: MarketParams, skew: int, size: int) -> int:
-    """The impact of selling at eight dollars."""
-    return compute_impact(market, skew, -size, 8 * W)[0]
+    """The impact of selling at four dollars."""
+    return compute_impact(market, skew, -size, 4 * W)[0]
 
 
 @pytest.mark.parametrize("side", [1, -1])

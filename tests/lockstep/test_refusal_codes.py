@@ -1,4 +1,4 @@
-"""No refusal code without a test of the model; test_refusals_on_both has one of both twins for each."""
+"""No refusal code without a test of the model, and none without one of both twins."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from protocol.errors import REFUSALS
-from tests.lockstep.test_refusals_on_both import ELSEWHERE, TOLD
+from oracle.errors import REFUSALS
+from tests.lockstep.test_refusals_on_both import ELSEWHERE, OF_SOURCES, TOLD
 
-CONTRACTS_ONLY = {"token/transfer-failed", "token/amount-mismatch"}  # tokens are outside the model
+CONTRACTS_ONLY = {"token/transfer-failed", "token/amount-mismatch", "oracle/gas"}  # outside the model
 TESTS = Path(__file__).parents[1]
 
 
@@ -23,3 +23,9 @@ def test_every_refusal_is_reached_by_the_model(code: str) -> None:
 def test_every_refusal_is_reached_by_both() -> None:
     """S3: the stories, and what no action of the model can be refused with."""
     assert TOLD.keys() | ELSEWHERE == REFUSALS.keys()
+
+
+@pytest.mark.parametrize("code", sorted(OF_SOURCES))
+def test_every_refusal_of_a_source_is_reached_by_both(code: str) -> None:
+    """S3: named where a contract of tests/oracle runs beside its model."""
+    assert any(f'"{code}"' in path.read_text("utf-8") for path in (TESTS / "oracle").glob("test_*_on_both.py"))

@@ -39,6 +39,14 @@ FAMILIES = (
     "WAT",
     "GOV",
     "ORC",
+    "AVG",
+    "CAP",
+    "MED",
+    "PUL",
+    "QUO",
+    "GRD",
+    "GRA",
+    "POL",
     "VIEW",
 )
 ID = rf"(?:{'|'.join(FAMILIES)})-\d+"

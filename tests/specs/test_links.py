@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from protocol.errors import REFUSALS
+from oracle.errors import REFUSALS
 from tests.specs.pages import ROOT, Page, spec_pages
 
 PAGES = [*spec_pages(), *(Page(path) for path in sorted(ROOT.glob("*.md")))]

@@ -15,16 +15,35 @@ from typing import Any, get_args
 
 import pytest
 
-from contracts_py.compile import Artifact
+from contracts_py.compile import ORACLES, Artifact, compile_all
 from crossmargin.replay.trace import SCHEMA
-from oracle import feeds
-from protocol import actions, errors, events
+from oracle import averages, feeds, graph, growth_cap, median, pull
+from oracle.errors import REFUSALS
+from protocol import actions, events
 from protocol.transition import PROCESS
 from tests.specs.pages import ROOT, SPECS, Page, spec_pages
 from tests.specs.rules import PURE
 
-ALL_EVENTS = {cls.__name__: cls for cls in (*get_args(events.Event), *get_args(feeds.OracleEvent))}
-CONTRACTS_ONLY = {"token/transfer-failed", "token/amount-mismatch"}
+# Events by the contract that has them, in the order of specs/events.md.
+ORACLE_EVENTS: dict[str, tuple[type, ...]] = {
+    "oracles/Averages": (averages.Observed,),
+    "oracles/GrowthCap": (growth_cap.SnapshotSet,),
+    "oracles/Median": (median.Submitted,),
+    "oracles/PullFeed": get_args(pull.PullEvent),
+    "oracles/Graph": get_args(graph.GraphEvent),
+}
+CONTRACT_OF = {cls.__name__: contract for contract, kinds in ORACLE_EVENTS.items() for cls in kinds}
+ALL_EVENTS = {
+    cls.__name__: cls
+    for cls in (*get_args(events.Event), *get_args(feeds.OracleEvent), *(c for k in ORACLE_EVENTS.values() for c in k))
+}
+CONTRACTS_ONLY = {"token/transfer-failed", "token/amount-mismatch", "oracle/gas"}
+
+
+@pytest.fixture(scope="module")
+def sources() -> dict[str, Artifact]:
+    """The sources of prices, compiled once."""
+    return compile_all(names=ORACLES)
 
 
 def rows_of(page: str, head: str) -> Iterator[list[str]]:
@@ -48,69 +67,83 @@ def plain(cell: str) -> str:
 
 
 class Calls:
-    """Which function of the model calls which, by name, and what each raises."""
+    """Which function of the model calls which, and what each raises. A function is its file and its name."""
 
     def __init__(self) -> None:
-        self.called: dict[str, set[str]] = {}
-        self.raised: dict[str, set[str]] = {}
+        self.called: dict[tuple[Path, str], set[str]] = {}
+        self.raised: dict[tuple[Path, str], set[str]] = {}
         for package in PURE:
             for path in (ROOT / package).glob("*.py"):
                 for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                     if isinstance(node, ast.FunctionDef):
-                        self._read(node)
+                        self._read(path, node)
 
-    def _read(self, function: ast.FunctionDef) -> None:
-        called, raised = self.called.setdefault(function.name, set()), self.raised.setdefault(function.name, set())
+    def _read(self, path: Path, function: ast.FunctionDef) -> None:
+        called = self.called.setdefault((path, function.name), set())
+        raised = self.raised.setdefault((path, function.name), set())
         for node in ast.walk(function):
             match node:
                 case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
                     called.add(name)
                 case ast.Raise(exc=ast.Attribute(attr=name) | ast.Call(func=ast.Attribute(attr=name))):
                     raised.add(name)
+                case ast.Raise(exc=ast.Name(id=name) | ast.Call(func=ast.Name(id=name))):
+                    raised.add(name)
 
-    def reach(self, name: str) -> set[str]:
+    def find(self, caller: Path, name: str) -> set[tuple[Path, str]]:
+        """The functions that a call may mean: that of the same file, else all in layers that may be imported."""
+        if (caller, name) in self.called:
+            return {(caller, name)}
+        layers = PURE[: PURE.index(caller.parent.name) + 1]
+        return {found for found in self.called if found[1] == name and found[0].parent.name in layers}
+
+    def reach(self, function: tuple[Path, str]) -> set[str]:
         """Classes that a function may raise, itself or through others."""
-        seen, waiting, found = set[str](), [name], set[str]()
+        seen, waiting, found = set[tuple[Path, str]](), [function], set[str]()
         while waiting:
             current = waiting.pop()
-            if current not in seen and current in self.called:
+            if current not in seen:
                 seen.add(current)
-                waiting.extend(self.called[current])
                 found |= self.raised[current]
+                for name in self.called[current]:
+                    waiting.extend(self.find(current[0], name))
         return found
 
 
 def test_refusals_are_listed_with_their_classes() -> None:
     listed = [(plain(row[0]), plain(row[1])) for row in rows_of("refusals.md", "Code")]
-    assert listed == [(code, cls.__name__) for code, cls in errors.REFUSALS.items()]
+    assert listed == [(code, cls.__name__) for code, cls in REFUSALS.items()]
+
+
+ACTIONLESS = {"none: a read", "none: deployment"}
 
 
 def test_refusals_are_listed_with_those_who_raise_them() -> None:
     calls = Calls()
-    processes = {name for name in calls.called if name.startswith("process_")}
+    reach = {name: calls.reach((path, name)) for path, name in calls.called if name.startswith("process_")}
     bad = []
     for row in rows_of("refusals.md", "Code"):
         code, cls, by, taken = plain(row[0]), plain(row[1]), row[3], row[4]
         if code in CONTRACTS_ONLY:
             continue
-        raisers = {name for name, raised in calls.raised.items() if cls in raised}
-        reached = {name.removeprefix("process_") for name in processes if cls in calls.reach(name)}
+        raisers = {name for (_, name), raised in calls.raised.items() if cls in raised}
+        reached = {name.removeprefix("process_") for name, found in reach.items() if cls in found}
         if {plain(name) for name in by.split(", ")} != raisers:
             bad.append(f"{code}: raised by {sorted(raisers)}")
-        if (set() if taken == "none: a read" else set(taken.split(", "))) != reached:
+        if (set() if taken in ACTIONLESS else set(taken.split(", "))) != reached:
             bad.append(f"{code}: actions {sorted(reached)}")
     assert bad == []
 
 
 def test_codes_in_prose_exist() -> None:
-    areas = {code.partition("/")[0] for code in errors.REFUSALS} - {"oracle"}
+    areas = {code.partition("/")[0] for code in REFUSALS} - {"oracle"}
     own = {"sys/panic", "sys/return-size", "sys/self-only"}
     bad = []
     for page in spec_pages():
         for number, line in page.prose():
             for code in re.findall(r"`([a-z]+/[a-z-]+)`", line):
                 area = code.partition("/")[0]
-                known = code in errors.REFUSALS or code in own or (ROOT / code).exists()
+                known = code in REFUSALS or code in own or (ROOT / code).exists()
                 if not known and (area in areas or area == "oracle"):
                     bad.append(f"{page.name}:{number}: {code}")
     assert bad == []
@@ -133,13 +166,31 @@ def test_events_are_listed_in_order() -> None:
 
 
 @pytest.mark.parametrize("name", ALL_EVENTS)
-def test_the_event_is_listed_with_its_fields(name: str) -> None:
+def test_the_event_is_listed_with_its_fields(name: str, sources: dict[str, Artifact]) -> None:
     text = (SPECS / "events.md").read_text("utf-8")
     section = text.split(f"\n### {name}\n")[1].split("\n#")[0]
     listed = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", section, re.MULTILINE)
     assert [field for field, _ in listed] == [field.name for field in fields(ALL_EVENTS[name])]
     indexed = {field for field, unit in listed if "indexed" in unit}
-    assert indexed == {field for field, _ in listed if field in events.INDEXED | {"feed"}}
+    if name in CONTRACT_OF:
+        assert indexed == {field for field, is_topic in shape_of(sources[CONTRACT_OF[name]])[name] if is_topic}
+    else:
+        assert indexed == {field for field, _ in listed if field in events.INDEXED | {"feed"}}
+
+
+def shape_of(artifact: Artifact) -> dict[str, list[tuple[str, bool]]]:
+    """Name of each event of a contract, and its fields: name, and whether it is a topic."""
+    return {
+        entry["name"]: [(item["name"], item["indexed"]) for item in entry["inputs"]]
+        for entry in artifact.abi
+        if entry["type"] == "event"
+    }
+
+
+@pytest.mark.parametrize("contract", ORACLES)
+def test_the_events_of_a_source_are_those_of_its_model(contract: str, sources: dict[str, Artifact]) -> None:
+    told = {cls.__name__: [field.name for field in fields(cls)] for cls in ORACLE_EVENTS[contract]}
+    assert {name: [field for field, _ in shape] for name, shape in shape_of(sources[contract]).items()} == told
 
 
 # --- constants ------------------------------------------------------------------------------------------------------
@@ -189,12 +240,10 @@ def flatten(layout: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, int
             yield from flatten(item, prefix if name == "storage" else f"{prefix}{name}.")
 
 
-def test_slots_are_those_of_the_compiler(artifacts: dict[str, Artifact]) -> None:
+def test_slots_are_those_of_the_compiler(artifacts: dict[str, Artifact], sources: dict[str, Artifact]) -> None:
     listed = [(plain(row[0]), int(row[1]), int(row[2])) for row in rows_of("storage.md", "Variable")]
-    expected = [
-        slot for name in ("CrossMargin", "FeedHub") for slot in flatten(artifacts[name].layout["storage_layout"])
-    ]
-    assert listed == expected
+    compiled = [artifacts["CrossMargin"], artifacts["FeedHub"], *(sources[name] for name in ORACLE_EVENTS)]
+    assert listed == [slot for contract in compiled for slot in flatten(contract.layout["storage_layout"])]
 
 
 def test_the_parts_of_a_word_fill_it() -> None:

@@ -1,0 +1,194 @@
+"""Which action accepts a price with which faults: every cell of the table, and the contracts' masks."""
+
+from __future__ import annotations
+
+import re
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts_py.compile import read_sources
+from oracle import policy
+from oracle.policy import POLICY, Row, Side, check_accepted, choose_price, is_accepted
+from oracle.quotes import STATUS_LIMIT, Quote
+from protocol import actions
+from protocol.env import Status
+from protocol.errors import Refusal
+
+COLUMNS = (
+    *(Status.NON_POSITIVE, Status.STALE_SOFT, Status.STALE_HARD, Status.FUTURE, Status.UNCERTAIN, Status.DEVIATED),
+    *(Status.OUT_OF_BOUNDS, Status.CAPPED, Status.NO_QUORUM, Status.SEQ_DOWN, Status.SEQ_GRACE, Status.HALTED),
+    *(Status.MARKET_CLOSED, Status.UNAVAILABLE),
+)
+# One letter for each column above: x accepts, . rejects.
+ANY, NONE, REDUCE = "xxxxxxxxxxxxxx", "..............", ".x..x..x..x..."
+LIQUIDATE, DEEP = ".x..x.........", ".x..x.....x..."
+STALE, SOFT = ".xx...........", ".x............"
+TABLE = {
+    "deposit": (ANY, "no price"),
+    "withdraw": (NONE, "against"),
+    "transfer": (NONE, "against"),
+    "create_isolated": (ANY, "no price"),
+    "set_operator": (ANY, "no price"),
+    "trade_increase": (NONE, "against"),
+    "trade_reduce": (REDUCE, "against"),
+    "close_all": (REDUCE, "against"),
+    "set_leverage_cap": (NONE, "against"),
+    "margin_call": (LIQUIDATE, "for"),
+    "flag_account": (LIQUIDATE, "for"),
+    "liquidate": (LIQUIDATE, "for"),
+    "liquidate_deep": (DEEP, "for"),
+    "liquidate_many": (LIQUIDATE, "for"),
+    "deposit_to_pool": (NONE, "against"),
+    "request_redemption": (ANY, "no price"),
+    "claim_redemption": (NONE, "against"),
+    "buy_inventory": (NONE, "against"),
+    "fund_insurance": (ANY, "no price"),
+    "set_risk": (ANY, "no price"),
+    "set_market": (STALE, "mid"),
+    "set_collateral": (ANY, "no price"),
+    "pause_opening": (ANY, "no price"),
+    "propose_admin": (ANY, "no price"),
+    "accept_admin": (ANY, "no price"),
+    "set_guardian": (ANY, "no price"),
+    "settle_order": (STALE, "against"),
+    "trigger_order": (SOFT, "mid"),
+    "accrue_funding": (STALE, "mid"),
+    "view": (ANY, "mid"),
+}
+SIDES = {"no price": Side.NONE, "against": Side.UNFAVOURABLE, "for": Side.FAVOURABLE, "mid": Side.MID}
+CODES = {
+    Status.NON_POSITIVE: "oracle/non-positive",
+    Status.STALE_SOFT: "oracle/stale",
+    Status.STALE_HARD: "oracle/stale",
+    Status.FUTURE: "oracle/future",
+    Status.UNCERTAIN: "oracle/uncertain",
+    Status.DEVIATED: "oracle/deviated",
+    Status.OUT_OF_BOUNDS: "oracle/out-of-bounds",
+    Status.CAPPED: "oracle/capped",
+    Status.NO_QUORUM: "oracle/no-quorum",
+    Status.SEQ_DOWN: "oracle/sequencer-down",
+    Status.SEQ_GRACE: "oracle/sequencer-grace",
+    Status.HALTED: "oracle/halted",
+    Status.MARKET_CLOSED: "oracle/market-closed",
+    Status.UNAVAILABLE: "oracle/unavailable",
+}
+# Worst first.
+ORDER = (
+    *(Status.UNAVAILABLE, Status.NON_POSITIVE, Status.OUT_OF_BOUNDS, Status.HALTED, Status.SEQ_DOWN, Status.NO_QUORUM),
+    *(Status.FUTURE, Status.DEVIATED, Status.STALE_HARD, Status.SEQ_GRACE, Status.MARKET_CLOSED, Status.CAPPED),
+    *(Status.UNCERTAIN, Status.STALE_SOFT),
+)
+
+
+def code_of(accepts: int, status: int) -> str:
+    """What a status is refused with; empty if it is accepted."""
+    try:
+        check_accepted(accepts, status)
+    except Refusal as refusal:
+        return refusal.code
+    return ""
+
+
+def test_the_columns_are_all_there_are() -> None:
+    """POL-1: in the order of the bits."""
+    assert tuple(Status) == COLUMNS
+    assert set(ORDER) == set(CODES) == set(Status)
+
+
+def test_every_action_has_a_row() -> None:
+    """POL-1: a trade is an increase or a reduction; a liquidation deep or not; the rest is what keepers do."""
+    names = {re.sub(r"(?<!^)(?=[A-Z])", "_", action.__name__).lower() for action in get_args(actions.Action)}
+    split = {"trade_increase", "trade_reduce", "liquidate_deep"}
+    assert set(POLICY) == (names - {"trade"}) | split | {"settle_order", "trigger_order", "accrue_funding", "view"}
+    assert set(POLICY) == set(TABLE)
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "accepted"),
+    [
+        (action, status, letter == "x")
+        for action, (letters, _) in TABLE.items()
+        for status, letter in zip(COLUMNS, letters, strict=True)
+    ],
+)
+def test_every_cell(action: str, status: Status, accepted: bool) -> None:
+    """POL-1, POL-2: accepted, or refused by its own code."""
+    assert is_accepted(action, int(status)) is accepted
+    assert code_of(POLICY[action].accepts, int(status)) == ("" if accepted else CODES[status])
+
+
+@pytest.mark.parametrize("action", TABLE)
+def test_every_action_accepts_what_is_ok_and_has_a_side(action: str) -> None:
+    """POL-1, POL-3."""
+    assert is_accepted(action, 0)
+    assert code_of(POLICY[action].accepts, 0) == ""
+    assert POLICY[action].side is SIDES[TABLE[action][1]]
+
+
+@pytest.mark.parametrize("action", TABLE)
+def test_a_bit_that_means_nothing_is_refused(action: str) -> None:
+    """POL-2: also by what accepts every fault, and before any other."""
+    assert code_of(POLICY[action].accepts, STATUS_LIMIT) == "oracle/unavailable"
+    assert code_of(POLICY[action].accepts, STATUS_LIMIT | 1) == "oracle/unavailable"
+
+
+@given(st.integers(0, STATUS_LIMIT - 1), st.sampled_from(sorted(POLICY)))
+def test_the_worst_fault_not_accepted_is_named(status: int, action: str) -> None:
+    """POL-2: of several; what is accepted does not count."""
+    accepts = POLICY[action].accepts
+    bad = [fault for fault in ORDER if status & fault & ~accepts]
+    assert code_of(accepts, status) == (CODES[bad[0]] if bad else "")
+    assert is_accepted(action, status) is (not bad)
+
+
+def test_what_blocks_new_risk_only() -> None:
+    """POL-1: a slow, wide or unconfirmed price must not hold up a liquidation; a contradicted one must."""
+    for status in (Status.STALE_SOFT, Status.UNCERTAIN):
+        assert is_accepted("liquidate", int(status))
+        assert not is_accepted("trade_increase", int(status))
+    assert not is_accepted("liquidate", int(Status.DEVIATED))
+    assert not is_accepted("liquidate", int(Status.CAPPED))
+    assert not is_accepted("liquidate", int(Status.SEQ_GRACE))
+    assert is_accepted("liquidate_deep", int(Status.SEQ_GRACE))
+    assert is_accepted("deposit", STATUS_LIMIT - 1)
+
+
+QUOTE = Quote(90, 100, 110, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("side", "asset", "liability"),
+    [(Side.UNFAVOURABLE, 90, 110), (Side.FAVOURABLE, 110, 90), (Side.MID, 100, 100), (Side.NONE, 100, 100)],
+)
+def test_a_side_depends_on_who_owns(side: Side, asset: int, liability: int) -> None:
+    """POL-3: against the account, an asset is worth its bid and a liability costs its ask."""
+    assert choose_price(QUOTE, side, is_asset=True) == asset
+    assert choose_price(QUOTE, side, is_asset=False) == liability
+
+
+# --- the contracts' masks --------------------------------------------------------------------------------------------
+
+
+def read_masks() -> dict[str, int]:
+    """The constants of the Vyper module, evaluated."""
+    sources = read_sources()
+    values: dict[str, int] = {}
+    for path in ("modules/price_status.vy", "modules/policy.vy"):
+        text = re.sub(r"\(\n\s*(.*)\n\)", r"\1", sources[path]).replace("price_status.", "")
+        for name, value in re.findall(r"^(\w+): constant\(uint256\) = (.*)$", text, re.MULTILINE):
+            values[name] = eval(value, {}, values)
+    return values
+
+
+def test_the_contracts_have_the_same_table() -> None:
+    """POL-1: each row's mask under the same name, each side's and each status's number."""
+    masks = read_masks()
+    rows = {name: row for name, row in vars(policy).items() if isinstance(row, Row)}
+    assert len(rows) == 9
+    assert {name: masks[name] for name in rows} == {name: row.accepts for name, row in rows.items()}
+    assert {row.accepts for row in POLICY.values()} <= {row.accepts for row in rows.values()}
+    assert {status.name: masks[str(status.name)] for status in Status} == {s.name: int(s) for s in Status}
+    assert masks["STATUS_LIMIT"] == STATUS_LIMIT
