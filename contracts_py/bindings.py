@@ -161,6 +161,10 @@ class CrossMargin:
         """The price of one market at which the account becomes liquidatable; 0 if there is none."""
         return int(self.view("liquidation_price", account, market))
 
+    def bankruptcy_price(self, account: int, market: int) -> int:
+        """The price of one market at which the account value falls below 0; 0 if there is none."""
+        return int(self.view("bankruptcy_price", account, market))
+
     def solvency(self) -> Solvency:
         """The protocol's dollars at present prices."""
         solvency: Solvency = build(Solvency, self.view("solvency"))

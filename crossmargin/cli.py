@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, NoReturn, TypeVar
 
 import typer
 
@@ -164,7 +164,7 @@ def main() -> None:
         fail(Exit.ENGINE_MISSING, error, {"message": str(error)})
 
 
-def fail(code: Exit, error: Exception, facts: dict[str, str | int]) -> None:
+def fail(code: Exit, error: Exception, facts: dict[str, str | int]) -> NoReturn:
     """Print an error for people, and with ``--json`` for programs too, and end with a code."""
     if "--json" in sys.argv:
         print(json.dumps({"ok": False, "error": facts}))

@@ -128,6 +128,9 @@ class StepExpectModel(FileModel):
     liquidation_price: Annotated[int, Quantity(18)] | None = Field(
         default=None, description="The price of the step's market at which the account becomes liquidatable, USD."
     )
+    bankruptcy_price: Annotated[int, Quantity(18)] | None = Field(
+        default=None, description="The price of the step's market at which the account value falls below 0, USD."
+    )
     max_long: Annotated[int, Quantity(18)] | None = Field(
         default=None, description="The most that could be bought in the step's market, base units."
     )

@@ -336,7 +336,7 @@ class PoolInDeficit(Refusal):
 
 
 class PoolWorthless(Refusal):
-    """The pool has shares but no value, so a deposit has no fair price."""
+    """A share is worth less than a millionth of a dollar, so a deposit has no fair price."""
 
     code = "pool/no-value"
 

@@ -77,6 +77,7 @@ def process_set_market(state: State, env: Env, action: SetMarket) -> Outcome:
     Refuses: role/not-admin, config/*, oracle/*, sys/domain.
     """
     check_admin(state, env)
+    check_risk_set(state)
     check_market(state.risk, action.params)
     listed = len(state.markets)
     if action.market > listed or action.market >= MAX_MARKETS:
@@ -149,6 +150,7 @@ def process_set_collateral(state: State, env: Env, action: SetCollateral) -> Out
     Refuses: role/not-admin, config/*.
     """
     check_admin(state, env)
+    check_risk_set(state)
     check_collateral(state.risk, action.params)
     listed = len(state.collateral_params)
     if not 1 <= action.token <= min(listed + 1, len(state.tokens) - 1):
@@ -233,6 +235,15 @@ def check_admin(state: State, env: Env) -> None:
     """
     if env.sender != state.roles.admin:
         raise errors.NotAdmin
+
+
+def check_risk_set(state: State) -> None:
+    """Refuse to list anything before the first risk parameters, which bring the phase-in (GOV-2, GOV-3).
+
+    Refuses: config/risk.
+    """
+    if state.risk.phase_in == 0:
+        raise errors.BadRiskConfig(phase_in=0)
 
 
 def _set(items: tuple[R, ...], index: int, item: R) -> tuple[R, ...]:

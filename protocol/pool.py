@@ -95,7 +95,7 @@ def process_deposit_to_pool(state: State, env: Env, action: DepositToPool) -> Ou
         raise errors.PoolInDeficit(deficit=state.ledger.deficit)
     value = compute_pool_value(state, env)
     check_usable(value.price_status)
-    if value.deposit == 0 and state.ledger.shares > 0:
+    if value.deposit * VIRTUAL < state.ledger.shares:
         raise errors.PoolWorthless
     draft = Draft(state)
     take_in(draft, USDC, action.units)

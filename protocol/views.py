@@ -1,4 +1,4 @@
-"""What someone must predict: previews, quotes, limits (VIEW-1 to VIEW-7). Nothing here changes a state or refuses.
+"""What someone must predict: previews, quotes, limits (VIEW-1 to VIEW-8). Nothing here changes a state or refuses.
 
 A preview is the action itself, applied and dropped, so it cannot differ from its effect in the same block.
 """
@@ -25,7 +25,7 @@ from protocol.pool import compute_pool_value
 from protocol.records import record
 from protocol.state import NO_POSITION, USDC, Account, Position, State, owner_of
 from protocol.trading import NO_LIMIT, process_trade
-from protocol.units import PRICE_LIMIT, USDC_TO_W, Price, Size, Units, Usd, W, cdiv
+from protocol.units import PRICE_LIMIT, USDC_TO_W, Price, Size, Units, Usd, W, cdiv, fdiv
 
 ALLOWED = ""  # the code of a preview that would not be refused
 
@@ -240,6 +240,25 @@ def measure_at(state: State, env: Env, market: int, position: Position, price: P
         state.market_params[market], state.market_phases[market], env.now, compute_notional(position.size, price)
     )
     return compute_pnl(position, price) - owed - mm
+
+
+def compute_bankruptcy_price(state: State, env: Env, account: int, market: int) -> Price:
+    """The price of one market at which the account value falls below 0, every other price as it is (VIEW-8).
+
+    For a long the highest such price, for a short the lowest: one wei further on the safe side it is not. Collateral
+    keeps its price, also if the same feed gives it. 0 if there is none.
+    """
+    found: Account | None = state.accounts.get(account)
+    if found is None or market not in found.positions:
+        return 0
+    size = found.positions[market].size
+    now_price = env.quote(state.market_params[market].feed).price
+    # Below 0 where rest + floor(size * price / W) is, so where size * price < -rest * W.
+    rest = compute_health(state, found, env).equity_raw - fdiv(size * now_price, W)
+    if size > 0:
+        return min(max(cdiv(-rest * W, size) - 1, 0), PRICE_LIMIT - 1)
+    price = max(fdiv(rest * W, -size) + 1, 0)
+    return price if price < PRICE_LIMIT else 0
 
 
 def compute_solvency(state: State, env: Env) -> Solvency:

@@ -64,13 +64,15 @@ def compare_records(contracts: CrossMargin, state: State, key: int) -> Iterator[
 
 
 def compare_measures(contracts: CrossMargin, state: State, env: Env, key: int) -> Iterator[str]:
-    """Where one account stands, and its limits (VIEW-3, VIEW-5)."""
+    """Where one account stands, and its limits (VIEW-3, VIEW-5, VIEW-8)."""
     for token in range(len(state.tokens)):
         most = views.compute_withdrawable(state, env, key, token)
         yield from same("withdrawable", contracts.withdrawable(key, token), most)
     for market in range(len(state.markets)):
         price = views.compute_liquidation_price(state, env, key, market)
         yield from same("liquidation_price", contracts.liquidation_price(key, market), price)
+        price = views.compute_bankruptcy_price(state, env, key, market)
+        yield from same("bankruptcy_price", contracts.bankruptcy_price(key, market), price)
     if key in state.accounts:
         health = compute_health(state, state.accounts[key], env)
         yield from same("health", contracts.health(key), health)

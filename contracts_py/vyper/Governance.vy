@@ -63,6 +63,7 @@ def set_market(market: uint256, params: types.MarketParams):
             first; changed maintenance rates are phased in.
     """
     self._check_admin()
+    self._check_risk_set()
     configuration.check_market(packing.load_risk(), params)
     listed: uint256 = parameters.market_count
     assert market <= listed and market < types.MAX_MARKETS, "config/listing"
@@ -92,6 +93,7 @@ def set_collateral(token: uint256, params: types.CollateralParams):
     @notice List the next token as collateral, or replace a collateral's parameters (GOV-3, GOV-5).
     """
     self._check_admin()
+    self._check_risk_set()
     configuration.check_collateral(packing.load_risk(), params)
     listed: uint256 = parameters.collateral_count
     assert token >= 1 and token <= listed + 1 and token < treasury.token_count, "config/listing"
@@ -245,3 +247,10 @@ def _report_roles():
 def _check_admin():
     """Refuse a sender who is not the admin."""
     assert msg.sender == roles.admin, "role/not-admin"
+
+
+@internal
+@view
+def _check_risk_set():
+    """Refuse to list anything before the first risk parameters, which bring the phase-in (GOV-2, GOV-3)."""
+    assert parameters.limit_word & calc.MASK_32 != 0, "config/risk"

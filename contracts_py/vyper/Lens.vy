@@ -234,6 +234,29 @@ def liquidation_price(account: uint256, market: uint256) -> uint256:
 
 @external
 @view
+def bankruptcy_price(account: uint256, market: uint256) -> uint256:
+    """
+    @notice The price of one market at which the account value falls below 0, every other price as it is; 0 if there
+            is none (VIEW-8).
+    """
+    if market >= types.MAX_MARKETS or (accounts.headers[account] >> market) & 1 == 0:
+        return 0
+    now_price: uint256 = 0
+    status: uint256 = 0
+    now_price, status = prices.quote((parameters.market_words[market] >> 8) & calc.MASK_16)
+    size: int256 = calc.signed_high(accounts.positions[account][market])
+    health: types.Health = staticcall ISelf(self).self_health(account)
+    # Below 0 where rest + floor(size * price / W) is, so where size * price < -rest * W.
+    rest: int256 = health.equity_raw - calc.fdiv(size * convert(now_price, int256), calc.WI)
+    if size > 0:
+        highest: int256 = max(calc.cdiv(-rest * calc.WI, size) - 1, 0)
+        return min(convert(highest, uint256), calc.PRICE_LIMIT - 1)
+    lowest: uint256 = convert(max(calc.fdiv(rest * calc.WI, -size) + 1, 0), uint256)
+    return lowest if lowest < calc.PRICE_LIMIT else 0
+
+
+@external
+@view
 def solvency() -> types.Solvency:
     """
     @notice The protocol's dollars at present prices (VIEW-6).

@@ -54,7 +54,7 @@ def deposit_to_pool(units: uint256):
     prices.check_usable(worth.price_status)
     pool_word: uint256 = treasury.pool_word
     supply: uint256 = calc.high(pool_word)
-    assert worth.deposit != 0 or supply == 0, "pool/no-value"
+    assert worth.deposit * VIRTUAL >= supply, "pool/no-value"
     transfers.take_in(types.USDC, units)
     amount: uint256 = units * calc.USDC_TO_W
     funds: uint256 = treasury.funds

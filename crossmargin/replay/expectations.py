@@ -13,7 +13,12 @@ from crossmargin.text import decimal
 from protocol.account_state import compute_account_state
 from protocol.margin import compute_health
 from protocol.state import NO_POSITION, NO_STAKE, USDC
-from protocol.views import compute_liquidation_price, compute_max_size, compute_withdrawable
+from protocol.views import (
+    compute_bankruptcy_price,
+    compute_liquidation_price,
+    compute_max_size,
+    compute_withdrawable,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,8 @@ def read_value(done: Done, step: Step, name: str) -> int | str | None:
         return compute_withdrawable(state, env, action.account, action.token)
     if name == "liquidation_price":
         return compute_liquidation_price(state, env, action.account, action.market)
+    if name == "bankruptcy_price":
+        return compute_bankruptcy_price(state, env, action.account, action.market)
     if name in {"max_long", "max_short"}:
         return compute_max_size(state, env, action.account, action.market, name == "max_long")
     health = compute_health(state, account, env)

@@ -338,6 +338,26 @@ def test_wrong_use_is_one_message_and_its_code(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (("replay", TWINS, "--engine", "guess"), Exit.USAGE, "choose from model, chain, lockstep"),
+        (("replay", TWINS, "--engine", "model", "--backend", "anvil"), Exit.USAGE, "the model runs on no backend"),
+        (("replay", TWINS, "--backend", "http://127.0.0.1:9"), Exit.ENGINE_MISSING, "nothing answers at"),
+        (("replay", "blak_thursday"), Exit.INPUT_INVALID, "no scenario is called"),
+    ],
+)
+def test_wrong_use_is_one_object_with_json(
+    crossmargin: Crossmargin, tmp_path: Path, arguments: tuple[object, ...], code: Exit, told: str
+) -> None:
+    answer = crossmargin(*arguments, "--json", "--out", tmp_path / "run")
+    assert answer.code == code
+    told_to_programs = json.loads(answer.out)
+    assert told_to_programs["ok"] is False
+    assert told in told_to_programs["error"]["message"]
+    assert told in answer.err
+
+
 def test_check_reports_every_file_and_its_kind(crossmargin: Crossmargin, tmp_path: Path) -> None:
     (tmp_path / "a_tape.csv").write_text((DATA / "short.csv").read_text())
     (tmp_path / "b_bad.yaml").write_text("title: Bad\nparams: reference\nstart: yesterday\ninsurance: -1\n")

@@ -118,7 +118,7 @@ def expectations(draw: st.DrawFn, action: Any) -> StepExpectation:
         possible["state"] = st.sampled_from([state.name for state in AccountState])
         if hasattr(action, "market"):
             possible |= {"size": signed, "cost": signed}
-            possible |= dict.fromkeys(("liquidation_price", "max_long", "max_short"), unsigned)
+            possible |= dict.fromkeys(("liquidation_price", "bankruptcy_price", "max_long", "max_short"), unsigned)
         if hasattr(action, "token"):
             possible |= dict.fromkeys(("units", "withdrawable"), unsigned)
     values: Mapping[str, int | str] = draw(st.fixed_dictionaries({}, optional=possible))

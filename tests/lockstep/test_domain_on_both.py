@@ -127,25 +127,25 @@ def test_the_largest_funds_on_both(wide: Twins) -> None:
 
 
 def test_the_dearest_share_on_both(wide: Twins) -> None:
-    """UNIT-3, LPD-2, LPD-4: a large supply over a value of a few wei: the most a deposit can buy, and more."""
+    """UNIT-3, LPD-2, LPD-3, LPD-4: shares at a millionth of a dollar: the most a deposit can buy, and more."""
     supply = 10**28
-    wide.do("trader", Deposit(TRADER, USDC, 10**6))
+    wide.do("trader", Deposit(TRADER, USDC, 10**11))
     wide.do("lender", DepositToPool(supply // 10**12))
-    trade(wide, "trader", TRADER, W)  # keeps the market from being empty, and its impact from the pool
+    trade(wide, "trader", TRADER, 10**22)  # keeps the market from being empty, and its impact from the pool
     wide.do("borrower", Deposit(BORROWER, USDC, supply // 10**12))
     trade(wide, "borrower", BORROWER, supply)
     quote(wide, 2 * W)
     trade(wide, "borrower", BORROWER, -supply)
     assert (wide.world.protocol.ledger.pool, wide.world.protocol.ledger.shares) == (0, supply)
-    quote(wide, W + 10**13)  # enough for the whole impact ledger to be rebated
+    # The trader's loss, and what it leaves of the impact ledger, come to a millionth of the supply in between.
+    quote(wide, 10**11)
     wide.do("lender", DepositToPool(1), refused="pool/no-value")
-    quote(wide, W - 1)
-    # The trader's loss of a wei is all there is, and what rounding leaves of the impact ledger.
-    wide.do("lender", DepositToPool(10**5), refused="sys/domain")
-    wide.do("lender", DepositToPool(10**4))
-    assert wide.world.protocol.ledger.shares > 2**126
+    quote(wide, 10**10)
+    wide.do("lender", DepositToPool(4 * 10**20), refused="sys/domain")
+    wide.do("lender", DepositToPool(2 * 10**20))
+    assert wide.world.protocol.ledger.shares > 2**127
     # What a newcomer buys would fit by itself; the supply would not.
-    wide.do("stranger", DepositToPool(3 * 10**4), refused="sys/domain")
+    wide.do("stranger", DepositToPool(2 * 10**20), refused="sys/domain")
     check(wide)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from contracts_py.keys import address_of
-from oracle.feeds import Push
+from oracle.feeds import Push, SetFeed
 from protocol.actions import (
     AcceptAdmin,
     PauseOpening,
@@ -99,6 +99,20 @@ def test_a_change_accrues_first_and_needs_a_price_on_both(twins: Twins) -> None:
     twins.do("borrower", buy(-50 * W))
     twins.do("poster", Push((BTC,), (-5,)))
     twins.do("admin", SetMarket(BTC, fast))
+    check(twins)
+
+
+def test_nothing_is_listed_before_the_first_risk_parameters_on_both(bare_twins: Twins) -> None:
+    """GOV-2, GOV-3, GOV-5, B39: without a phase-in a stricter rate would bind in its own block."""
+    twins = bare_twins
+    twins.do("admin", SetFeed(BTC, 8, 7_200))
+    listings = (SetMarket(BTC, MARKET), SetMarket(9, MARKET), SetCollateral(WETH, weth_params()))
+    for action in listings:
+        refuse(twins, "role/not-admin", ("stranger", action))
+        refuse(twins, "config/risk", ("admin", action))
+    twins.do("admin", SetRisk(RISK))
+    twins.do("admin", listings[0])
+    twins.do("admin", listings[2])
     check(twins)
 
 

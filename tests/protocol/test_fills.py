@@ -530,9 +530,9 @@ def test_what_a_rebate_does_not_take_goes_to_the_pool() -> None:
     # A fill that grows the skew releases nothing.
     both = {ACCOUNT: holding(10**5 * W, positions={BTC: opened(2 * W, BTC_PRICE)})}
     both[OTHER] = holding(10**5 * W, positions={BTC: opened(-2 * W, BTC_PRICE)})
-    draft = Draft(state_with(both, pool=10**6 * W, impact={BTC: 5 * W}))
+    draft = Draft(state_with(both, pool=10**6 * W))
     fill(draft, draft.account(ACCOUNT), BTC, -2 * W, BTC_PRICE, env())
-    assert draft.market(BTC).impact == 5 * W + 1_600 * W // 1_000
+    assert draft.market(BTC).impact == 1_600 * W // 1_000
     # An even market keeps as little as an empty one.
     both[OTHER] = holding(10**5 * W, positions={BTC: opened(-W, BTC_PRICE)})
     draft = Draft(state_with(both, pool=10**6 * W, impact={BTC: 5 * W}))

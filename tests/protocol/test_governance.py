@@ -348,9 +348,21 @@ def test_another_length_of_the_window_begins_it_anew() -> None:
     assert other.windows == (EMPTY_WINDOW, used)
 
 
+def test_nothing_is_listed_before_the_first_risk_parameters() -> None:
+    """GOV-2, GOV-3, GOV-5: without a phase-in a stricter rate would bind in its own block. The role comes first."""
+    state = genesis(ADMIN, GUARDIAN, 2)
+    listings = (SetMarket(0, MARKETS[BTC]), SetMarket(9, MARKETS[BTC]), SetCollateral(WETH, weth_params()))
+    for action in listings:
+        assert refused(state, env(STRANGER), action) == "role/not-admin"
+        assert refused(state, env(ADMIN), action) == "config/risk"
+    state = run(state, env(ADMIN), SetRisk(RISK)).state
+    run(state, env(ADMIN), listings[0])
+    run(state, env(ADMIN), listings[2])
+
+
 def test_markets_are_listed_one_by_one_up_to_the_limit() -> None:
     """GOV-2, S7: no gap, and no more than 32."""
-    state = genesis(ADMIN, GUARDIAN, 1)
+    state = replace(genesis(ADMIN, GUARDIAN, 1), risk=RISK)
     assert refused(state, env(ADMIN), SetMarket(1, MARKETS[BTC])) == "config/listing"
     for market in range(32):
         assert refused(state, env(ADMIN), SetMarket(market + 1, MARKETS[BTC])) == "config/listing"

@@ -326,10 +326,20 @@ def test_a_pool_in_deficit_takes_no_deposit(deficit: int, code: str) -> None:
 
 @pytest.mark.parametrize(
     ("pool", "shares", "code"),
-    [(0, 1, "pool/no-value"), (0, 10**24, "pool/no-value"), (0, 0, "ok"), (1, 1, "ok"), (1, 0, "ok")],
+    [
+        (0, 1, "pool/no-value"),
+        (0, 10**24, "pool/no-value"),
+        (10**18 - 1, 10**24, "pool/no-value"),
+        (10**18, 10**24, "ok"),
+        (10**18, 10**24 + 1, "pool/no-value"),
+        (1, 10**6, "ok"),
+        (1, 10**6 + 1, "pool/no-value"),
+        (0, 0, "ok"),
+        (1, 0, "ok"),
+    ],
 )
 def test_shares_without_value_have_no_fair_price(pool: int, shares: int, code: str) -> None:
-    """LPD-3, P4: a pool that lost everything takes no deposit; an empty one that never had shares does."""
+    """LPD-3, P4: a pool that lost all but a millionth takes no deposit; one that never had shares does."""
     assert outcome_of(pool_of(pool, shares=shares), env(LENDER), DepositToPool(DOLLAR)) == code
 
 
@@ -338,7 +348,9 @@ def test_a_loss_of_traders_gives_an_empty_pool_value_again() -> None:
     state = pool_of(0, shares=W, btc=opened(W, BTC_PRICE))
     assert refused(state, env(LENDER), DepositToPool(DOLLAR)) == "pool/no-value"
     assert refused(state, env(LENDER, btc=8_001 * W), DepositToPool(DOLLAR)) == "pool/no-value"
-    run(state, env(LENDER, btc=BTC_PRICE - 1), DepositToPool(DOLLAR))
+    millionth = W // 10**6
+    assert refused(state, env(LENDER, btc=BTC_PRICE - millionth + 1), DepositToPool(DOLLAR)) == "pool/no-value"
+    run(state, env(LENDER, btc=BTC_PRICE - millionth), DepositToPool(DOLLAR))
 
 
 @pytest.mark.parametrize(("code", "status"), STATUSES.items())
@@ -381,15 +393,15 @@ def test_a_deposit_fits_the_pool(units: int, code: str) -> None:
 
 def test_shares_that_do_not_fit_are_a_domain_error() -> None:
     """LPD-4, UNIT-3, T9: the supply and each owner's shares hold 128 bits."""
-    # A value of 1 wei makes shares dear: one unit buys about supply times 10^6.
-    supply = 10**33
-    bought = compute_shares(10**12, supply, 1)
-    assert supply + bought > UNSIGNED_LIMIT
-    assert refused(pool_of(1, shares=supply), env(LENDER), DepositToPool(1)) == "sys/domain"
-    fits = UNSIGNED_LIMIT // (10**6 + 1)
-    bought = compute_shares(10**12, fits, 1)
-    assert fits + bought < UNSIGNED_LIMIT
-    run(pool_of(1, shares=fits), env(LENDER), DepositToPool(1))
+    # The cheapest share that is still sold is worth a millionth of a dollar.
+    value = 10**26
+    supply = value * 10**6
+    most = (UNSIGNED_LIMIT - 1 - supply) * (value + 10**6) // (supply + 10**6) // 10**12
+    assert supply + compute_shares(most * 10**12, supply, value) < UNSIGNED_LIMIT
+    run(pool_of(value, shares=supply), env(LENDER), DepositToPool(most))
+    more = most + 2 * 10**6
+    assert supply + compute_shares(more * 10**12, supply, value) >= UNSIGNED_LIMIT
+    assert refused(pool_of(value, shares=supply), env(LENDER), DepositToPool(more)) == "sys/domain"
 
 
 def test_each_record_of_a_deposit_has_its_own_limit() -> None:

@@ -17,7 +17,7 @@ from protocol.env import Env, Status
 from protocol.errors import REFUSALS, Refusal
 from protocol.events import AccountLiquidated, PositionUpdated
 from protocol.funding import project_funding
-from protocol.margin import Health, compute_health, is_liquidatable
+from protocol.margin import Health, compute_health, compute_pnl, is_liquidatable
 from protocol.params import EquityTier, HaircutBracket
 from protocol.pool import compute_pool_value
 from protocol.state import Account, Position, State, account_id
@@ -29,6 +29,7 @@ from protocol.views import (
     Solvency,
     TradePreview,
     as_owner,
+    compute_bankruptcy_price,
     compute_counted_im,
     compute_liquidation_price,
     compute_max_size,
@@ -469,10 +470,34 @@ def test_the_liquidation_price_of_a_position(account: Account, price: int) -> No
 
 
 @pytest.mark.parametrize(("account", "market"), [(KEEPER, BTC), (ACCOUNT, ETH), (ACCOUNT, 2), (ACCOUNT, 2**255)])
-def test_without_a_position_there_is_no_liquidation_price(account: int, market: int) -> None:
-    """VIEW-5, S5."""
+def test_without_a_position_there_is_neither_price(account: int, market: int) -> None:
+    """VIEW-5, VIEW-8, S5."""
     state = state_with({ACCOUNT: holding(W, {}, {BTC: opened(W, BTC_PRICE)})})
     assert compute_liquidation_price(state, env(), account, market) == 0
+    assert compute_bankruptcy_price(state, env(), account, market) == 0
+
+
+@pytest.mark.parametrize(
+    ("account", "price"),
+    [
+        # 1,000 - 8,000 + p < 0, and 1,000 + 8,000 - p < 0; three BTC in thirds of a dollar.
+        (holding(1_000 * W, {}, {BTC: opened(W, BTC_PRICE)}), 7_000 * W - 1),
+        (holding(1_000 * W, {}, {BTC: opened(-W, BTC_PRICE)}), 9_000 * W + 1),
+        (holding(1_000 * W, {}, {BTC: opened(3 * W, BTC_PRICE)}), 23_000 * W // 3),
+        # The account value counts collateral at market, and unrealised profit of another market in full.
+        (holding(0, {WETH: 10**18}, {BTC: opened(W, BTC_PRICE)}), 7_800 * W - 1),
+        (holding(0, {}, {BTC: opened(W, BTC_PRICE), ETH: opened(5 * W, 100 * W)}), 7_500 * W - 1),
+        # Solvent at every price; spent at every price: the best one; a short beyond every price.
+        (holding(8_000 * W, {}, {BTC: opened(W, BTC_PRICE)}), 0),
+        (holding(-(10**31) * W, {}, {BTC: opened(W, BTC_PRICE)}), PRICE_LIMIT - 1),
+        (holding(-9_000 * W, {}, {BTC: opened(-W, BTC_PRICE)}), 0),
+        (holding(2**97, {}, {BTC: Position(-1, 0, 0)}), 0),
+    ],
+)
+def test_the_bankruptcy_price_of_a_position(account: Account, price: int) -> None:
+    """VIEW-8: worked prices, exact to the wei."""
+    state = state_with({ACCOUNT: account}, pool=POOL)
+    assert compute_bankruptcy_price(state, env(STRANGER), ACCOUNT, BTC) == price
 
 
 def test_collateral_keeps_its_price_also_on_the_same_feed() -> None:
@@ -587,9 +612,36 @@ PRICES = (
 )
 
 
+@given(
+    cash=st.integers(-(10**22), 10**23),
+    sizes=st.tuples(st.integers(-(10**20), 10**20).filter(bool), st.integers(-100, 100)),
+    daily=st.integers(-3, 3),
+)
+def test_the_bankruptcy_price_is_the_border_to_the_wei(cash: int, sizes: tuple[int, int], daily: int) -> None:
+    """VIEW-8: at it the account value is below 0, a wei further on the safe side it is not."""
+    positions = {BTC: Position(sizes[0], sizes[0] * 8_000, 0)}
+    if sizes[1]:
+        positions[ETH] = opened(sizes[1] * W, ETH_PRICE)
+    base = state_with({ACCOUNT: holding(cash, {WETH: 10**18}, positions)}, pool=POOL)
+    state = moving(base, BTC, daily * W // 100, accrued_at=NOW - DAY)
+    price, step = compute_bankruptcy_price(state, env(), ACCOUNT, BTC), 1 if sizes[0] > 0 else -1
+
+    def value_at(btc: int) -> int:
+        worth = compute_health(state, state.accounts[ACCOUNT], env()).equity_raw
+        return worth - compute_pnl(positions[BTC], BTC_PRICE) + compute_pnl(positions[BTC], btc)
+
+    best = PRICE_LIMIT - 1 if step > 0 else 0
+    if value_at(best) < 0:
+        assert price == best
+    elif value_at(PRICE_LIMIT - 1 - best) >= 0:
+        assert price == 0
+    else:
+        assert value_at(price) < 0 <= value_at(price + step)
+
+
 @given(steps(10), st.sampled_from(PRICES), st.integers(0, 10))
 def test_no_view_refuses_in_any_reachable_state(told: list[Step], prices: Env, years: int) -> None:
-    """VIEW-1 to VIEW-7, S5: for known and unknown accounts, markets and tokens, at any prices, years later."""
+    """VIEW-1 to VIEW-8, S5: for known and unknown accounts, markets and tokens, at any prices, years later."""
     *_, (_, surroundings, _, _, state) = play(busy(), told)
     now = replace(prices, now=surroundings.now + years * 365 * DAY)
     solvency = compute_solvency(state, now)
@@ -604,6 +656,7 @@ def test_no_view_refuses_in_any_reachable_state(told: list[Step], prices: Env, y
             trade = Trade(account, market, size, ANY_PRICE if size > 0 else 0)
             assert preview_trade(state, now, trade).code in {ALLOWED, *REFUSALS}
             assert 0 <= compute_liquidation_price(state, now, account, market) < PRICE_LIMIT
+            assert 0 <= compute_bankruptcy_price(state, now, account, market) < PRICE_LIMIT
         for token in (USDC, WETH, 2):
             assert compute_withdrawable(state, now, account, token) >= 0
     assert compute_max_size(state, now, ACCOUNT, BTC, is_long=True) >= 0

@@ -1,21 +1,17 @@
-"""Liquidation prices (VIEW-5) and bankruptcy prices.
+"""Liquidation prices (VIEW-5) and bankruptcy prices (VIEW-8).
 
 Our view gives the first price, to a wei, at which the account is liquidatable; the venues state the price at which it
 just is not. Between the two lies the smallest step of the price that moves equity less margin by the wei that our
 roundings cost: ``4 wei / (|size| * (1 - side * rate))``, and the wei of the price itself. Beside that bound, which is
 checked against the venue's exact formula, each published figure is met within the source's own digits.
-
-There is no public function for the bankruptcy price. It is the price at which account value is 0, and so our
-liquidation price with margin rates and haircuts of 0.
 """
 
 from __future__ import annotations
 
 from fractions import Fraction
 
-from protocol.params import MarginBracket
 from protocol.units import W
-from protocol.views import compute_liquidation_price
+from protocol.views import compute_bankruptcy_price, compute_liquidation_price
 from tests.vectors.reading import Case, cases, exact, wei
 from tests.vectors.setting import ACCOUNT, flat_rate, holding, opened, prices_are, rate_and_amount, state_of
 
@@ -131,8 +127,8 @@ def test_what_a_close_at_the_bankruptcy_price_pays(case: Case) -> None:
     unit = Fraction(10) ** market["atomic_resolution"]
     price = wei(market["price"] * Fraction(10) ** market["price_exponent"])
     account = holding(inputs["quote_balance"] * QUANTUM, {0: opened(wei(position["size"] * unit), 0)})
-    state = state_of(account, [(MarginBracket(0, 0, 0),)])
-    ours = compute_liquidation_price(state, prices_are(price), ACCOUNT, 0)
+    state = state_of(account, [flat_rate(W // 20)])
+    ours = compute_bankruptcy_price(state, prices_are(price), ACCOUNT, 0)
     if quote < 0 and position["size"] > 0:
         assert ours == 0
         return
