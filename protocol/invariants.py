@@ -46,7 +46,7 @@ def check_collateral_units(state: State) -> None:
 
 
 def check_market_totals(state: State) -> None:
-    """C5, C6: market totals are the sums over positions, exactly; an empty market's are 0."""
+    """C5, C6: market totals are the sums over positions, exactly; an empty market's are 0; without skew no impact."""
     sums = [[0, 0, 0, 0] for _ in state.markets]
     for account in state.accounts.values():
         for market, position in account.positions.items():
@@ -59,7 +59,8 @@ def check_market_totals(state: State) -> None:
         stored = [record.long_oi, record.short_oi, record.cost, record.index_cost]
         _hold("C5", total == stored, "market {}: positions sum to {}, totals are {}", market, total, stored)
         empty = record.long_oi == record.short_oi == 0
-        _hold("C6", not empty or record.impact == record.reserved == 0, "market {} is empty and holds dollars", market)
+        _hold("C6", not empty or record.reserved == 0, "market {} is empty and reserves dollars", market)
+        _hold("C6", record.skew != 0 or record.impact == 0, "market {} has no skew and holds impact", market)
 
 
 def check_ledger_signs(state: State) -> None:

@@ -207,7 +207,7 @@ BROKEN: list[tuple[str, str, Callable[[State], State], Callable[[State], None]]]
     (
         "C7",
         "a negative impact ledger",
-        lambda s: with_ledger(with_market(s, ETH, impact=-1), pool=9 * W + 1),
+        lambda s: with_ledger(with_market(s, BTC, impact=-1), pool=11 * W + 1),
         check_ledger_signs,
     ),
     (
@@ -291,6 +291,17 @@ def test_what_the_vault_does_not_know_is_noticed(listed: Any) -> None:
     account = replace(sound().accounts[ACCOUNT], **listed)
     with pytest.raises(InvariantBroken, match="R1: account"):
         check_all(with_account(sound(), ACCOUNT, account))
+
+
+def test_impact_kept_without_a_skew_is_noticed() -> None:
+    """C6, FIL-9: longs and shorts of the same size have no potential, so nothing is kept for it."""
+    pair = {
+        ACCOUNT: holding(10**4 * W, positions={BTC: opened(W, BTC_PRICE)}),
+        KEEPER: holding(10**4 * W, positions={BTC: opened(-W, BTC_PRICE)}),
+    }
+    check_market_totals(state_with(pair, pool=10**6 * W))
+    with pytest.raises(InvariantBroken, match=r"^C6: market 0 has no skew and holds impact"):
+        check_market_totals(state_with(pair, pool=10**6 * W, impact={BTC: 1}))
 
 
 def test_an_isolated_account_without_its_market_is_noticed() -> None:
