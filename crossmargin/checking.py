@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 from contracts_py.keys import address_of
 from crossmargin.errors import Exit, InputError
+from crossmargin.messages import clean
+from crossmargin.output import say, warn
 from crossmargin.parameters import parse_parameters
-from crossmargin.scenario import load_scenario
+from crossmargin.scenario import parse_scenario
+from crossmargin.source import list_folder
 from crossmargin.tape import load_tape
 from crossmargin.yamltext import read_yaml
 
 SUFFIXES = (".yaml", ".csv")
+SHOWN_MISTAKES = 20  # of one file; more are mostly one mistake again and again
 
 
 def check_files(texts: list[str], as_json: bool) -> Exit:
@@ -22,11 +25,13 @@ def check_files(texts: list[str], as_json: bool) -> Exit:
     for path in [path for text in texts for path in expand(Path(text))]:
         kind, errors = check_file(path)
         if as_json:
-            print(json.dumps({"file": str(path), "kind": kind, "errors": [error.to_json() for error in errors]}))
+            say(json.dumps({"file": str(path), "kind": kind, "errors": [error.to_json() for error in errors]}))
         elif not errors:
-            print(f"{path}: a valid {kind}")
-        for error in () if as_json else errors:
-            print(error, file=sys.stderr)
+            say(f"{clean(str(path))}: a valid {kind}")
+        else:
+            warn("\n".join(map(str, errors[:SHOWN_MISTAKES])))
+            if len(errors) > SHOWN_MISTAKES:
+                warn(f"{clean(str(path))}: and {len(errors) - SHOWN_MISTAKES} more; --json has them all")
         if errors:
             code = Exit.INPUT_INVALID
     return code
@@ -34,19 +39,15 @@ def check_files(texts: list[str], as_json: bool) -> Exit:
 
 def expand(path: Path) -> list[Path]:
     """A file, or the scenarios, parameter sets and tapes of a folder in order of name. Refuses a folder without any."""
-    if not path.is_dir():
-        return [path]
-    found = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
-    if not found:
-        raise InputError(path, "nothing to check is in this folder", remedy=f"files end in {' or '.join(SUFFIXES)}")
-    return found
+    try:
+        is_folder = path.is_dir()
+    except OSError:
+        is_folder = False  # reading it says what is wrong
+    return list_folder(path, SUFFIXES, "nothing to check") if is_folder else [path]
 
 
 def check_file(path: Path) -> tuple[str, list[InputError]]:
-    """What kind of file this is, and what is wrong with it.
-
-    All mistakes of form are found at once; those of meaning, such as an unknown name, one at a time after them.
-    """
+    """What kind of file this is, and what is wrong with it. A pipe can be read only once, and is."""
     kind = "tape" if path.suffix == ".csv" else "scenario"
     try:
         if kind == "tape":
@@ -59,7 +60,7 @@ def check_file(path: Path) -> tuple[str, list[InputError]]:
                 kind = "parameter set"
                 parse_parameters(document)
             else:
-                load_scenario(path, address_of)
+                parse_scenario(document, address_of)
     except InputError as error:
         return kind, [error, *error.others]
     return kind, []

@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
 from contracts_py.errors import NodeUnusable
 from crossmargin.errors import Exit, InputError, WrongUse
+from crossmargin.messages import clean
+from crossmargin.output import OutputLost, lose, prepare, say, warn
 
 app = typer.Typer(
     name="crossmargin",
     help="A cross-margin protocol as a reference implementation: model and contracts, equal to the wei.",
     epilog=(
-        "Exit codes: 0 ok, 1 a check or an expectation failed, 2 wrong use, 3 an input file is invalid, "
-        "4 the engine or backend is missing, 5 model and contracts diverged."
+        "Exit codes: 0 ok, 1 a check or an expectation failed, 2 wrong use, 3 an input is invalid or an output cannot "
+        "be written, 4 the engine or backend is missing, 5 model and contracts diverged."
     ),
     no_args_is_help=True,
     add_completion=False,
@@ -28,6 +31,7 @@ app = typer.Typer(
 tape_app = typer.Typer(help="Oracle price tapes.", no_args_is_help=True)
 app.add_typer(tape_app, name="tape")
 
+MisusedCommand: type[typer.BadParameter] = typer.BadParameter.__bases__[0]  # typer has no name for it
 T = TypeVar("T")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON only, one object per line.")]
 
@@ -40,7 +44,7 @@ def show_version(
     if version:
         from importlib.metadata import version as version_of
 
-        print(version_of("crossmargin"))
+        say(version_of("crossmargin"))
         raise typer.Exit
 
 
@@ -95,7 +99,7 @@ def schema(kind: Annotated[str, typer.Argument(help="scenario or parameters.")])
 
     if kind not in KINDS:
         raise typer.BadParameter(f"there is no schema of {kind!r}; choose from {', '.join(KINDS)}")
-    print(schema_text(kind), end="")
+    say(schema_text(kind), end="")
 
 
 @tape_app.command("record")
@@ -136,10 +140,10 @@ def tape_record(
     )
     rounds = record_to_file(request, out)
     if as_json:
-        print(json.dumps({"tape": str(out), "rounds": rounds}))
+        say(json.dumps({"tape": str(out), "rounds": rounds}))
     else:
         counted = ", ".join(f"{count} of {name}" for name, count in rounds.items())
-        print(f"{out}: {sum(rounds.values())} rounds ({counted})")
+        say(f"{clean(str(out))}: {sum(rounds.values())} rounds ({counted})")
 
 
 def _read(option: str, reader: Callable[[str], T], text: str) -> T:
@@ -153,23 +157,44 @@ def _read(option: str, reader: Callable[[str], T], text: str) -> T:
 
 
 def main() -> None:
-    """Run the command line; what is wrong with the input is one message, with ``--json`` one object, and its code."""
+    """Run the command line and end with its code."""
+    prepare()
     try:
-        app()
-    except InputError as error:
-        fail(Exit.INPUT_INVALID, error, error.to_json())
-    except WrongUse as error:
-        fail(Exit.USAGE, error, {"message": str(error)})
-    except NodeUnusable as error:
-        fail(Exit.ENGINE_MISSING, error, {"message": str(error)})
-
-
-def fail(code: Exit, error: Exception, facts: dict[str, str | int]) -> NoReturn:
-    """Print an error for people, and with ``--json`` for programs too, and end with a code."""
-    if "--json" in sys.argv:
-        print(json.dumps({"ok": False, "error": facts}))
-    print(error, file=sys.stderr)
+        code = run()
+    except OutputLost as lost:
+        code = Exit.INPUT_INVALID if lost.reason else Exit.READER_GONE
+        if lost.reason:
+            warn(f"standard output: cannot be written: {lost.reason}")
     sys.exit(code)
+
+
+def run() -> int:
+    """The code of a command; whatever is wrong is one message, with ``--json`` one object."""
+    try:
+        code: int = app(standalone_mode=False) or Exit.OK
+    except InputError as error:
+        more = f"\nand {len(error.others)} more: `crossmargin check` shows them all" if error.others else ""
+        return fail(Exit.INPUT_INVALID, f"{error}{more}", error.to_json())
+    except MisusedCommand as error:
+        text = StringIO()
+        error.show(text)
+        return fail(Exit.USAGE, text.getvalue().rstrip(), {"message": error.format_message()})
+    except WrongUse as error:
+        return fail(Exit.USAGE, str(error), {"message": str(error)})
+    except NodeUnusable as error:
+        return fail(Exit.ENGINE_MISSING, str(error), {"message": str(error)})
+    except OSError as problem:  # of help, which typer prints
+        raise lose(problem) from None
+    return code
+
+
+def fail(code: Exit, text: str, facts: dict[str, str | int]) -> Exit:
+    """Tell people what is wrong, and with ``--json`` programs too."""
+    if text:  # without a command, help was printed
+        warn(text)
+    if "--json" in sys.argv:
+        say(json.dumps({"ok": False, "error": facts}))
+    return code
 
 
 if __name__ == "__main__":

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 from pathlib import Path
+
+from crossmargin.messages import clean
 
 
 class Exit(IntEnum):
@@ -15,6 +18,7 @@ class Exit(IntEnum):
     INPUT_INVALID = 3
     ENGINE_MISSING = 4
     DIVERGENCE = 5
+    READER_GONE = 141  # as a shell says of a program that wrote to a pipe nobody reads
 
 
 class WrongUse(Exception):  # no mistake of the program
@@ -58,7 +62,7 @@ class InputError(Exception):
         }
 
     def __str__(self) -> str:
-        place = self.file + (f":{self.line}:{self.column}" if self.line else "")
+        place = clean(self.file) + (f":{self.line}:{self.column}" if self.line else "")
         text = f"{place}: {self.message}"
         if self.source and self.line:
             gutter = f"{self.line:>5} | "
@@ -66,3 +70,14 @@ class InputError(Exception):
         if self.remedy:
             text += f"\n  {self.remedy}"
         return text
+
+
+def raise_first(errors: Iterable[InputError]) -> None:
+    """Raise the first of some mistakes, file by file and in order of lines, with the others, if there are any."""
+    found = [one for error in errors for one in (error, *error.others)]
+    if not found:
+        return
+    files = list(dict.fromkeys(error.file for error in found))
+    first, *others = sorted(found, key=lambda error: (files.index(error.file), error.line, error.column))
+    first.others = others
+    raise first

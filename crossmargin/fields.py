@@ -7,54 +7,26 @@ describes it in the JSON Schema. pydantic never converts anything itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, NoReturn, TypeVar
+from typing import Any, ClassVar, Generic, NoReturn, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError, core_schema
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, core_schema
 
 from crossmargin import quantities
-from crossmargin.errors import InputError
+from crossmargin.faults import Fault, Faults
 from crossmargin.messages import listed, near, shown
 from crossmargin.quantities import BadText
-from crossmargin.yamltext import Document, Loc
+from crossmargin.yamltext import Document
 
 T = TypeVar("T")
 M = TypeVar("M", bound="FileModel")
 
+MOST_HINTS = 20  # unknown keys of one mapping that are looked up: each costs a comparison with all the known ones
 NAME = "[A-Za-z][A-Za-z0-9_-]{0,31}"  # feeds, tokens, markets: what a tape's column may hold
 ACTOR = "[a-z][a-z0-9_]{0,40}"  # actors and accounts
-
-
-class Fault(Exception):
-    """Something wrong with the value at ``loc`` (or its key), found after its text was read."""
-
-    def __init__(self, loc: Loc, message: str, remedy: str = "", *, key: bool = False) -> None:
-        super().__init__(message)
-        self.loc = loc
-        self.message = message
-        self.remedy = remedy
-        self.key = key
-
-
-@contextmanager
-def faults_of(document: Document) -> Iterator[None]:
-    """Turn a ``Fault`` into the error at its place in the document."""
-    try:
-        yield
-    except Fault as fault:
-        raise document.error(fault.loc, fault.message, fault.remedy, key=fault.key) from None
-
-
-@contextmanager
-def texts_at(loc: Loc) -> Iterator[None]:
-    """Turn a ``BadText`` into the fault at ``loc``."""
-    try:
-        yield
-    except BadText as problem:
-        raise Fault(loc, problem.message, problem.remedy) from None
 
 
 class Reader(Generic[T]):
@@ -248,20 +220,42 @@ class FileModel(BaseModel):
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _check_keys(cls, data: Any) -> Any:
+    def _read(cls, data: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
+        """What is wrong with the keys and with the values, all of it."""
         if not isinstance(data, dict):
             refuse(f"keys and values are needed here, not {_kind_of(data)}")
         fields = {info.alias or name: info for name, info in cls.model_fields.items()}
-        for key in data:
-            if key not in fields:
-                refuse(f"unknown key {shown(key)}" + near(key, fields), listed(fields), key)
-        for key, info in fields.items():
-            if info.is_required() and key not in data:
-                refuse(f"the key `{key}` is missing")
-        cls.check_keys(data)
-        return data
+        faults = [InitErrorDetails(type=fault, loc=(), input=data) for fault in cls._wrong_keys(data, fields)]
+        try:
+            made = read({key: value for key, value in data.items() if key in fields})
+        except ValidationError as failure:
+            if not faults:
+                raise
+            faults += [_once_more(detail) for detail in failure.errors() if detail["type"] != "missing"]
+        else:
+            if not faults:
+                return made
+        raise ValidationError.from_exception_data(cls.__name__, faults)
+
+    @classmethod
+    def _wrong_keys(cls, data: dict[str, Any], fields: dict[str, FieldInfo]) -> Iterator[PydanticCustomError]:
+        unknown = [key for key in data if key not in fields]
+        missing = [key for key, info in fields.items() if info.is_required() and key not in data]
+        meant = set()
+        for at, key in enumerate(unknown):
+            hint = near(key, fields) if at < MOST_HINTS else ""
+            meant |= {name for name in missing if f"`{name}`" in hint}
+            yield _fault(f"unknown key {shown(key)}{hint}", listed(fields, len(fields)), key)
+        for key in missing:
+            if key not in meant:
+                yield _fault(f"the key `{key}` is missing")
+        if not unknown and not missing:
+            try:
+                cls.check_keys(data)
+            except PydanticCustomError as fault:
+                yield fault
 
     @classmethod
     def check_keys(cls, data: dict[str, Any]) -> None:
@@ -270,21 +264,29 @@ class FileModel(BaseModel):
 
 def validate(document: Document, model: type[M]) -> M:
     """The document as a model. The error is the first one in the order of the file, with the others."""
+    faults = Faults(document)
+    made = read_form(document.plain(), model, faults.note)
+    faults.stop()
+    assert made is not None
+    return made
+
+
+def read_form(data: Any, model: type[M], note: Callable[[Fault], None]) -> M | None:
+    """The data of a document as a model; if it is none, everything wrong with its form is noted."""
     try:
-        return model.model_validate(document.plain())
+        return model.model_validate(data)
     except ValidationError as failure:
-        found = [_to_input_error(document, detail) for detail in failure.errors()]
-        first, *others = sorted(found, key=lambda error: (error.line, error.column))
-        first.others = others
-        raise first from None
+        for detail in failure.errors():
+            note(_to_fault(detail))
+        return None
 
 
-def _to_input_error(document: Document, detail: ErrorDetails) -> InputError:
+def _to_fault(detail: ErrorDetails) -> Fault:
     loc, facts = detail["loc"], detail.get("ctx", {})
     if detail["type"] == "file":
         on_key = bool(facts["key"]) or loc[-1:] == ("[key]",)
         loc = (*loc, facts["key"]) if facts["key"] else loc
-        return document.error(loc, facts["message"], facts["remedy"], key=on_key)
+        return Fault(loc, facts["message"], facts["remedy"], key=on_key)
     kind = _kind_of(detail["input"])
     messages = {
         "dict_type": f"keys and values are needed here, not {kind}",
@@ -293,7 +295,16 @@ def _to_input_error(document: Document, detail: ErrorDetails) -> InputError:
         "union_tag_not_found": f"a mapping or a list is needed here, not {kind}",
         "too_long": f"at most {facts.get('max_length')} entries fit here, not {facts.get('actual_length')}",
     }
-    return document.error(loc, messages.get(detail["type"], detail["msg"]))
+    return Fault(loc, messages.get(detail["type"], detail["msg"]))
+
+
+def _once_more(detail: ErrorDetails) -> InitErrorDetails:
+    """An error of pydantic's, to be raised again among others."""
+    kind: str | PydanticCustomError = detail["type"]
+    facts = detail.get("ctx", {})
+    if kind == "file":
+        kind = _fault(**facts)
+    return InitErrorDetails(type=kind, loc=detail["loc"], input=detail["input"], ctx=facts)
 
 
 def reader_of(annotation: Any, metadata: Sequence[Any] = ()) -> Reader[Any] | None:
@@ -310,7 +321,11 @@ def reader_of(annotation: Any, metadata: Sequence[Any] = ()) -> Reader[Any] | No
 
 def refuse(message: str, remedy: str = "", key: str = "") -> NoReturn:
     """Stop pydantic's validation at the value it is at, or at one of its keys."""
-    raise PydanticCustomError("file", "{message}", {"message": message, "remedy": remedy, "key": key})
+    raise _fault(message, remedy, key)
+
+
+def _fault(message: str, remedy: str = "", key: str = "") -> PydanticCustomError:
+    return PydanticCustomError("file", "{message}", {"message": message, "remedy": remedy, "key": key})
 
 
 def _kind_of(value: object) -> str:

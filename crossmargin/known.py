@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from crossmargin.fields import ACTOR_NAME, texts_at
+from crossmargin.faults import Fault, texts_at
+from crossmargin.fields import ACTOR_NAME
 from crossmargin.parameters import ParameterSet, resolve, unknown
 from crossmargin.quantities import read_decimal, read_integer
 from crossmargin.yamltext import Loc
 
 ADDRESS_LIMIT = 2**160
+UNKNOWN = -1  # what a wrong name or number stands for once it is noted
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,51 +21,70 @@ class Known:
     """What names stand for: the parameter set's feeds, tokens and markets, the scenario's accounts by id, and actors.
 
     Of a token or feed that the set does not have, decimals are unknown and numbers are taken in its smallest unit.
+    What is wrong with a name or number is raised, or given to ``note`` if there is one; it then stands for ``UNKNOWN``.
     """
 
     params: ParameterSet
     accounts: Mapping[str, int]
     address_of: Callable[[str], int]
+    note: Callable[[Fault], None] | None = None
 
     def actor(self, text: str, loc: Loc) -> int:
         """An actor's address; any name of an actor's form is one, and a number is an address."""
+        return self._noted(self._actor, text, loc)
+
+    def account(self, text: str, loc: Loc) -> int:
+        """An account's id."""
+        return self._noted(self._account, text, loc)
+
+    def feed(self, text: str, loc: Loc, *, key: bool = False) -> int:
+        """A feed's id; ``key`` says that the name stands where a key does."""
+        return self._noted(_raw_or_named, text, loc, self.params.feeds, "feed", key)
+
+    def token(self, text: str, loc: Loc) -> int:
+        """A token's id."""
+        return self._noted(_raw_or_named, text, loc, self.params.tokens, "token")
+
+    def market(self, text: str, loc: Loc) -> int:
+        """A market's id."""
+        return self._noted(_raw_or_named, text, loc, self.params.markets, "market")
+
+    def units(self, text: str, token: int, loc: Loc) -> int:
+        """An amount of a token in its units."""
+        if token == UNKNOWN:
+            return UNKNOWN
+        spec = self.params.tokens[token] if token < len(self.params.tokens) else None
+        return self._noted(_number, text, loc, self.token_decimals(token), spec.name if spec else "")
+
+    def answer(self, text: str, feed: int, loc: Loc) -> int:
+        """A price as a feed's answer."""
+        if feed == UNKNOWN:
+            return UNKNOWN
+        spec = self.params.feeds[feed] if feed < len(self.params.feeds) else None
+        holder = f"feed {spec.name}" if spec else ""
+        return self._noted(_number, text, loc, self.feed_decimals(feed), holder, True)
+
+    def _noted(self, read: Callable[..., int], text: str, loc: Loc, *more: Any) -> int:
+        try:
+            return read(text, loc, *more)
+        except Fault as fault:
+            if self.note is None:
+                raise
+            self.note(fault)
+            return UNKNOWN
+
+    def _actor(self, text: str, loc: Loc) -> int:
         with texts_at(loc):
             if text[0].isdigit():
                 return read_integer(text, ADDRESS_LIMIT)
             return self.address_of(ACTOR_NAME.read(text))
 
-    def account(self, text: str, loc: Loc) -> int:
-        """An account's id."""
+    def _account(self, text: str, loc: Loc) -> int:
         if text[0].isdigit():
             return _raw(text, loc)
         if text not in self.accounts:
             raise unknown(text, self.accounts, loc, "account")
         return self.accounts[text]
-
-    def feed(self, text: str, loc: Loc) -> int:
-        """A feed's id."""
-        return _raw_or_named(text, self.params.feeds, loc, "feed")
-
-    def token(self, text: str, loc: Loc) -> int:
-        """A token's id."""
-        return _raw_or_named(text, self.params.tokens, loc, "token")
-
-    def market(self, text: str, loc: Loc) -> int:
-        """A market's id."""
-        return _raw_or_named(text, self.params.markets, loc, "market")
-
-    def units(self, text: str, token: int, loc: Loc) -> int:
-        """An amount of a token in its units."""
-        spec = self.params.tokens[token] if token < len(self.params.tokens) else None
-        with texts_at(loc):
-            return read_decimal(text, self.token_decimals(token), holder=spec.name if spec else "")
-
-    def answer(self, text: str, feed: int, loc: Loc) -> int:
-        """A price as a feed's answer."""
-        spec = self.params.feeds[feed] if feed < len(self.params.feeds) else None
-        with texts_at(loc):
-            holder = f"feed {spec.name}" if spec else ""
-            return read_decimal(text, self.feed_decimals(feed), signed=True, holder=holder)
 
     def token_decimals(self, token: int) -> int:
         """Decimals of a token's units; 0 for a token unknown here."""
@@ -90,10 +111,17 @@ class Known:
         return self.params.markets[market].name if market < len(self.params.markets) else str(market)
 
 
-def _raw(text: str, loc: Loc) -> int:
-    with texts_at(loc):
+def _raw(text: str, loc: Loc, key: bool = False) -> int:
+    with texts_at(loc, key=key):
         return read_integer(text)
 
 
-def _raw_or_named(text: str, specs: Sequence[Any], loc: Loc, what: str) -> int:
-    return _raw(text, loc) if text[0].isdigit() else resolve(text, [spec.name for spec in specs], loc, what)
+def _raw_or_named(text: str, loc: Loc, specs: Sequence[Any], what: str, key: bool = False) -> int:
+    if text[0].isdigit():
+        return _raw(text, loc, key)
+    return resolve(text, [spec.name for spec in specs], loc, what, key=key)
+
+
+def _number(text: str, loc: Loc, decimals: int, holder: str, signed: bool = False) -> int:
+    with texts_at(loc):
+        return read_decimal(text, decimals, signed=signed, holder=holder)

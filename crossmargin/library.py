@@ -32,23 +32,32 @@ class Shelf:
     def find(self, text: str, base: Path = Path()) -> Path:
         """The file that ``text`` means: a bare name stands for one on the shelf, anything else is a path from ``base``.
 
-        Refuses a file that does not exist, with near names.
+        Refuses a file that does not exist or cannot be looked at, with near names.
         """
         if not text:
             raise BadText(f"the name of a {self.what} is needed here, not an empty text")
         if self.is_name(text):
-            names = self.names()
-            if text not in names:
-                raise BadText(f"no {self.what} is called {shown(text)}" + near(text, names), listed(names))
-            return self.path / (text + self.suffix)
+            return self._find_name(text, base)
         path = base / text
-        if not exists(path):
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError, ValueError):
             others = names_in(path.parent, path.suffix or self.suffix)
             here = base == Path()
-            remedy = "check the path and the spelling" if here or path.is_absolute() else f"a path is taken from {base}"
+            from_where = f"a path is taken from {clean(str(base))}"
+            remedy = "check the path and the spelling" if here or path.is_absolute() else from_where
             which = "" if here else f": {clean(str(path))[:SHOWN_PATH]}"
-            raise BadText(f"no such file{which}" + near(path.stem, others), remedy)
+            raise BadText(f"no such file{which}" + near(path.stem, others), remedy) from None
+        except OSError as problem:
+            raise BadText(f"cannot be read: {problem.strerror}", "check the path and its permissions") from None
         return path
+
+    def _find_name(self, text: str, base: Path) -> Path:
+        names, file = self.names(), text + self.suffix
+        if text in names:
+            return self.path / file
+        remedy = f"for the file of that name write {file}" if exists(base / file) else listed(names)
+        raise BadText(f"no {self.what} is called {shown(text)}" + near(text, names), remedy)
 
     def is_name(self, text: str) -> bool:
         """Whether text is a bare name, not a path."""

@@ -32,7 +32,7 @@ def near(text: str, names: Iterable[str]) -> str:
     return f", did you mean `{by_folded[found[0]]}`?" if found else ""
 
 
-def listed(names: Iterable[str]) -> str:
-    """``there are: a, b`` for a remedy, or nothing if they are too many or none."""
+def listed(names: Iterable[str], most: int = LISTED_NAMES) -> str:
+    """``there are: a, b`` for a remedy, or nothing if they are more than ``most`` or none."""
     known = list(names)
-    return f"there are: {', '.join(known)}" if 0 < len(known) <= LISTED_NAMES else ""
+    return f"there are: {', '.join(known)}" if 0 < len(known) <= most else ""

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from crossmargin.fields import Fault, faults_of, texts_at, validate
+from crossmargin.faults import Fault, Faults, texts_at
+from crossmargin.fields import validate
 from crossmargin.messages import listed, near, shown
-from crossmargin.parameter_file import ParametersModel, TokenModel, to_haircuts
+from crossmargin.parameter_file import FeedModel, MarketModel, ParametersModel, TokenModel, to_haircuts
 from crossmargin.quantities import read_decimal, write_decimal
 from crossmargin.yamltext import Document, Loc, read_yaml
-from oracle.feeds import MAX_FEEDS, RATE_FEED_DECIMALS, FeedHub, SetFeed, SetRateFeed, apply_oracle
+from oracle.feeds import MAX_FEEDS, RATE_FEED_DECIMALS, SHORTEST_MAX_AGE, FeedHub, SetFeed, SetRateFeed, apply_oracle
 from protocol.actions import SetCollateral, SetMarket, SetRisk
 from protocol.configuration import check_collateral, check_market, check_risk
 from protocol.errors import BadBrackets, Refusal
@@ -113,8 +114,10 @@ def load_parameters(path: Path) -> ParameterSet:
 def parse_parameters(document: Document) -> ParameterSet:
     """A parameter set from a document already read."""
     model = validate(document, ParametersModel)
-    with faults_of(document):
-        return _build(model)
+    faults = Faults(document)
+    built = _build(model, faults)
+    faults.stop()
+    return built
 
 
 def genesis_actions(params: ParameterSet) -> list[tuple[str, GenesisAction]]:
@@ -128,59 +131,72 @@ def genesis_actions(params: ParameterSet) -> list[tuple[str, GenesisAction]]:
     return [(ADMIN, action) for action in ordered]
 
 
-def resolve(text: str, names: Sequence[str], loc: Loc, what: str) -> int:
+def resolve(text: str, names: Sequence[str], loc: Loc, what: str, *, key: bool = False) -> int:
     """The id that a name has, by position. Refuses an unknown name, with near ones."""
     if text in names:
         return names.index(text)
-    raise unknown(text, names, loc, what)
+    raise unknown(text, names, loc, what, key=key)
 
 
-def unknown(text: str, names: Iterable[str], loc: Loc, what: str) -> Fault:
+def unknown(text: str, names: Iterable[str], loc: Loc, what: str, *, key: bool = False) -> Fault:
     """The fault of a name that nothing has."""
     known = list(names)
-    return Fault(loc, f"unknown {what} {shown(text)}" + near(text, known), listed(known))
+    return Fault(loc, f"unknown {what} {shown(text)}" + near(text, known), listed(known), key=key)
 
 
-def _build(model: ParametersModel) -> ParameterSet:
-    feeds = _build_feeds(model)
-    feed_names = [feed.name for feed in feeds]
+def _build(model: ParametersModel, faults: Faults) -> ParameterSet:
+    """The set; of what is noted to be wrong, nothing is in it."""
+    feeds = _build_feeds(model, faults)
+    feed_names = list(model.feeds)
     risk = model.risk.to_record()
-    _check(("risk",), check_risk, risk, rows="equity_tiers")
-    _check_count(model.tokens, "tokens", MAX_TOKENS)
-    tokens = tuple(_build_token(name, token, risk, feed_names) for name, token in model.tokens.items())
-    if not tokens or tokens[0].name != SETTLEMENT:
-        raise Fault(("tokens",), f"the first token must be {SETTLEMENT}, the settlement token")
-    _check_count(model.markets, "markets", MAX_MARKETS)
-    markets = []
+    sound: RiskParams | None = None
+    with faults.noted():
+        _check(("risk",), check_risk, risk, rows="equity_tiers")
+        sound = risk
+    if next(iter(model.tokens), "") != SETTLEMENT:
+        faults.note(Fault(("tokens",), f"the first token must be {SETTLEMENT}, the settlement token"))
+    with faults.noted():
+        _check_count(model.tokens, "tokens", MAX_TOKENS)
+    tokens, markets = [], []
+    for name, token in model.tokens.items():
+        with faults.noted():
+            tokens.append(_build_token(name, token, sound, feed_names))
+    with faults.noted():
+        _check_count(model.markets, "markets", MAX_MARKETS)
     for name, market in model.markets.items():
-        loc = ("markets", name)
-        params = market.to_record(resolve(market.feed, feed_names, (*loc, "feed"), "feed"))
-        _check(loc, check_market, risk, params, rows="tiers")
-        markets.append(MarketSpec(name, params))
-    return ParameterSet(model.name, model.version, feeds, tokens, tuple(markets), risk)
+        with faults.noted():
+            markets.append(_build_market(name, market, sound, feed_names))
+    return ParameterSet(model.name, model.version, feeds, tuple(tokens), tuple(markets), risk)
 
 
-def _build_feeds(model: ParametersModel) -> tuple[FeedSpec, ...]:
-    _check_count(model.feeds, "feeds", MAX_FEEDS)
+def _build_feeds(model: ParametersModel, faults: Faults) -> tuple[FeedSpec, ...]:
+    with faults.noted():
+        _check_count(model.feeds, "feeds", MAX_FEEDS)
     names = list(model.feeds)
     hub = FeedHub(admin=0, poster=0, feeds=())
     feeds = []
-    for index, (name, feed) in enumerate(model.feeds.items()):
-        loc = ("feeds", name)
-        action: SetFeed | SetRateFeed
-        if feed.rate is not None and feed.underlying is not None:
-            rate = resolve(feed.rate, names, (*loc, "rate"), "feed")
-            action = SetRateFeed(index, rate, resolve(feed.underlying, names, (*loc, "underlying"), "feed"))
-        else:
-            assert feed.decimals is not None  # check_keys
-            assert feed.max_age is not None
-            action = SetFeed(index, feed.decimals, feed.max_age)
-        hub, _ = _check(loc, apply_oracle, hub, 0, hub.admin, action)
-        feeds.append(FeedSpec(name, feed.description, action))
+    for index, name in enumerate(names[:MAX_FEEDS]):
+        known = len(faults)
+        with faults.noted():
+            action = _read_feed(index, model.feeds[name], names, ("feeds", name))
+            hub, _ = _check(("feeds", name), apply_oracle, hub, 0, hub.admin, action)
+            feeds.append(FeedSpec(name, model.feeds[name].description, action))
+        if len(faults) > known:  # the feeds below keep their ids
+            hub, _ = apply_oracle(hub, 0, hub.admin, SetFeed(index, RATE_FEED_DECIMALS, SHORTEST_MAX_AGE))
     return tuple(feeds)
 
 
-def _build_token(name: str, token: TokenModel, risk: RiskParams, feed_names: Sequence[str]) -> TokenSpec:
+def _read_feed(index: int, feed: FeedModel, names: Sequence[str], loc: Loc) -> SetFeed | SetRateFeed:
+    if feed.rate is not None and feed.underlying is not None:
+        rate = resolve(feed.rate, names, (*loc, "rate"), "feed")
+        return SetRateFeed(index, rate, resolve(feed.underlying, names, (*loc, "underlying"), "feed"))
+    assert feed.decimals is not None  # check_keys
+    assert feed.max_age is not None
+    return SetFeed(index, feed.decimals, feed.max_age)
+
+
+def _build_token(name: str, token: TokenModel, risk: RiskParams | None, feed_names: Sequence[str]) -> TokenSpec:
+    """A token, held against the risk parameters if they are sound."""
     loc = ("tokens", name)
     if name == SETTLEMENT:
         if token.decimals != SETTLEMENT_DECIMALS:
@@ -199,8 +215,18 @@ def _build_token(name: str, token: TokenModel, risk: RiskParams, feed_names: Seq
         global_cap=_read_units(token.global_cap, name, token, (*loc, "global_cap")),
         brackets=to_haircuts(token.haircuts),
     )
-    _check(loc, check_collateral, risk, params, rows="haircuts")
+    if risk is not None:
+        _check(loc, check_collateral, risk, params, rows="haircuts")
     return TokenSpec(name, token.decimals, params)
+
+
+def _build_market(name: str, market: MarketModel, risk: RiskParams | None, feed_names: Sequence[str]) -> MarketSpec:
+    """A market, held against the risk parameters if they are sound."""
+    loc = ("markets", name)
+    params = market.to_record(resolve(market.feed, feed_names, (*loc, "feed"), "feed"))
+    if risk is not None:
+        _check(loc, check_market, risk, params, rows="tiers")
+    return MarketSpec(name, params)
 
 
 def _read_units(text: str, name: str, token: TokenModel, loc: Loc) -> int:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 import time
 
+from crossmargin.messages import clean
+from crossmargin.output import warn
+
 INTERVAL = 5.0  # seconds between two lines where nothing can move
 
 
@@ -12,7 +15,7 @@ class Progress:
     """Progress of one job, on standard error. Use as a context manager."""
 
     def __init__(self, title: str, total: int) -> None:
-        self._title = title
+        self._title = clean(title)
         self._total = total
         self._terminal = sys.stderr.isatty()
         self._started = self._shown = time.monotonic()
@@ -22,10 +25,9 @@ class Progress:
 
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         if self._terminal:
-            sys.stderr.write("\r\x1b[K")
+            warn("\r\x1b[K", end="")
         if kind is KeyboardInterrupt:
-            sys.stderr.write(f"{self._title}: interrupted, nothing is kept\n")
-        sys.stderr.flush()
+            warn(f"{self._title}: interrupted, nothing is kept")
 
     def __call__(self, phase: str, done: int) -> None:
         """Report the phase, and how many of the planned actions are done."""
@@ -33,12 +35,10 @@ class Progress:
         if self._terminal:
             if now - self._shown >= 0.1 or done == 0:
                 self._shown = now
-                sys.stderr.write(f"\r\x1b[K{self._line(phase, done, now)}")
-                sys.stderr.flush()
+                warn(f"\r\x1b[K{self._line(phase, done, now)}", end="")
         elif now - self._shown >= INTERVAL or done == 0:
             self._shown = now
-            sys.stderr.write(self._line(phase, done, now) + "\n")
-            sys.stderr.flush()
+            warn(self._line(phase, done, now))
 
     def _line(self, phase: str, done: int, now: float) -> str:
         elapsed = int(now - self._started)

@@ -11,6 +11,8 @@ from crossmargin.text import decimal
 UINT256_LIMIT = 2**256  # widths of the contracts' arguments; narrower stores refuse with a code of their own
 INT256_LIMIT = 2**255
 LATEST_TIME = 253_402_300_799  # the last second of the year 9999
+EARLIEST_START = 172_800  # 1970-01-03: a chain begins, is set up and configured before a scenario does
+LATEST_STEP = 253_370_764_799  # the last second of the year 9998: actions that share a second run on after it
 MOST_CHARACTERS = 100  # 2^256 has 78 digits; longer text never reaches int(), which is slow for millions of them
 
 # Forms of text, also for the JSON Schemas.
@@ -73,10 +75,17 @@ def _why_no_number(text: str) -> tuple[str, str]:
     if _EXPONENT.fullmatch(text):
         return f"{shown(text)} is in exponent notation", "write all its digits"
     if _GROUPED.fullmatch(text):
-        return f"{shown(text)} has separators between its digits", "write the digits alone"
+        return f"{shown(text)} has separators between its digits", _without_separators(text)
     if re.fullmatch(r"[+-]?0[0-9]+(\.[0-9]*)?", text):
         return f"{shown(text)} begins with a zero, which some readers take for octal", "leave the zero out"
     return f"{shown(text)} is not a number", "write digits, with a point before decimals: 1250.5"
+
+
+def _without_separators(text: str) -> str:
+    """A remedy: groups of three digits can only be thousands, others may mean a fraction."""
+    if re.fullmatch(r"[+-]?[0-9]{1,3}([_,'][0-9]{3})+([.][0-9]+)?", text):
+        return "write the digits alone: " + re.sub("[_,']", "", text)
+    return "write the digits alone, with a point before decimals: 1250.5"
 
 
 def write_decimal(value: int, decimals: int) -> str:

@@ -6,23 +6,25 @@ A scenario file is found by its path, or by its bare name in the folder ``specs/
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from crossmargin.errors import InputError
-from crossmargin.fields import Fault, faults_of, texts_at, validate
-from crossmargin.known import Known
-from crossmargin.library import PARAMETERS, SCENARIOS, TAPES, exists, names_in
+from crossmargin.faults import Fault, Faults, texts_at
+from crossmargin.fields import read_form
+from crossmargin.known import UNKNOWN, Known
+from crossmargin.library import PARAMETERS, SCENARIOS, TAPES, exists
 from crossmargin.messages import near
 from crossmargin.parameters import ParameterSet, load_parameters, unknown
-from crossmargin.quantities import LATEST_TIME, BadText, write_time
+from crossmargin.quantities import EARLIEST_START, LATEST_STEP, BadText, write_time
 from crossmargin.scenario_file import AccountModel, EndModel, ScenarioModel, StepExpectModel, StepModel
+from crossmargin.source import Place, list_folder
 from crossmargin.steps.base import ActionModel, AnyAction
 from crossmargin.steps.feeds import push_to_action
 from crossmargin.tape import ANSWER_DECIMALS, Tape, load_tape
 from crossmargin.text import decimal
-from crossmargin.yamltext import Loc, read_yaml
+from crossmargin.yamltext import Document, Loc, read_yaml
 from oracle.feeds import SetRateFeed
 from protocol.state import account_id
 
@@ -41,6 +43,7 @@ NEEDS = dict.fromkeys(("cash", "equity_raw", "equity_mm", "equity_im", "state"),
     "withdrawable": ("account", "token"),
     "shares": (),
 }
+SPARE = frozenset({"insurance", "keepers", "expect"})  # parts that nothing else in a scenario rests on
 IN_UNITS = {"units", "withdrawable"}  # values in units of the action's token
 
 AddressOf = Callable[[str], int]
@@ -66,6 +69,7 @@ class StepExpectation:
 
     refused: str | None
     values: Mapping[str, int | str]
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False)  # of the values, and of ``refused``
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ class Step:
     action: AnyAction
     account: str | None
     expect: StepExpectation
+    column: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,7 @@ class EndExpectation:
 
     totals: Mapping[str, int | str]
     accounts: Mapping[str, Mapping[str, int | str | bool]]
+    places: Mapping[Loc, Place] = field(default_factory=dict, compare=False)  # by the way to them from ``expect``
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,7 @@ class Scenario:
     """Everything a run needs."""
 
     path: Path
+    digest: str  # of the file's bytes, in SHA-256
     name: str
     title: str
     about: str
@@ -118,25 +125,34 @@ def load_scenario(path: Path, address_of: AddressOf, parameters: ParameterSet | 
 
     ``address_of`` gives an actor's address; ``parameters``, if given, stands in for the set the file names.
     """
-    document = read_yaml(path)
-    model = validate(document, ScenarioModel)
-    with faults_of(document):
-        params = parameters or load_parameters(_find(PARAMETERS.find, model.params, path, ("params",)))
-        tape = _load_tape(model.tape, params, path) if model.tape is not None else None
-        start = _find_start(model, tape)
-        accounts = _build_accounts(model, address_of)
-        known = Known(params, {name: account.id for name, account in accounts.items()}, address_of)
-        builder = _StepBuilder(known, accounts, start)
-        steps = [
-            builder.build(step, ("steps", index), document.place(("steps", index)).line)
-            for index, step in enumerate(model.steps)
-        ]
-        for index, keeper in enumerate(model.keepers):
-            if keeper in model.keepers[:index]:
-                raise Fault(("keepers", index), f"the keeper `{keeper}` stands here a second time")
-        expect = _build_end(model.expect or EndModel(), accounts)
+    return parse_scenario(read_yaml(path), address_of, parameters)
+
+
+def parse_scenario(document: Document, address_of: AddressOf, parameters: ParameterSet | None = None) -> Scenario:
+    """A scenario from a document already read. Everything wrong is told at once, but for what rests on other faults."""
+    path, faults = document.source.file, Faults(document)
+    model, numbers = _read_model(document, faults)
+    params = parameters or _load_params(model.params, path, faults)
+    tape = _load_tape(model.tape, params, path, faults) if params is not None and model.tape is not None else None
+    start = _find_start(model, tape, faults) if model.tape is None or model.start is not None or tape else None
+    accounts = _build_accounts(model, address_of, faults)
+    steps: list[Step] = []
+    if params is not None and start is not None:
+        known = Known(params, {name: account.id for name, account in accounts.items()}, address_of, faults.note)
+        builder = _StepBuilder(document, faults, known, accounts, start)
+        for number, step in zip(numbers, model.steps, strict=True):
+            with faults.noted():
+                steps.append(builder.build(step, ("steps", number)))
+    for index, keeper in enumerate(model.keepers):
+        if keeper in model.keepers[:index]:
+            faults.note(Fault(("keepers", index), f"the keeper `{keeper}` stands here a second time"))
+    expect = _build_end(model.expect or EndModel(), accounts, document, faults)
+    faults.stop()
+    assert params is not None  # or a fault was noted
+    assert start is not None
     return Scenario(
         path=path,
+        digest=document.digest,
         name=path.stem,
         title=model.title,
         about=model.about,
@@ -149,6 +165,31 @@ def load_scenario(path: Path, address_of: AddressOf, parameters: ParameterSet | 
         steps=tuple(steps),
         expect=expect,
     )
+
+
+def _read_model(document: Document, faults: Faults) -> tuple[ScenarioModel, list[int]]:
+    """The shape of the file and the numbers of its steps.
+
+    Steps and ``SPARE`` parts that are wrong in form are noted and left out; any other such fault ends the reading.
+    """
+    data = document.plain()
+    wrong: list[Loc] = []
+
+    def note(fault: Fault) -> None:
+        faults.note(fault)
+        wrong.append(fault.loc)
+
+    model = read_form(data, ScenarioModel, note)
+    if model is not None:
+        return model, list(range(len(model.steps)))
+    if any(loc[:1] == () or (loc[0] not in SPARE and (loc[0] != "steps" or len(loc) == 1)) for loc in wrong):
+        faults.stop()
+    left_out = {loc[0] for loc in wrong} & SPARE
+    bad_steps = {loc[1] for loc in wrong if loc[0] == "steps"}
+    numbers = [number for number in range(len(data.get("steps", ()))) if number not in bad_steps]
+    rest = {key: value for key, value in data.items() if key not in left_out}
+    rest["steps"] = [data["steps"][number] for number in numbers]
+    return ScenarioModel.model_validate(rest), numbers
 
 
 def actors(scenario: Scenario) -> tuple[str, ...]:
@@ -177,10 +218,7 @@ def find_scenarios(text: str) -> tuple[Path, ...]:
     path = find_scenario(text)
     if not path.is_dir():
         return (path,)
-    names = names_in(path, SCENARIOS.suffix)
-    if not names:
-        raise InputError(path, "no scenario is in this folder", remedy=f"scenarios end in {SCENARIOS.suffix}")
-    return tuple(path / (name + SCENARIOS.suffix) for name in names)
+    return tuple(list_folder(path, (SCENARIOS.suffix,), "no scenario"))
 
 
 def _find(find: Callable[[str, Path], Path], text: str, path: Path, loc: Loc) -> Path:
@@ -188,9 +226,26 @@ def _find(find: Callable[[str, Path], Path], text: str, path: Path, loc: Loc) ->
         return find(text, path.parent)
 
 
-def _load_tape(text: str, params: ParameterSet, path: Path) -> Tape:
-    """The tape, if the parameter set has its feeds with the decimals that tapes have."""
-    tape = load_tape(_find(TAPES.find, text, path, ("tape",)))
+def _load_params(text: str, path: Path, faults: Faults) -> ParameterSet | None:
+    try:
+        return load_parameters(_find(PARAMETERS.find, text, path, ("params",)))
+    except (Fault, InputError) as fault:
+        faults.note(fault)
+        return None
+
+
+def _load_tape(text: str, params: ParameterSet, path: Path, faults: Faults) -> Tape | None:
+    try:
+        tape = load_tape(_find(TAPES.find, text, path, ("tape",)))
+        _check_tape(tape, params)
+    except (Fault, InputError) as fault:
+        faults.note(fault)
+        return None
+    return tape
+
+
+def _check_tape(tape: Tape, params: ParameterSet) -> None:
+    """Refuse a tape unless the parameter set has its feeds with the decimals that tapes have, and its times."""
     specs = {feed.name: feed for feed in params.feeds}
     for feed in tape.feeds:
         if feed not in specs:
@@ -203,18 +258,31 @@ def _load_tape(text: str, params: ParameterSet, path: Path) -> Tape:
         if decimals != ANSWER_DECIMALS:
             message = f"feed `{feed}` has {decimals} decimals in `{params.name}`, a tape has {ANSWER_DECIMALS}"
             raise Fault(("tape",), message)
-    return tape
+    last = tape.rounds[-1].time
+    if last > LATEST_STEP:
+        remedy = f"end it at {write_time(LATEST_STEP)} at the latest"
+        raise Fault(("tape",), f"the tape ends at {write_time(last)}", remedy)
 
 
-def _find_start(model: ScenarioModel, tape: Tape | None) -> int:
+def _find_start(model: ScenarioModel, tape: Tape | None, faults: Faults) -> int | None:
+    """When it begins. The times of a run must be times of a chain too, whatever engine runs it."""
+    loc: Loc = ("start",)
     if model.start is not None:
-        return model.start
-    if tape is None:
-        raise Fault((), "the key `start` is missing", "without a tape, a scenario says when it begins")
-    return tape.rounds[0].time
+        start = model.start
+    elif tape is not None:
+        start, loc = tape.rounds[0].time, ("tape",)
+    else:
+        remedy = "without a tape, a scenario says when it begins"
+        faults.note(Fault((), "the key `start` is missing", remedy))
+        return None
+    if EARLIEST_START <= start <= LATEST_STEP:
+        return start
+    remedy = f"begin between {write_time(EARLIEST_START)} and {write_time(LATEST_STEP)}"
+    faults.note(Fault(loc, f"the scenario begins at {write_time(start)}, which is out of range", remedy))
+    return None
 
 
-def _build_accounts(model: ScenarioModel, address_of: AddressOf) -> dict[str, AccountSpec]:
+def _build_accounts(model: ScenarioModel, address_of: AddressOf, faults: Faults) -> dict[str, AccountSpec]:
     accounts: dict[str, AccountSpec] = {}
     names: dict[tuple[str, int], str] = {}
     for name, account in model.accounts.items():
@@ -222,7 +290,7 @@ def _build_accounts(model: ScenarioModel, address_of: AddressOf) -> dict[str, Ac
         first = names.setdefault((owner, account.sub), name)
         if first != name:
             message = f"`{name}` is the same account as `{first}`: owner {owner}, sub {account.sub}"
-            raise Fault(("accounts", name), message, "give it another sub", key=True)
+            faults.note(Fault(("accounts", name), message, "give it another sub", key=True))
         accounts[name] = _build_account(name, owner, account, address_of)
     return accounts
 
@@ -232,44 +300,56 @@ def _build_account(name: str, owner: str, account: AccountModel, address_of: Add
 
 
 class _StepBuilder:
-    """Turns the steps of one file into records, in order."""
+    """Turns the steps of one file into records, in order. What is wrong with a step is noted, or raised at last."""
 
-    def __init__(self, known: Known, accounts: Mapping[str, AccountSpec], start: int) -> None:
+    def __init__(
+        self, document: Document, faults: Faults, known: Known, accounts: Mapping[str, AccountSpec], start: int
+    ) -> None:
+        self._document = document
+        self._faults = faults
         self._known = known
         self._accounts = {account.id: account for account in accounts.values()}
         self._start = start
         self._latest = start
 
-    def build(self, model: StepModel, loc: Loc, line: int) -> Step:
+    def build(self, model: StepModel, loc: Loc) -> Step:
         """A step's record."""
-        at = model.at.after(self._start)
-        self._check_time(at, (*loc, "at"))
-        shape, key = model.action, model.action_key
+        at, place = model.at.after(self._start), self._document.place(loc)
+        with self._faults.noted():
+            self._check_time(at, (*loc, "at"))
+        shape, key_loc = model.action, (*loc, model.action_key)
         if isinstance(shape, ActionModel):
-            action = shape.to_action(self._known, (*loc, key))
-            sender = shape.sender
+            action = shape.to_action(self._known, key_loc)
         else:
-            action = push_to_action(shape, self._known, (*loc, key))
-            sender = "poster"
-        account = self._accounts.get(getattr(action, "account", -1))
-        if sender == "owner":
-            sender = account.owner if account else ""
-        sender = model.by or sender
-        if not sender:
-            is_owner = isinstance(shape, ActionModel) and shape.sender == "owner"
-            reason = "the owner of this account is not known here" if is_owner else f"anyone may `{key}`"
-            raise Fault((*loc, key), f"the step has no sender: {reason}", "add the key `by`", key=True)
-        expect = self._build_expectation(model.expect, action, (*loc, "expect")) if model.expect else SUCCESS
-        return Step(at, line, sender, action, account.name if account else None, expect)
+            action = push_to_action(shape, self._known, key_loc)
+        expect = SUCCESS
+        if model.expect:
+            expect = self._build_expectation(model.expect, action, (*loc, "expect"))
+        account = self._accounts.get(getattr(action, "account", UNKNOWN))
+        sender = self._find_sender(model, action, account, key_loc)
+        return Step(at, place.line, sender, action, account.name if account else None, expect, place.column)
+
+    def _find_sender(self, model: StepModel, action: AnyAction, account: AccountSpec | None, loc: Loc) -> str:
+        """Who sends the step: whom it names, else the role or the owner whose action it is."""
+        shape = model.action
+        role = shape.sender if isinstance(shape, ActionModel) else "poster"
+        reason = f"anyone may `{model.action_key}`"
+        if role == "owner":
+            role = account.owner if account else ""
+            reason = "the owner of this account is not known here"
+        sender = model.by or role
+        if not sender and getattr(action, "account", 0) != UNKNOWN:
+            raise Fault(loc, f"the step has no sender: {reason}", "add the key `by`", key=True)
+        return sender
 
     def _check_time(self, at: int, loc: Loc) -> None:
-        if at > LATEST_TIME:
-            raise Fault(loc, "this is after the year 9999")
+        if at > LATEST_STEP:
+            raise Fault(loc, "this is after the year 9998", f"end at {write_time(LATEST_STEP)} at the latest")
         if at < self._start:
             raise Fault(loc, f"this is before the scenario begins, at {write_time(self._start)}")
-        if at < self._latest:
-            raise Fault(loc, f"this is before the step above it, at {write_time(self._latest)}", "sort steps by time")
-        self._latest = at
+        latest, self._latest = self._latest, at
+        if at < latest:
+            raise Fault(loc, f"this is before the step above it, at {write_time(latest)}", "sort steps by time")
 
     def _build_expectation(self, model: StepExpectModel, action: AnyAction, loc: Loc) -> StepExpectation:
         values: dict[str, Any] = {name: value for name, value in model if value is not None and name in NEEDS}
@@ -277,13 +357,17 @@ class _StepBuilder:
             for part in NEEDS[name]:
                 if not hasattr(action, part):
                     article = "an" if part[0] in "aeiou" else "a"
-                    raise Fault((*loc, name), f"`{name}` needs an action with {article} {part}", key=True)
+                    self._faults.note(Fault((*loc, name), f"`{name}` needs an action with {article} {part}", key=True))
+                    break
         for name in sorted(IN_UNITS & values.keys()):
-            values[name] = self._known.units(values[name], getattr(action, "token", 0), (*loc, name))
-        return StepExpectation(model.refused, values)
+            values[name] = self._known.units(values[name], getattr(action, "token", UNKNOWN), (*loc, name))
+        places = {name: self._document.place((*loc, name)) for name in (*values, "refused")}
+        return StepExpectation(model.refused, values, places)
 
 
-def _build_end(model: EndModel, accounts: Mapping[str, AccountSpec]) -> EndExpectation:
+def _build_end(
+    model: EndModel, accounts: Mapping[str, AccountSpec], document: Document, faults: Faults
+) -> EndExpectation:
     totals: dict[str, int | str] = {}
     for name in COUNT_TOTALS + MONEY_TOTALS:
         value: int | None = getattr(model, name)
@@ -292,8 +376,9 @@ def _build_end(model: EndModel, accounts: Mapping[str, AccountSpec]) -> EndExpec
     found: dict[str, dict[str, int | str | bool]] = {}
     for name, account in model.accounts.items():
         if name not in accounts:
-            fault = unknown(name, accounts, ("expect", "accounts", name), "account")
-            fault.key = True
-            raise fault
+            faults.note(unknown(name, accounts, ("expect", "accounts", name), "account", key=True))
         found[name] = {key: value for key, value in account if value is not None}
-    return EndExpectation(totals, found)
+    locs: list[Loc] = [(name,) for name in totals]
+    locs += [("accounts", name) for name in found]
+    locs += [("accounts", name, item) for name, items in found.items() for item in items]
+    return EndExpectation(totals, found, {loc: document.place(("expect", *loc)) for loc in locs})

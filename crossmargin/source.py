@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,10 +38,15 @@ class Source:
 
 
 def read_text(path: Path, most: int) -> str:
-    """The text of a UTF-8 file of at most ``most`` bytes.
+    """The text of a UTF-8 file of at most ``most`` bytes; refuses what ``read_bytes`` and ``decode`` refuse."""
+    return decode(path, read_bytes(path, most))
 
-    Refuses a missing or unreadable file, a folder, a larger file (before and while it is read: a device has no
-    size), and bytes that are not UTF-8.
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """What a file of at most ``most`` bytes holds.
+
+    Refuses a missing or unreadable file, a folder, and a larger file (before and while it is read: a device has no
+    size).
     """
     try:
         if path.is_dir():
@@ -51,13 +56,15 @@ def read_text(path: Path, most: int) -> str:
         if size <= most:
             with path.open("rb") as file:
                 data = file.read(most + 1)
-    except FileNotFoundError:
-        raise InputError(path, "no such file", remedy="check the path and the spelling") from None
     except (OSError, ValueError) as problem:
-        reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
-        raise InputError(path, f"cannot be read: {reason}", remedy="check the path and its permissions") from None
+        raise unreadable(path, problem) from None
     if max(size, len(data)) > most:
         raise InputError(path, f"is larger than {most} bytes, the most a file of this kind may have")
+    return data
+
+
+def decode(path: Path, data: bytes) -> str:
+    """A file's text. Refuses bytes that are not UTF-8."""
     try:
         return data.decode("utf-8").removeprefix("\ufeff")  # some editors and spreadsheets put a byte order mark first
     except UnicodeDecodeError as problem:
@@ -65,3 +72,23 @@ def read_text(path: Path, most: int) -> str:
         source = Source(path, (*before[:-1], before[-1] + "\N{REPLACEMENT CHARACTER}"))
         place = Place(len(before), len(before[-1]) + 1)
         raise source.error(place, "is not UTF-8 text here", "save the file as UTF-8") from None
+
+
+def list_folder(path: Path, suffixes: Iterable[str], what: str) -> list[Path]:
+    """The files of a folder that have one of the suffixes, by name. Refuses one that cannot be read or has none."""
+    wanted = tuple(suffixes)
+    try:
+        found = sorted(file for file in path.iterdir() if file.suffix in wanted)
+    except OSError as problem:
+        raise unreadable(path, problem) from None
+    if not found:
+        raise InputError(path, f"{what} is in this folder", remedy=f"files end in {' or '.join(wanted)}")
+    return found
+
+
+def unreadable(path: Path, problem: OSError | ValueError) -> InputError:
+    """The error of a path at which nothing can be read; a ``ValueError`` is about its characters."""
+    if isinstance(problem, FileNotFoundError):
+        return InputError(path, "no such file", remedy="check the path and the spelling")
+    reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
+    return InputError(path, f"cannot be read: {reason}", remedy="check the path and its permissions")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, zip_longest
 from pathlib import Path
 from types import MappingProxyType
 
 from crossmargin.csvtext import Line, read_lines
-from crossmargin.errors import InputError
+from crossmargin.errors import InputError, raise_first
 from crossmargin.fields import FEED_NAME
 from crossmargin.messages import shown
 from crossmargin.quantities import BadText, read_decimal, read_unix_time
@@ -94,12 +94,7 @@ def load_tape(path: Path) -> Tape:
     for key in REQUIRED_KEYS:
         if not header.get(key):
             raise columns.error(1, f"the header does not give the {key}", f"add a line `# {key}: ...` before this one")
-    rounds: list[TapeRound] = []
-    for line in lines[at + 1 : -1]:
-        entry = _read_round(line, decimals)
-        if rounds:
-            _check_order(line, rounds[-1], entry)
-        rounds.append(entry)
+    rounds = _read_rounds(lines[at + 1 : -1], decimals)
     if not rounds:
         raise lines[-1].error(1, "the tape has no rounds", "add at least one row")
     return Tape(path.stem, MappingProxyType(header), decimals, tuple(rounds))
@@ -130,6 +125,21 @@ def _check_columns(line: Line) -> None:
         cells = zip_longest(line.text.split(","), COLUMNS)
         first_wrong = next(index for index, (cell, name) in enumerate(cells) if cell != name)
         raise line.error(line.column_of(first_wrong), f"the columns are not {wanted}", remedy)
+
+
+def _read_rounds(lines: Sequence[Line], decimals: int) -> list[TapeRound]:
+    """The rows, or everything wrong with them; the order is that of the rows that can be read."""
+    rounds: list[TapeRound] = []
+    errors: list[InputError] = []
+    for line in lines:
+        try:
+            rounds.append(_read_round(line, decimals))
+            if len(rounds) > 1:
+                _check_order(line, rounds[-2], rounds[-1])
+        except InputError as error:
+            errors.append(error)
+    raise_first(errors)
+    return rounds
 
 
 def _read_round(line: Line, decimals: int) -> TapeRound:
@@ -179,7 +189,7 @@ def write_tape(tape: Tape, path: Path) -> None:
             raise InputError(path, "is a folder", remedy="name a file to write")
         if path.exists() and not path.is_file():
             raise InputError(path, "is a device or a pipe", remedy="name a file to write")
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        draft = path.with_name(f".{secrets.token_hex(8)}.part")  # the name of the file may be as long as names can be
         try:
             with draft.open("x", encoding="utf-8", newline="\n") as file:
                 file.write(render_tape(tape))

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from yaml.reader import ReaderError
 
 from crossmargin.errors import InputError
 from crossmargin.messages import clean, shown
-from crossmargin.source import Place, Source, read_text
+from crossmargin.source import Place, Source, decode, read_bytes
 
 MAX_BYTES = 2_000_000  # ten times a scenario of a thousand steps
 MAX_DEPTH = 20  # the deepest file of ours has 7 levels
@@ -28,6 +29,8 @@ MAX_DEPTH = 20  # the deepest file of ours has 7 levels
 Loc = tuple[str | int, ...]  # the way from the top of a file to a value: keys, and indices in lists
 
 _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # as YAML counts lines
+_WHOLE = re.compile("[+-]?[1-9][0-9]{0,2}")
+_THOUSANDS = re.compile("[0-9]{3}([.][0-9]{1,18})?")
 _UNREADABLE = {"Cc", "Cs"}  # control characters reach terminals, lone surrogates cannot be written to a file
 
 
@@ -65,6 +68,7 @@ class Document:
 
     source: Source
     root: Node
+    digest: str = ""  # of the file's bytes, in SHA-256
 
     def place(self, loc: Loc, *, key: bool = False) -> Place:
         """Where the value at ``loc`` stands, or its key. Steps that do not exist in the file are passed over."""
@@ -90,10 +94,11 @@ class Document:
 
 def read_yaml(path: Path) -> Document:
     """Read a file as YAML. Whatever is wrong with it is an ``InputError`` with its place."""
-    return parse_yaml(read_text(path, MAX_BYTES), path)
+    data = read_bytes(path, MAX_BYTES)
+    return parse_yaml(decode(path, data), path, sha256(data).hexdigest())
 
 
-def parse_yaml(text: str, file: Path) -> Document:
+def parse_yaml(text: str, file: Path, digest: str = "") -> Document:
     """Read YAML text. Refuses what the module's docstring lists, and a file with nothing in it."""
     source = Source(file, _LINE_BREAK.split(text))
     builder = _Builder(source)
@@ -101,7 +106,7 @@ def parse_yaml(text: str, file: Path) -> Document:
         builder.take(event)
     if builder.root is None:
         raise InputError(file, "the file is empty")
-    return Document(source, builder.root)
+    return Document(source, builder.root, digest)
 
 
 @dataclass(slots=True)
@@ -132,7 +137,7 @@ class _Builder:
         place = _place(event.start_mark)
         if isinstance(event, yaml.AliasEvent):
             remedy = "write the value out where it is needed"
-            raise self._source.error(place, f"aliases are not read here (`*{event.anchor}`)", remedy)
+            raise self._source.error(place, f"aliases are not read here ({shown(f'*{event.anchor}')})", remedy)
         if isinstance(event, yaml.DocumentStartEvent) and self.root is not None:
             raise self._source.error(place, "a second document begins here", "keep one document per file")
         if isinstance(event, yaml.NodeEvent):
@@ -148,7 +153,7 @@ class _Builder:
 
     def _check_node(self, event: yaml.NodeEvent, place: Place) -> None:
         if event.anchor is not None:
-            raise self._source.error(place, f"anchors are not read here (`&{event.anchor}`)", "remove it")
+            raise self._source.error(place, f"anchors are not read here ({shown(f'&{event.anchor}')})", "remove it")
         tag = getattr(event, "tag", None)
         if tag is not None:
             raise self._source.error(place, f"tags are not read here ({shown(tag)})", "remove it")
@@ -163,10 +168,19 @@ class _Builder:
             if unicodedata.category(character) in _UNREADABLE and character not in "\n\t":
                 raise self._source.error(place, f"holds the unreadable character U+{ord(character):04X}")
         if not event.value and event.style is None and self._open:
-            key = self._open[-1].key
-            what = f"{shown(key.text)} has no value" if key else "nothing stands here"
-            raise self._source.error(place, what, 'write a value; empty text is ""')
+            raise self._no_value(place, self._open[-1])
         return Scalar(place, event.value)
+
+    def _no_value(self, place: Place, parent: _Open) -> InputError:
+        """Nothing where a value belongs. In braces a comma between thousands ends the number before it."""
+        if parent.key is None:
+            return self._source.error(place, "nothing stands here", 'write a value; empty text is ""')
+        before = list(parent.values.values())[-1:]
+        text = before[0].text if before and isinstance(before[0], Scalar) else ""
+        if _WHOLE.fullmatch(text) and _THOUSANDS.fullmatch(parent.key.text):
+            message = f"{shown(parent.key.text)} has no value: the comma ends the number {shown(text)}"
+            return self._source.error(parent.key.place, message, f"write the digits alone: {text}{parent.key.text}")
+        return self._source.error(place, f"{shown(parent.key.text)} has no value", 'write a value; empty text is ""')
 
     def _attach(self, node: Node) -> None:
         if not self._open:

@@ -243,7 +243,7 @@ def check_risk_set(state: State) -> None:
     Refuses: config/risk.
     """
     if state.risk.phase_in == 0:
-        raise errors.BadRiskConfig(phase_in=0)
+        raise errors.BadRiskConfig
 
 
 def _set(items: tuple[R, ...], index: int, item: R) -> tuple[R, ...]:

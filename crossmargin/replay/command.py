@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -12,8 +10,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from contracts_py.errors import NodeUnusable
 from contracts_py.keys import address_of
 from crossmargin.errors import Exit, WrongUse
+from crossmargin.messages import clean
+from crossmargin.output import say, warn
 from crossmargin.progress import Progress
 from crossmargin.replay.expectations import Missed, check_end, check_step
 from crossmargin.replay.folder import RunFolder
@@ -72,17 +73,19 @@ def replay(scenario: Scenario, engine: str, backend: str, out: Path, report: Rep
         run = Replay(scenario, engine, chain)
         shown_backend = backend if chain else "none"
         story = Story()
-        trace = Trace(folder.file("trace.sqlite"))
         facts = describe_inputs(scenario, engine, shown_backend)
-        trace.put_run((key, json.dumps(value, sort_keys=True)) for key, value in facts.items())
-        for spec in scenario.accounts.values():
-            trace.put_account(spec)
+        with folder.writing():
+            trace = Trace(folder.file("trace.sqlite"))
+            trace.put_run((key, json.dumps(value, sort_keys=True)) for key, value in facts.items())
+            for spec in scenario.accounts.values():
+                trace.put_account(spec)
         missed: list[Missed] = []
         failure, divergences, last, planned = "", 0, None, 0
         try:
             for done in run.play():
                 last = done
-                trace.put_action(done)
+                with folder.writing():
+                    trace.put_action(done)
                 story.take(done)
                 missed.extend(check_step(done))
                 planned += done.planned.kind != "keeper"
@@ -95,36 +98,45 @@ def replay(scenario: Scenario, engine: str, backend: str, out: Path, report: Rep
         if last and not failure:
             missed.extend(check_end(scenario, last, result, story.liquidated))
         page = Summary(scenario, story).render(last, result, missed) if last else ""
-        trace.close()
-        folder.file("summary.txt").write_text(page + (f"\n{failure}\n" if failure else ""), "utf-8")
-        folder.file("timings.json").write_text(json.dumps(result["seconds"]) + "\n", "utf-8")
+        with folder.writing():
+            trace.close()
+            folder.file("summary.txt").write_text(page + (f"\n{failure}\n" if failure else ""), "utf-8")
+            folder.file("timings.json").write_text(json.dumps(result["seconds"]) + "\n", "utf-8")
         folder.keep({**facts, "result": _timeless(result), "missed": [str(m) for m in missed], "failure": failure})
     return Run(result, page, tuple(missed), failure, out)
 
 
 @contextmanager
 def open_chain(scenario: Scenario, backend: str) -> Iterator[Chain]:
-    """The contracts on a chain, ready for the scenario's first action; an anvil of our own ends with the block."""
+    """The contracts on a chain, ready for the scenario's first action; an anvil of our own ends with the block.
+
+    Whatever the node or the machine fails at in the block is a ``NodeUnusable``.
+    """
     # Imported here: web3 takes seconds to load, and the model alone never needs it.
+    from web3.exceptions import BadResponseFormat, TimeExhausted
+
     from contracts_py.anvil import run_anvil
     from contracts_py.deploy import TokenPlan
     from crossmargin.replay.chain import SETUP_TIME, ChainEngine
 
     begin = scenario.start - CONFIGURE_TIME
-    with run_anvil(begin - SETUP_TIME) if backend == "anvil" else nullcontext(backend) as node:
-        yield ChainEngine(
-            node,
-            begin,
-            [TokenPlan(token.name, token.decimals) for token in scenario.params.tokens],
-            [feed.description for feed in scenario.params.feeds],
-            actors(scenario),
-        )
+    try:
+        with run_anvil(begin - SETUP_TIME) if backend == "anvil" else nullcontext(backend) as node:
+            yield ChainEngine(
+                node,
+                begin,
+                [TokenPlan(token.name, token.decimals) for token in scenario.params.tokens],
+                [feed.description for feed in scenario.params.feeds],
+                actors(scenario),
+            )
+    except (OSError, BadResponseFormat, TimeExhausted) as problem:
+        raise NodeUnusable(f"the backend failed: {problem}") from None
 
 
 def describe_inputs(scenario: Scenario, engine: str, backend: str) -> dict[str, Any]:
     """What a run was made from: inputs by digest of what they say, so that a manifest names no machine."""
     inputs = {
-        "scenario": "sha256:" + hashlib.sha256(scenario.path.read_bytes()).hexdigest(),
+        "scenario": "sha256:" + scenario.digest,
         "params": digest(scenario.params),
     }
     if scenario.tape:
@@ -180,15 +192,15 @@ def check_names(scenarios: list[Scenario]) -> None:
 def show(run: Run, path: Path, as_json: bool) -> None:
     """Print a finished run, and on standard error what was wrong with it."""
     if as_json:
-        print(json.dumps(run.to_json()), flush=True)
+        say(json.dumps(run.to_json()))
     else:
-        print(run.summary)
-        print(f"run folder: {run.folder}", flush=True)
+        say(run.summary)
+        say(f"run folder: {clean(str(run.folder))}")
+    name = clean(str(path))
     if run.failure:
-        print(f"{path}: {run.failure}", file=sys.stderr)
+        warn(f"{name}: {run.failure}")
     for miss in run.missed:
-        place = f"{path}:{miss.line}" if miss.line else f"{path}: at the end"
-        print(f"{place}: {miss.what}", file=sys.stderr)
+        warn(f"{name}:{miss.place.line}:{miss.place.column}: {miss.what}")
 
 
 def _timeless(result: dict[str, Any]) -> dict[str, Any]:

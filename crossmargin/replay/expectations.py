@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts_py.keys import address_of
+from crossmargin.quantities import write_time
 from crossmargin.replay.run import Done
 from crossmargin.scenario import IN_UNITS, Scenario, Step
+from crossmargin.source import Place
 from crossmargin.text import decimal
 from protocol.account_state import compute_account_state
 from protocol.margin import compute_health
@@ -20,19 +22,32 @@ from protocol.views import (
     compute_withdrawable,
 )
 
+# What the numbers are that decide a refusal, by name; all the others are counts and ids.
+IN_USD = frozenset(
+    {
+        *("cash", "debt", "deficit", "notional", "gross_notional", "pool", "reserved", "lower"),
+        *("equity_raw", "equity_mm", "equity_im", "maintenance_margin", "initial_margin", "change"),
+        *("price", "impact", "acceptable"),
+    }
+)
+IN_SIZES = frozenset({"lot", "open_interest", "shares", "skew"})
+IN_TOKENS = frozenset({"held", "units"})
+IN_USDC = frozenset({"cost"})
+AS_TIMES = frozenset({"claimable_at", "flagged_at", "margin_called_at", "until"})
+
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """An expectation that was not met. ``line`` is the scenario's, 0 for the end of the run; ``facts`` say more."""
+    """An expectation that was not met, and where the scenario has it; ``facts`` say more."""
 
-    line: int
+    place: Place
     subject: str
     expected: str
     found: str
     facts: str = ""
 
     def __str__(self) -> str:
-        return f"{f'line {self.line}' if self.line else 'at the end'}: {self.what}"
+        return f"line {self.place.line}: {self.what}"
 
     @property
     def what(self) -> str:
@@ -48,15 +63,17 @@ def check_step(done: Done) -> Iterator[Missed]:
         return
     expected_code = step.expect.refused or "ok"
     subject = type(step.action).__name__
+    whole = Place(step.line, step.column)
     if done.code != expected_code:
-        facts = ", ".join(f"{name} {value}" for name, value in done.facts.items())
-        yield Missed(step.line, subject, expected_code, done.code, facts)
+        facts = ", ".join(f"{name} {show_fact(done, step, name, value)}" for name, value in done.facts.items())
+        yield Missed(step.expect.places.get("refused", whole), subject, expected_code, done.code, facts)
         return
     for name, expected in step.expect.values.items():
         found = read_value(done, step, name)
         if found != expected:
             decimals = find_decimals(done, step, name)
-            yield Missed(step.line, f"{subject} {name}", show(expected, decimals), show(found, decimals))
+            place = step.expect.places.get(name, whole)
+            yield Missed(place, f"{subject} {name}", show(expected, decimals), show(found, decimals))
 
 
 def read_value(done: Done, step: Step, name: str) -> int | str | None:
@@ -91,24 +108,41 @@ def read_value(done: Done, step: Step, name: str) -> int | str | None:
 
 def find_decimals(done: Done, step: Step, name: str) -> int:
     """Decimals of a value that a step expects."""
-    if name not in IN_UNITS:
-        return 18
+    return find_token_decimals(done, step) if name in IN_UNITS else 18
+
+
+def find_token_decimals(done: Done, step: Step) -> int:
+    """Decimals of the token that a step is about."""
     token, listed = getattr(step.action, "token", USDC), done.world.protocol.collateral_params
     if token == USDC:
         return 6
     return listed[token - 1].decimals if token <= len(listed) else 0
 
 
+def show_fact(done: Done, step: Step, name: str, value: int) -> str:
+    """A number that decided a refusal, with its unit."""
+    if name in AS_TIMES:
+        return write_time(value)
+    if name in IN_USD:
+        return f"{decimal(value)} USD"
+    if name in IN_SIZES:
+        return decimal(value)
+    if name in IN_USDC:
+        return f"{decimal(value, 6)} USDC"
+    return decimal(value, find_token_decimals(done, step)) if name in IN_TOKENS else str(value)
+
+
 def check_end(scenario: Scenario, last: Done, result: dict[str, Any], liquidated: set[int]) -> Iterator[Missed]:
     """What the scenario expects of the run as a whole and of single accounts at its end."""
+    places = scenario.expect.places
     for name, expected in scenario.expect.totals.items():
         if str(result[name]) != str(expected):
-            yield Missed(0, name, str(expected), str(result[name]))
+            yield Missed(places[name,], f"at the end: {name}", str(expected), str(result[name]))
     state = last.world.protocol
     for name, values in scenario.expect.accounts.items():
         key = scenario.accounts[name].id
         if key not in state.accounts:
-            yield Missed(0, name, "a registered account", "none")
+            yield Missed(places["accounts", name], f"at the end: {name}", "a registered account", "none")
             continue
         account = state.accounts[key]
         health = compute_health(state, account, last.world.env(last.time))
@@ -119,7 +153,9 @@ def check_end(scenario: Scenario, last: Done, result: dict[str, Any], liquidated
         }
         for item, expected in values.items():
             if found[item] != expected:
-                yield Missed(0, f"{name} {item}", show(expected), show(found[item]))
+                yield Missed(
+                    places["accounts", name, item], f"at the end: {name} {item}", show(expected), show(found[item])
+                )
 
 
 def show(value: Any, decimals: int = 18) -> str:

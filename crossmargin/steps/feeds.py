@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag
 
-from crossmargin.fields import DecimalText, Duration, Fault, FileModel, Integer
-from crossmargin.known import Known
+from crossmargin.faults import Fault
+from crossmargin.fields import DecimalText, Duration, FileModel, Integer
+from crossmargin.known import UNKNOWN, Known
 from crossmargin.quantities import UINT256_LIMIT, write_decimal
 from crossmargin.steps.base import ActionModel, AnyAction, ReferenceField
 from crossmargin.yamltext import Loc
@@ -90,12 +91,8 @@ def push_to_action(push: Mapping[str, str] | Sequence[RoundModel], known: Known,
             raise Fault(loc, f"a push names 1 to {MAX_FEEDS} feeds", "to try a malformed push, write a list of rounds")
         answers: dict[int, int] = {}
         for text, price in push.items():
-            try:
-                feed = known.feed(text, (*loc, text))
-            except Fault as fault:
-                fault.key = True  # the name stands where the key is
-                raise
-            if feed in answers:
+            feed = known.feed(text, (*loc, text), key=True)
+            if feed in answers and feed != UNKNOWN:
                 raise Fault((*loc, text), f"feed {known.feed_text(feed)} stands here a second time", key=True)
             answers[feed] = known.answer(price, feed, (*loc, text))
         ordered = sorted(answers)

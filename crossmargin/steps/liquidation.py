@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from crossmargin.fields import Fault
+from crossmargin.faults import Fault
 from crossmargin.known import Known
 from crossmargin.steps.base import ActionModel, AnyAction, ReferenceField
 from crossmargin.yamltext import Loc

@@ -73,7 +73,7 @@ def test_json_tells_success_from_failure(crossmargin: Crossmargin, tmp_path: Pat
     bad.write_text("title: Bad\n")
     result = json.loads(replay_model(crossmargin, missing, tmp_path / "run", "--json").out)
     assert result["ok"] is False
-    assert result["missed"] == ["at the end: liquidations: expected 7, found 1"]
+    assert result["missed"] == ["line 16: at the end: liquidations: expected 7, found 1"]
     refused = json.loads(replay_model(crossmargin, bad, tmp_path / "run2", "--json").out)
     assert refused["ok"] is False
     assert refused["error"]["message"] == "the key `params` is missing"
@@ -171,8 +171,16 @@ def test_of_several_scenarios_the_worst_decides_the_exit_code(crossmargin: Cross
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("expect: {refused: margin/initial}", "expect: {refused: margin/reduce}", "expected margin/reduce, found"),
-        ("expect: {refused: margin/initial}", "", "Trade: expected ok, found margin/initial"),
+        (
+            "expect: {refused: margin/initial}",
+            "expect: {refused: margin/reduce}",
+            "missed.yaml:14:80: Trade: expected margin/reduce, found",
+        ),
+        (
+            ", expect: {refused: margin/initial}",
+            "",
+            "missed.yaml:14:5: Trade: expected ok, found margin/initial (equity_im 950.90",
+        ),
         ("size: 40.01}", "size: 40.01}, expect: {size: 40.02}", "Trade size: expected 40.02, found 40.01"),
         ("amount: 1000}", "amount: 1000}, expect: {withdrawable: 999.5}", "expected 999.50, found 1000.00"),
         (
@@ -182,7 +190,7 @@ def test_of_several_scenarios_the_worst_decides_the_exit_code(crossmargin: Cross
         ),
         ("size: 40.01}", "size: 40.01}, expect: {max_long: 400}", "Trade max_long: expected 400.00, found "),
         ("size: 40.01}", "size: 40.01}, expect: {max_short: 4}", "Trade max_short: expected 4.00, found "),
-        ("liquidations: 1", "liquidations: 2", "at the end: liquidations: expected 2, found 1"),
+        ("liquidations: 1", "liquidations: 2", "missed.yaml:16:24: at the end: liquidations: expected 2, found 1"),
         ("refusals: 1}", "accounts: {long: {liquidated: false}}}", "long liquidated: expected False, found True"),
     ],
 )

@@ -515,3 +515,19 @@ def test_reference_set_names_its_schema() -> None:
     first = TEXT.split("\n", 1)[0]
     named = first.removeprefix("# yaml-language-server: $schema=")
     assert (REFERENCE.parent / named).resolve() == (SPECS / "schema" / "parameters.schema.json").resolve()
+
+
+def test_every_mistake_of_a_set_is_told_but_for_what_rests_on_another() -> None:
+    text = changed(("decimals: 8, max_age: 2h", "decimals: 8, max_age: 9d"), ("max_age: 3d", "max_age: 1s"))
+    text = text.replace("oi_lower: 50000000", "oi_lower: 50000000000000")
+    found = failure(text)
+    told = [(one.line, one.message.partition(":")[0]) for one in (found, *found.others)]
+    assert told == [
+        (line_of("max_age: 9d", text), "refused as oracle/config"),
+        (line_of("max_age: 1s", text), "refused as oracle/config"),
+        (line_of("  BTC:\n", text), "refused as config/market"),
+        (line_of("  ETH:\n", text), "refused as config/market"),
+    ]
+    # Tokens and markets are held against risk parameters only if those are sound.
+    found = failure(changed(("phase_in: 1d", "phase_in: 1s"), text=text))
+    assert [one.message[:19] for one in (found, *found.others)] == ["refused as oracle/c"] * 2 + ["refused as config/r"]

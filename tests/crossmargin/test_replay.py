@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 import pytest
 
+import protocol
 from contracts_py.keys import address_of
+from crossmargin.replay.expectations import AS_TIMES, IN_SIZES, IN_TOKENS, IN_USD, IN_USDC, show_fact
 from crossmargin.replay.keepers import find_liquidatable
 from crossmargin.replay.lockstep import Divergence
 from crossmargin.replay.run import Replay, plan_timeline
@@ -161,3 +164,27 @@ def test_keepers_leave_an_account_alone_whose_price_is_stale(model: Model) -> No
     model.price(BTC=7_740)
     assert find_liquidatable(model.world, model.now + 7_200) == [account]
     assert find_liquidatable(model.world, model.now + 7_201) == []
+
+
+def test_every_number_that_decides_a_refusal_has_its_unit() -> None:
+    root = Path(protocol.__file__).parent.parent
+    sources = [path.read_text("utf-8") for name in ("protocol", "oracle") for path in (root / name).glob("*.py")]
+    raised = [found for text in sources for found in re.findall(r"raise (?:\w*errors\.)?[A-Z]\w+\((.*)\)", text)]
+    names = {name for arguments in raised for name in re.findall(r"\b([a-z_]+)=", arguments)}
+    assert {"equity_im", "claimable_at", "lot"} <= names
+    plain = {"market", "token", "feed", "next_id", "most", "value", "signer", "fee"}  # ids, counts, wei, any scale
+    assert names <= IN_USD | IN_SIZES | IN_TOKENS | IN_USDC | AS_TIMES | plain
+
+
+def test_numbers_of_refusals_read_as_their_units(scenario: Scenario) -> None:
+    step = next(step for step in scenario.steps if step.account)
+    done = next(iter(Replay(scenario, "model", None).play()))
+    told = {
+        ("equity_im", -W // 2): "-0.50 USD",
+        ("lot", W // 100): "0.01",
+        ("units", 1_500_000): "1.50",
+        ("cost", 2): "0.000002 USDC",
+        ("until", 86_400): "1970-01-02T00:00:00Z",
+        ("feed", 3): "3",
+    }
+    assert {fact: show_fact(done, step, *fact) for fact in told} == told

@@ -215,6 +215,19 @@ def test_a_tape_is_written_as_it_is_read(tmp_path: Path) -> None:
     assert load_tape(write(tmp_path, PLAIN)) == TAPE
 
 
+def test_every_wrong_row_is_told(tmp_path: Path) -> None:
+    rows = "10,BTC,1\n10,BTC,2\n12,BTC\n9,BTC,1\n13,B TC,1\n14,BTC,1,000\n15,BTC,1\n"
+    error = refuse(write(tmp_path, HEADER + rows))
+    assert [one.line - FIRST_ROW for one in (error, *error.others)] == [1, 2, 3, 4, 5]
+
+
+def test_a_name_as_long_as_names_can_be_is_a_tape(tmp_path: Path) -> None:
+    tape = load_tape(write(tmp_path, HEADER + "10,BTC,1\n"))
+    path = tmp_path / ("t" * 251 + ".csv")
+    write_tape(tape, path)
+    assert load_tape(path).rounds == tape.rounds
+
+
 def test_a_tape_written_replaces_the_old_one_whole(tmp_path: Path) -> None:
     path = write(tmp_path, "an old and much longer tape" * 10)
     write_tape(TAPE, path)
