@@ -248,9 +248,9 @@ class FileModel(BaseModel):
             hint = near(key, fields) if at < MOST_HINTS else ""
             meant |= {name for name in missing if f"`{name}`" in hint}
             yield _fault(f"unknown key {shown(key)}{hint}", listed(fields, len(fields)), key)
-        for key in missing:
-            if key not in meant:
-                yield _fault(f"the key `{key}` is missing")
+        missing = [f"`{key}`" for key in missing if key not in meant]
+        if missing:
+            yield _fault(f"the key {missing[0]} is missing" if len(missing) == 1 else f"missing: {', '.join(missing)}")
         if not unknown and not missing:
             try:
                 cls.check_keys(data)

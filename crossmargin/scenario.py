@@ -129,7 +129,11 @@ def load_scenario(path: Path, address_of: AddressOf, parameters: ParameterSet | 
 
 
 def parse_scenario(document: Document, address_of: AddressOf, parameters: ParameterSet | None = None) -> Scenario:
-    """A scenario from a document already read. Everything wrong is told at once, but for what rests on other faults."""
+    """A scenario from a document already read. What is wrong is told together.
+
+    A fault of the text itself hides the rest, one in the head or in unknown keys what is told of meaning, one in the
+    form of a step what the step means.
+    """
     path, faults = document.source.file, Faults(document)
     model, numbers = _read_model(document, faults)
     params = parameters or _load_params(model.params, path, faults)

@@ -396,7 +396,7 @@ class BadFeedConfig(Refusal):
 
 
 class BadRiskConfig(Refusal):
-    """A ratio, buffer, share, reward or duration of the risk parameters is outside its range."""
+    """A number of the risk parameters is outside its range, or none were ever set."""
 
     code = "config/risk"
 

@@ -24,7 +24,7 @@ NO_ACCOUNT = Account(0, {}, {}, {}, 0, 0, 0, 0)
 def compare_views(
     contracts: CrossMargin, world: World, now: int, accounts: Sequence[int], searched: Sequence[int]
 ) -> Iterator[str]:
-    """The views that answer otherwise than the model, of all and of these accounts (VIEW-1 to VIEW-7).
+    """The views that answer otherwise than the model, of all and of these accounts (VIEW-1 to VIEW-8).
 
     ``searched`` are those whose largest trades are asked for too.
     """

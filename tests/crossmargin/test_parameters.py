@@ -159,7 +159,7 @@ BAD_SETS = {
     "missing key": (("\n  max_reward: 1000\n", "\n"), "keeper_reserve: 10", 3, "the key `max_reward` is missing"),
     "unknown section": (("\nmarkets:", "\nmarket:"), "market:", 1, "unknown key `market`, did you mean `markets`?"),
     "list among keys": (("USDC: {decimals: 6}", "- USDC"), "  WETH:", 3, "not valid YAML"),
-    "nothing in a set": ((TEXT, "{}\n"), "{}", 1, "the key `name` is missing"),
+    "nothing in a set": ((TEXT, "{}\n"), "{}", 1, "missing: `name`, `version`, `feeds`"),
     "list of markets": ((MARKETS, "markets: [BTC]\n"), "markets: [", 10, "keys and values are needed here, not a list"),
     "text for a mapping": (
         ("USDC: {decimals: 6}", "USDC: six"),

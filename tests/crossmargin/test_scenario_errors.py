@@ -385,7 +385,7 @@ def test_an_error_in_a_named_file_names_that_file(load: Loader) -> None:
     mine.write_text("name: mine\nversion: 1\n", encoding="utf-8")
     error = load.failure(HEADER.replace("reference", "mine.yaml"))
     assert error.file == str(mine)
-    assert error.message == "the key `feeds` is missing"
+    assert error.message == "missing: `feeds`, `risk`, `tokens`, `markets`"
 
 
 def test_a_batch_too_long_to_send_says_what_to_do(load: Loader) -> None:
