@@ -95,6 +95,7 @@ VIEWS = {
     "withdrawable",
     "max_size",
     "liquidation_price",
+    "bankruptcy_price",
     "solvency",
     "list_accounts",
     "health_batch",
