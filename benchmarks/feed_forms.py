@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import sys
 
-from eth_abi import encode
-
 from contracts_py.backend import eth_tester_provider
 from contracts_py.bindings import call_data
 from contracts_py.compile import compile_all, source_root
-from contracts_py.keys import address_of, private_key, to_hex
+from contracts_py.deploy import encode_addresses
+from contracts_py.keys import address_of, private_key
 from contracts_py.node import Node
 
 START = 1_600_000_000
@@ -36,8 +35,8 @@ def deploy_hub(write: str, prepare: str) -> tuple[Node, int]:
     node = Node(eth_tester_provider(START))
     for role in ("admin", "poster"):
         node.fund(address_of(role))
-    roles = encode(["address", "address"], [to_hex(address_of("admin")), to_hex(address_of("poster"))])
-    address = node.deploy(private_key("admin"), hub.bytecode, roles)
+    arguments = encode_addresses(address_of("admin"), address_of("poster"), 0)
+    address = node.deploy(private_key("admin"), hub.bytecode, arguments)
     for feed in range(FEEDS):
         call = call_data("set_feed(uint256,uint256,uint256)", feed, 8, 7_200)
         assert node.send(private_key("admin"), address, call).succeeded

@@ -21,6 +21,7 @@ from oracle.averages import HISTORY
 from oracle.nodes import (
     Kind,
     NodeId,
+    aggregator,
     bounds,
     combine,
     compute_node_id,
@@ -51,12 +52,12 @@ class OracleBench:
         self.node = Node(eth_tester_provider(START))
         for name in ("deployer", *REPORTERS):
             self.node.fund(address_of(name))
-        self.artifacts: dict[str, Artifact] = compile_all(names=ORACLES)
+        self.artifacts: dict[str, Artifact] = {**compile_all(names=ORACLES), **compile_all()}
         self.deployer = to_hex(address_of("deployer"))
 
     def deploy(self, name: str, *arguments: Any) -> int:
         """A contract, with the arguments of its constructor."""
-        artifact = self.artifacts[f"oracles/{name}"]
+        artifact = self.artifacts.get(f"oracles/{name}") or self.artifacts[name]
         inputs = next(entry["inputs"] for entry in artifact.abi if entry["type"] == "constructor")
         data = encode([item["type"] for item in inputs], arguments)
         return self.node.deploy(private_key("deployer"), artifact.bytecode, data)
@@ -107,6 +108,7 @@ def measure_oracles() -> Iterator[Row]:
     yield from measure_averages(bench)
     yield from measure_growth_cap(bench)
     yield from measure_graph(bench)
+    yield from measure_node_feeds(bench)
 
 
 def measure_median(bench: OracleBench) -> Iterator[Row]:
@@ -176,3 +178,30 @@ def measure_graph(bench: OracleBench) -> Iterator[Row]:
     yield READ, "graph, rate times underlying, both guarded", read(product)
     middle = bench.register(graph, median(2, first, guard(leaves[1]), guard(leaves[2])))
     yield READ, "graph, median of 3 guarded", read(middle)
+
+
+def measure_node_feeds(bench: OracleBench) -> Iterator[Row]:
+    """What the vault asks: push feeds and node feeds through the hub."""
+    graph = bench.deploy("Graph", bench.deployer, bench.deployer)
+    hub = bench.deploy("FeedHub", bench.deployer, bench.deployer, to_hex(graph))
+    feeds = [bench.deploy("Feed", to_hex(hub), feed, "ETH / USD") for feed in range(3)]
+    for feed in range(3):
+        bench.send(hub, call_data("set_feed(uint256,uint256,uint256)", feed, 8, 2 * DAY))
+    bench.send(hub, call_data("push(uint256[],int256[])", [0, 1, 2], [PRICE * 10**8] * 3))
+
+    def read(feed: int) -> int:
+        data = call_data("read(uint256)", feed)
+        assert int.from_bytes(bench.node.call(hub, data)[32:64], "big") == PRICE * W
+        return bench.send(hub, data)
+
+    def guard(feed: int) -> NodeId:
+        """A push feed with staleness above it."""
+        return bench.register(graph, staleness(bench.register(graph, aggregator(feeds[feed], "ETH/USD")), DAY, 2 * DAY))
+
+    fresh = [guard(feed) for feed in range(3)]
+    middle = bench.register(graph, median(2, *fresh))
+    for feed, node in ((3, fresh[0]), (4, middle)):
+        bench.send(hub, call_data("set_node_feed(uint256,bytes32)", feed, node))
+    yield READ, "hub, push feed", read(0)
+    yield READ, "hub, node feed over one push feed with staleness", read(3)
+    yield READ, "hub, node feed over the median of 3 such", read(4)

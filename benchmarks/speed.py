@@ -15,7 +15,7 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -29,7 +29,7 @@ from crossmargin.replay.run import Done, Replay
 from crossmargin.replay.trace import Trace
 from crossmargin.replay.world import World
 from crossmargin.scenario import Scenario
-from oracle.feeds import Push, SetFeed, SetRateFeed, apply_oracle
+from oracle.feeds import Push, SetFeed, SetRateFeed, apply_hub
 from oracle.guards import get_quotes
 from protocol.codec import digest
 from protocol.env import Env
@@ -77,7 +77,7 @@ def time_both(workload: Workload) -> tuple[Spent, Spent]:
 
 def run_model(world: World, part: Sequence[Recorded], spent: Spent) -> World:
     """The world after some actions. What is timed gives events and atomicity, and drops the state before."""
-    state, hub = world.protocol, world.oracle
+    state, hub = world.protocol, world.oracle.hub
     for one in part:
         sender = address_of(one.sender)
         is_oracle = isinstance(one.action, Push | SetFeed | SetRateFeed)
@@ -86,7 +86,7 @@ def run_model(world: World, part: Sequence[Recorded], spent: Spent) -> World:
         ready = time.perf_counter()
         try:
             if is_oracle:
-                hub = apply_oracle(hub, one.time, sender, one.action)[0]
+                hub = apply_hub(hub, one.time, sender, one.action)[0]
             else:
                 state = apply(state, env, one.action).state
         except Refusal:
@@ -95,7 +95,7 @@ def run_model(world: World, part: Sequence[Recorded], spent: Spent) -> World:
         spent.seconds[part_of(one)].append(end - ready)
         if not is_oracle:
             spent.seconds[PRICES].append(ready - begin)
-    return World(state, hub)
+    return World(state, replace(world.oracle, hub=hub))
 
 
 def run_pyrevm(engine: ChainEngine, part: Sequence[Recorded], spent: Spent) -> None:

@@ -66,7 +66,7 @@ class JournalMap(dict[int, Account]):
 
 def env(sender: int) -> Env:
     """One market at 8,000 dollars."""
-    return Env(1_600_000_000, sender, (Quote(8_000 * W, 0),))
+    return Env(1_600_000_000, sender, (Quote(8_000 * W, 8_000 * W, 8_000 * W, 1_600_000_000, 0),))
 
 
 def make_state(size: int) -> State:

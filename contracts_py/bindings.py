@@ -16,12 +16,12 @@ from eth_abi import decode, encode
 from eth_utils import keccak
 from eth_utils.abi import collapse_if_tuple
 
-from contracts_py.compile import Artifact
+from contracts_py.compile import GRAPH, Artifact
 from contracts_py.deploy import Deployment, merge_abi
 from contracts_py.errors import Reverted, UnknownRevert
 from contracts_py.keys import to_hex
 from contracts_py.node import Chain, Log, Receipt
-from oracle import feeds
+from oracle import feeds, graph
 from oracle.errors import REFUSALS
 from protocol import events as protocol_events
 from protocol.account_state import AccountState
@@ -32,7 +32,7 @@ from protocol.views import LiquidationQuote, Solvency, TradePreview
 
 EVENTS: dict[str, type] = {
     name: cls
-    for module in (protocol_events, feeds)
+    for module in (protocol_events, feeds, graph)
     for name, cls in vars(module).items()
     if isinstance(cls, type) and is_dataclass(cls) and cls.__module__ == module.__name__
 }
@@ -59,17 +59,17 @@ class EventShape:
 
 
 class CrossMargin:
-    """The protocol and its feed hub on one node."""
+    """The protocol, its feed hub and its graph, if it has one, on one node."""
 
     def __init__(self, node: Chain, deployment: Deployment, artifacts: Mapping[str, Artifact]) -> None:
         self.node = node
         self.deployment = deployment
         self._functions: dict[str, tuple[int, Function]] = {}
         self._events: dict[tuple[int, bytes], EventShape] = {}
-        for address, abi in (
-            (deployment.protocol, merge_abi(artifacts)),
-            (deployment.hub, artifacts["FeedHub"].abi),
-        ):
+        parts = [(deployment.hub, artifacts["FeedHub"].abi), (deployment.protocol, merge_abi(artifacts))]
+        if deployment.graph:
+            parts.insert(0, (deployment.graph, artifacts[GRAPH].abi))  # first: a name of two is the protocol's
+        for address, abi in parts:
             for entry in abi:
                 if entry["type"] == "function":
                     self._functions[entry["name"]] = (address, read_function(entry))

@@ -15,8 +15,9 @@ from typing import Any
 
 ENGINES = ("Risk", "Fills", "Trading", "Liquidation", "Vault", "Pool", "Governance", "Lens")
 DEPLOYABLES = ("CrossMargin", *ENGINES, "FeedHub", "Feed", "mocks/Token")
-# Sources of prices, each deployed by whoever runs it.
+# Sources of prices, each deployed by whoever runs it; the graph beside the hub, where a feed of it is a node.
 ORACLES = tuple(f"oracles/{name}" for name in ("Averages", "Graph", "GrowthCap", "Median", "PullFeed"))
+GRAPH = "oracles/Graph"
 EVM_VERSION = "prague"
 CODE_LIMIT = 22_000  # bytes of runtime code; the EVM's own limit is 24,576
 

@@ -1,4 +1,4 @@
-"""Putting the protocol on a chain: engines, feeds, tokens, then the one address over them."""
+"""Putting the protocol on a chain: feeds, engines, tokens, then the one address over them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 from eth_abi import encode
 
-from contracts_py.compile import ENGINES, Artifact
+from contracts_py.addresses import DEPLOYER
+from contracts_py.compile import ENGINES, GRAPH, Artifact
 from contracts_py.keys import address_of_key, private_key, to_hex
 from contracts_py.node import Chain
 
-DEPLOYER = "deployer"
 SYMBOL_LENGTH = 5  # characters of a token's symbol that the test token has room for
 
 
@@ -26,9 +26,10 @@ class TokenPlan:
 
 @dataclass(frozen=True)
 class Deployment:
-    """Where everything is."""
+    """Where everything is; ``graph`` is 0 where there is none."""
 
     protocol: int
+    graph: int
     hub: int
     tokens: tuple[int, ...]
     feeds: tuple[int, ...]
@@ -42,15 +43,17 @@ def deploy(
     tokens: Sequence[TokenPlan],
     feeds: Sequence[str],
 ) -> Deployment:
-    """Deploy the protocol over fresh test tokens and one feed contract per description.
+    """Deploy the protocol over fresh test tokens and one feed contract per description; the graph if it is compiled.
 
     ``roles`` gives the addresses of admin, guardian and poster.
     """
     node.check_identity()
     key = private_key(DEPLOYER)
     node.fund(address_of_key(key))
-    engines = {name: node.deploy(key, artifacts[name].bytecode) for name in ENGINES}
-    hub_arguments = encode(["address", "address"], [to_hex(roles["admin"]), to_hex(roles["poster"])])
+    graph = 0
+    if GRAPH in artifacts:
+        graph = node.deploy(key, artifacts[GRAPH].bytecode, encode_addresses(roles["admin"], roles["guardian"]))
+    hub_arguments = encode_addresses(roles["admin"], roles["poster"], graph)
     hub = node.deploy(key, artifacts["FeedHub"].bytecode, hub_arguments)
     feed_contracts = tuple(
         node.deploy(
@@ -60,6 +63,7 @@ def deploy(
         )
         for index, text in enumerate(feeds)
     )
+    engines = {name: node.deploy(key, artifacts[name].bytecode) for name in ENGINES}
     token_contracts = tuple(
         node.deploy(
             key,
@@ -83,7 +87,12 @@ def deploy(
         ],
     )
     protocol = node.deploy(key, artifacts["CrossMargin"].bytecode, arguments)
-    return Deployment(protocol, hub, token_contracts, feed_contracts, engines)
+    return Deployment(protocol, graph, hub, token_contracts, feed_contracts, engines)
+
+
+def encode_addresses(*addresses: int) -> bytes:
+    """Addresses as arguments of a constructor."""
+    return encode(["address"] * len(addresses), [to_hex(address) for address in addresses])
 
 
 def find_routes(artifacts: Mapping[str, Artifact]) -> dict[str, str]:

@@ -5,15 +5,15 @@ Works on every node that answers eth_getStorageAt. The words are described in sp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
-from eth_utils import keccak
-
-from contracts_py.compile import Artifact
+from contracts_py.compile import GRAPH, Artifact
 from contracts_py.deploy import Deployment
 from contracts_py.node import Chain
-from oracle.feeds import HISTORY, Feed, FeedHub, RateFeed, Round
+from contracts_py.readback_graph import read_graph
+from contracts_py.storage import Storage
+from oracle.feeds import HISTORY, Feed, FeedHub, NodeFeed, RateFeed, Round
+from oracle.state import OracleState
 from protocol.params import (
     MAX_BRACKETS,
     CollateralParams,
@@ -43,25 +43,7 @@ from protocol.state import (
 MASK_16, MASK_32, MASK_40, MASK_56, MASK_64, MASK_72, MASK_80, MASK_88, MASK_96, MASK_128 = (
     2**bits - 1 for bits in (16, 32, 40, 56, 64, 72, 80, 88, 96, 128)
 )
-
-
-class Storage:
-    """One contract's storage, by the names of its variables."""
-
-    def __init__(self, read: Callable[[int], int], layout: Mapping[str, Any]) -> None:
-        self._read = read
-        self._slots = dict(_flatten(layout))
-
-    def word(self, name: str, index: int = 0) -> int:
-        """A variable, or a word of a fixed array."""
-        return self._read(self._slots[name] + index)
-
-    def entry(self, name: str, *keys: int) -> int:
-        """An entry of a map, or of a map of maps."""
-        slot = self._slots[name]
-        for key in keys:
-            slot = int.from_bytes(keccak(slot.to_bytes(32, "big") + key.to_bytes(32, "big")), "big")
-        return self._read(slot)
+RATE_FEED, NODE_FEED = 1, 2  # kinds of a feed's word
 
 
 def read_state(node: Chain, deployment: Deployment, artifacts: Mapping[str, Artifact]) -> State:
@@ -109,15 +91,25 @@ def read_state(node: Chain, deployment: Deployment, artifacts: Mapping[str, Arti
     )
 
 
-def read_hub(node: Chain, deployment: Deployment, artifacts: Mapping[str, Artifact]) -> FeedHub:
+def read_oracle(node: Chain, deployment: Deployment, artifacts: Mapping[str, Artifact]) -> OracleState:
+    """The state of the feed hub, and of the graph if there is one, as their storage has it."""
+    hub = read_hub(Storage(node.storage(deployment.hub), artifacts["FeedHub"].layout["storage_layout"]))
+    if not deployment.graph:
+        return OracleState(hub, None, ())
+    layout = artifacts[GRAPH].layout["storage_layout"]
+    return OracleState(hub, read_graph(Storage(node.storage(deployment.graph), layout)), deployment.feeds)
+
+
+def read_hub(storage: Storage) -> FeedHub:
     """The feed hub's state as its storage has it."""
-    layout = artifacts["FeedHub"].layout["storage_layout"]
-    storage = Storage(node.storage(deployment.hub), layout)
-    feeds: list[Feed | RateFeed] = []
+    feeds: list[Feed | RateFeed | NodeFeed] = []
     for feed in range(storage.word("feed_count")):
         word = storage.word("feeds", feed)
-        if word & 255:
+        if word & 255 == RATE_FEED:
             feeds.append(RateFeed(word >> 8 & MASK_16, word >> 24 & MASK_16))
+            continue
+        if word & 255 == NODE_FEED:
+            feeds.append(NodeFeed(storage.word("nodes", feed).to_bytes(32, "big")))
             continue
         latest = word >> 48 & MASK_40
         numbers = range(max(1, latest - HISTORY + 1), latest + 1)
@@ -208,6 +200,7 @@ def _read_risk(storage: Storage) -> RiskParams:
         margin_call_fee=limit >> 64 & MASK_96,
         phase_in=limit & MASK_32,
         lock_ratio=state >> 16 & MASK_16,
+        stale_band=state & MASK_16,
         redemption_delay=redemption >> 32 & MASK_32,
         redemption_window=redemption & MASK_32,
         equity_tiers=tuple(tiers),
@@ -283,16 +276,6 @@ def _read_rows(storage: Storage, name: str, index: int, count: int) -> list[tupl
         rows.append((lower, row >> 96 & MASK_64, row >> 32 & MASK_64))
         lower = row >> 160
     return rows
-
-
-def _flatten(layout: Mapping[str, Any], prefix: str = "") -> list[tuple[str, int]]:
-    found = []
-    for name, item in layout.items():
-        if "slot" in item:
-            found.append((prefix + name, int(item["slot"])))
-        else:
-            found.extend(_flatten(item, f"{prefix}{name}."))
-    return found
 
 
 def _halves(word: int) -> tuple[int, int]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from crossmargin.faults import Fault, texts_at
 from crossmargin.fields import ACTOR_NAME
-from crossmargin.parameters import ParameterSet, resolve, unknown
+from crossmargin.names import resolve, unknown
+from crossmargin.parameters import ParameterSet
 from crossmargin.quantities import read_decimal, read_integer
 from crossmargin.yamltext import Loc
 
@@ -18,7 +19,7 @@ UNKNOWN = -1  # what a wrong name or number stands for once it is noted
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What names stand for: the parameter set's feeds, tokens and markets, the scenario's accounts by id, and actors.
+    """What names stand for: those of the parameter set, the scenario's accounts by id, and actors.
 
     Of a token or feed that the set does not have, decimals are unknown and numbers are taken in its smallest unit.
     What is wrong with a name or number is raised, or given to ``note`` if there is one; it then stands for ``UNKNOWN``.
@@ -40,6 +41,17 @@ class Known:
     def feed(self, text: str, loc: Loc, *, key: bool = False) -> int:
         """A feed's id; ``key`` says that the name stands where a key does."""
         return self._noted(_raw_or_named, text, loc, self.params.feeds, "feed", key)
+
+    def node(self, text: str, loc: Loc) -> bytes:
+        """A node's id."""
+        number = self._noted(self._node, text, loc)
+        return bytes(32) if number == UNKNOWN else number.to_bytes(32, "big")
+
+    def check_graph(self, loc: Loc) -> None:
+        """Refuse an action of the graph where a deployment of the parameter set has none."""
+        if not self.params.nodes:
+            message = f"the parameter set `{self.params.name}` has no nodes, so that no graph is deployed with it"
+            raise Fault(loc, message, "use a set that has some, as `guarded`", key=True)
 
     def token(self, text: str, loc: Loc) -> int:
         """A token's id."""
@@ -86,6 +98,12 @@ class Known:
             raise unknown(text, self.accounts, loc, "account")
         return self.accounts[text]
 
+    def _node(self, text: str, loc: Loc) -> int:
+        if text[0].isdigit():
+            return _raw(text, loc)
+        place = resolve(text, [spec.name for spec in self.params.nodes], loc, "node")
+        return int.from_bytes(self.params.nodes[place].id, "big")
+
     def token_decimals(self, token: int) -> int:
         """Decimals of a token's units; 0 for a token unknown here."""
         return self.params.tokens[token].decimals if token < len(self.params.tokens) else 0
@@ -101,6 +119,10 @@ class Known:
     def feed_text(self, feed: int) -> str:
         """How to write a feed."""
         return self.params.feeds[feed].name if feed < len(self.params.feeds) else str(feed)
+
+    def node_text(self, node: bytes) -> str:
+        """How to write a node: its name, or its id."""
+        return next((spec.name for spec in self.params.nodes if spec.id == node), "0x" + node.hex())
 
     def token_text(self, token: int) -> str:
         """How to write a token."""

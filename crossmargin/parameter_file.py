@@ -21,6 +21,7 @@ from crossmargin.fields import (
     Reference,
     refuse,
 )
+from crossmargin.node_file import NODE_NAME, NodeModel
 from protocol.params import (
     MAX_BRACKETS,
     MAX_DECIMALS,
@@ -41,7 +42,7 @@ SET_NAME = Name("a parameter set's name", "[a-z][a-z0-9_]{0,40}", "use lower-cas
 
 
 class FeedModel(FileModel):
-    """One price feed: pushed by the poster, or, with `rate` and `underlying`, the product of two pushed feeds."""
+    """One price feed: pushed, or the product of two pushed feeds (`rate` and `underlying`), or a node of the graph."""
 
     description: Annotated[str, Prose()] = Field(description="What the feed says of itself, as `BTC / USD`.")
     decimals: Annotated[int, Integer()] | None = Field(default=None, description="Decimals of its answers, at most 18.")
@@ -50,19 +51,24 @@ class FeedModel(FileModel):
         default=None, description="The feed of how much of the underlying one token is worth."
     )
     underlying: Annotated[str, Reference()] | None = Field(default=None, description="The feed of the underlying.")
+    node: Annotated[str, Reference()] | None = Field(
+        default=None, description="The node that gives its price, in dollars; it can be exchanged for another."
+    )
 
     @classmethod
     def check_keys(cls, data: dict[str, Any]) -> None:
-        """One kind or the other."""
-        wanted, other = ("rate", "underlying"), ("decimals", "max_age")
-        if not any(key in data for key in wanted):
-            wanted, other = other, wanted
-        for key in wanted:
+        """One kind or another."""
+        kinds = {"a node": ("node",), "a rate": ("rate", "underlying"), "decimals": ("decimals", "max_age")}
+        kind = next((kind for kind, keys in kinds.items() if any(key in data for key in keys)), "decimals")
+        for key in kinds.pop(kind):
             if key not in data:
-                refuse(f"the key `{key}` is missing", "a feed has decimals and max_age, or rate and underlying")
-        for key in other:
-            if key in data:
-                refuse(f"a feed with a rate has no {key}", "remove the key", key)
+                refuse(
+                    f"the key `{key}` is missing", "a feed has decimals and max_age, or rate and underlying, or node"
+                )
+        for keys in kinds.values():
+            for key in keys:
+                if key in data:
+                    refuse(f"a feed with {kind} has no {key}", "remove the key", key)
 
 
 class EquityTierModel(FileModel):
@@ -99,6 +105,9 @@ class RiskModel(FileModel):
     margin_call_fee: UsdField = Field(description="USD an account pays for a margin call.")
     phase_in: DurationField = Field(description="How long the milder maintenance parameters hold after a change.")
     lock_ratio: BpsField = Field(description="Part of the larger side's notional that the pool must keep.")
+    stale_band: BpsField = Field(
+        description="By this part a price that cannot be trusted is moved in the account's favour."
+    )
     redemption_delay: DurationField = Field(description="Time from a redemption's request to its claim.")
     redemption_window: DurationField = Field(description="Time in which it must then be claimed.")
     equity_tiers: Annotated[tuple[EquityTierModel, ...], Field(max_length=MAX_BRACKETS)] = Field(
@@ -186,6 +195,9 @@ class ParametersModel(FileModel):
     name: Annotated[str, SET_NAME] = Field(description="The set's name.")
     version: Annotated[int, Integer(2**32)] = Field(description="Rises with every change of a number.")
     feeds: dict[Annotated[str, FEED_NAME], FeedModel] = Field(description="Feeds; their order gives the ids.")
+    nodes: dict[Annotated[str, NODE_NAME], NodeModel] = Field(
+        default_factory=dict, description="Nodes of the price graph, each below those it is made of."
+    )
     risk: RiskModel
     tokens: dict[Annotated[str, TOKEN_NAME], TokenModel] = Field(description="Tokens in order of id, USDC first.")
     markets: dict[Annotated[str, MARKET_NAME], MarketModel] = Field(description="Markets; their order gives the ids.")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from contracts_py.addresses import feed_addresses
 from crossmargin.faults import Fault, Faults, texts_at
 from crossmargin.fields import validate
-from crossmargin.messages import listed, near, shown
+from crossmargin.names import resolve
+from crossmargin.node_set import NodeSpec, build_nodes
 from crossmargin.parameter_file import FeedModel, MarketModel, ParametersModel, TokenModel, to_haircuts
 from crossmargin.quantities import read_decimal, write_decimal
 from crossmargin.yamltext import Document, Loc, read_yaml
-from oracle.feeds import MAX_FEEDS, RATE_FEED_DECIMALS, SHORTEST_MAX_AGE, FeedHub, SetFeed, SetRateFeed, apply_oracle
+from oracle.feeds import MAX_FEEDS, RATE_FEED_DECIMALS, SHORTEST_MAX_AGE, FeedHub, SetFeed, SetNodeFeed, SetRateFeed
+from oracle.graph import Graph, RegisterNode, make_graph
+from oracle.state import OracleState, apply_oracle
 from protocol.actions import SetCollateral, SetMarket, SetRisk
 from protocol.configuration import check_collateral, check_market, check_risk
 from protocol.errors import BadBrackets, Refusal
@@ -24,7 +28,8 @@ SETTLEMENT = "USDC"
 SETTLEMENT_DECIMALS = 6
 COLLATERAL_KEYS = ("feed", "account_cap", "global_cap", "haircuts")
 
-GenesisAction = SetFeed | SetRateFeed | SetRisk | SetMarket | SetCollateral
+FeedAction = SetFeed | SetRateFeed | SetNodeFeed
+GenesisAction = RegisterNode | FeedAction | SetRisk | SetMarket | SetCollateral
 T = TypeVar("T")
 
 # What each rule asks for, in the words of the file; the refusal's own sentence comes before it.
@@ -59,6 +64,7 @@ RULES = {
         "decimals are at most 18 and max_age is 1m to 3d; rate and underlying name feeds above this one that have "
         "decimals and max_age"
     ),
+    "oracle/not-in-dollars": "the node of a feed is dollars for something, as BTC/USD",
 }
 
 
@@ -68,7 +74,7 @@ class FeedSpec:
 
     name: str
     description: str
-    action: SetFeed | SetRateFeed
+    action: FeedAction
 
     @property
     def decimals(self) -> int:
@@ -99,6 +105,7 @@ class ParameterSet:
 
     name: str
     version: int
+    nodes: tuple[NodeSpec, ...]
     feeds: tuple[FeedSpec, ...]
     tokens: tuple[TokenSpec, ...]
     markets: tuple[MarketSpec, ...]
@@ -122,31 +129,23 @@ def parse_parameters(document: Document) -> ParameterSet:
 
 def genesis_actions(params: ParameterSet) -> list[tuple[str, GenesisAction]]:
     """The actions that put a set in force on both twins, in order, each with the role that sends it."""
+    nodes = [node.action for node in params.nodes]
     feeds = [feed.action for feed in params.feeds]
     markets = [SetMarket(index, market.params) for index, market in enumerate(params.markets)]
     collateral = [
         SetCollateral(index, token.params) for index, token in enumerate(params.tokens) if token.params is not None
     ]
-    ordered: list[GenesisAction] = [*feeds, SetRisk(params.risk), *markets, *collateral]
+    ordered: list[GenesisAction] = [*nodes, *feeds, SetRisk(params.risk), *markets, *collateral]
     return [(ADMIN, action) for action in ordered]
-
-
-def resolve(text: str, names: Sequence[str], loc: Loc, what: str, *, key: bool = False) -> int:
-    """The id that a name has, by position. Refuses an unknown name, with near ones."""
-    if text in names:
-        return names.index(text)
-    raise unknown(text, names, loc, what, key=key)
-
-
-def unknown(text: str, names: Iterable[str], loc: Loc, what: str, *, key: bool = False) -> Fault:
-    """The fault of a name that nothing has."""
-    known = list(names)
-    return Fault(loc, f"unknown {what} {shown(text)}" + near(text, known), listed(known), key=key)
 
 
 def _build(model: ParametersModel, faults: Faults) -> ParameterSet:
     """The set; of what is noted to be wrong, nothing is in it."""
-    feeds = _build_feeds(model, faults)
+    nodes: tuple[NodeSpec, ...] | None = None
+    graph = make_graph(admin=0, guardian=0)
+    with faults.noted():
+        nodes, graph = build_nodes(model.nodes, model.feeds)
+    feeds = _build_feeds(model, graph, nodes, faults)
     feed_names = list(model.feeds)
     risk = model.risk.to_record()
     sound: RiskParams | None = None
@@ -166,27 +165,41 @@ def _build(model: ParametersModel, faults: Faults) -> ParameterSet:
     for name, market in model.markets.items():
         with faults.noted():
             markets.append(_build_market(name, market, sound, feed_names))
-    return ParameterSet(model.name, model.version, feeds, tuple(tokens), tuple(markets), risk)
+    return ParameterSet(model.name, model.version, nodes or (), feeds, tuple(tokens), tuple(markets), risk)
 
 
-def _build_feeds(model: ParametersModel, faults: Faults) -> tuple[FeedSpec, ...]:
+def _build_feeds(
+    model: ParametersModel, graph: Graph, nodes: Sequence[NodeSpec] | None, faults: Faults
+) -> tuple[FeedSpec, ...]:
     with faults.noted():
         _check_count(model.feeds, "feeds", MAX_FEEDS)
     names = list(model.feeds)
-    hub = FeedHub(admin=0, poster=0, feeds=())
+    oracle = OracleState(FeedHub(admin=0, poster=0, feeds=()), graph, feed_addresses(len(names)))
     feeds = []
     for index, name in enumerate(names[:MAX_FEEDS]):
         known = len(faults)
         with faults.noted():
-            action = _read_feed(index, model.feeds[name], names, ("feeds", name))
-            hub, _ = _check(("feeds", name), apply_oracle, hub, 0, hub.admin, action)
+            action = _read_feed(index, model.feeds[name], names, nodes, ("feeds", name))
+            oracle, _ = _check(("feeds", name), apply_oracle, oracle, 0, oracle.hub.admin, action)
             feeds.append(FeedSpec(name, model.feeds[name].description, action))
         if len(faults) > known:  # the feeds below keep their ids
-            hub, _ = apply_oracle(hub, 0, hub.admin, SetFeed(index, RATE_FEED_DECIMALS, SHORTEST_MAX_AGE))
+            oracle, _ = apply_oracle(oracle, 0, oracle.hub.admin, _stand_in(index))
     return tuple(feeds)
 
 
-def _read_feed(index: int, feed: FeedModel, names: Sequence[str], loc: Loc) -> SetFeed | SetRateFeed:
+def _stand_in(index: int) -> SetFeed:
+    """A feed in the place of one that is wrong."""
+    return SetFeed(index, RATE_FEED_DECIMALS, SHORTEST_MAX_AGE)
+
+
+def _read_feed(
+    index: int, feed: FeedModel, names: Sequence[str], nodes: Sequence[NodeSpec] | None, loc: Loc
+) -> FeedAction:
+    if feed.node is not None:
+        if nodes is None:  # what is wrong with them is noted
+            return _stand_in(index)
+        place = resolve(feed.node, [node.name for node in nodes], (*loc, "node"), "node")
+        return SetNodeFeed(index, nodes[place].id)
     if feed.rate is not None and feed.underlying is not None:
         rate = resolve(feed.rate, names, (*loc, "rate"), "feed")
         return SetRateFeed(index, rate, resolve(feed.underlying, names, (*loc, "underlying"), "feed"))

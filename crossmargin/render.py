@@ -15,11 +15,12 @@ from crossmargin.known import Known
 from crossmargin.library import PARAMETERS
 from crossmargin.parameters import ParameterSet, load_parameters
 from crossmargin.quantities import write_decimal, write_duration, write_time
-from crossmargin.scenario import IN_UNITS, AccountSpec, Step
-from crossmargin.scenario_file import AccountModel, StepExpectModel, StepModel
+from crossmargin.scenario import IN_UNITS, AccountSpec, QuoteExpectation, Step
+from crossmargin.scenario_file import AccountModel, QuoteExpectModel, StepExpectModel, StepModel
 from crossmargin.steps.base import ActionModel
 from crossmargin.steps.feeds import push_from_action
 from oracle.feeds import Push
+from protocol.env import Status
 
 MODELS: dict[str, type[ActionModel]] = {}  # by name of the record's class
 KEYS: dict[str, str] = {"Push": "push"}  # a step's key by name of the record's class
@@ -73,12 +74,19 @@ def render_step(step: Step, start: int, known: Known) -> dict[str, Any]:
         else MODELS[name].from_action(step.action, known)
     )
     rendered = {"at": write_duration(step.at - start), "by": step.sender, KEYS[name]: dump(action)}
-    if step.expect.refused is not None or step.expect.values:
+    if step.expect.refused is not None or step.expect.values or step.expect.quotes:
         values: dict[str, Any] = dict(step.expect.values)
         for field in sorted(IN_UNITS & values.keys()):
             values[field] = write_decimal(values[field], known.token_decimals(getattr(step.action, "token", 0)))
-        rendered["expect"] = dump(StepExpectModel.model_construct(refused=step.expect.refused, **values))
+        quotes = {known.feed_text(feed): render_quote(quote) for feed, quote in step.expect.quotes.items()}
+        rendered["expect"] = dump(StepExpectModel.model_construct(refused=step.expect.refused, quotes=quotes, **values))
     return rendered
+
+
+def render_quote(quote: QuoteExpectation) -> QuoteExpectModel:
+    """The text of what a feed must say."""
+    faults = tuple(fault.name or "" for fault in Status if fault & quote.status)
+    return QuoteExpectModel.model_construct(bid=quote.bid, price=quote.price, ask=quote.ask, faults=faults)
 
 
 def dump(value: Any) -> Any:
@@ -87,7 +95,7 @@ def dump(value: Any) -> Any:
         return {
             info.alias or name: dump_field(getattr(value, name), info)
             for name, info in type(value).model_fields.items()
-            if getattr(value, name) != info.default
+            if getattr(value, name) != info.get_default(call_default_factory=True)
         }
     if isinstance(value, Mapping):
         return {key: dump(item) for key, item in value.items()}

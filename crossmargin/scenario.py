@@ -16,7 +16,8 @@ from crossmargin.fields import read_form
 from crossmargin.known import UNKNOWN, Known
 from crossmargin.library import PARAMETERS, SCENARIOS, TAPES, exists
 from crossmargin.messages import near
-from crossmargin.parameters import ParameterSet, load_parameters, unknown
+from crossmargin.names import unknown
+from crossmargin.parameters import ParameterSet, load_parameters
 from crossmargin.quantities import EARLIEST_START, LATEST_STEP, BadText, write_time
 from crossmargin.scenario_file import AccountModel, EndModel, ScenarioModel, StepExpectModel, StepModel
 from crossmargin.source import Place, list_folder
@@ -25,7 +26,8 @@ from crossmargin.steps.feeds import push_to_action
 from crossmargin.tape import ANSWER_DECIMALS, Tape, load_tape
 from crossmargin.text import decimal
 from crossmargin.yamltext import Document, Loc, read_yaml
-from oracle.feeds import SetRateFeed
+from oracle.feeds import SetFeed
+from protocol.env import Status
 from protocol.state import account_id
 
 ROLES = ("admin", "guardian", "poster", "treasury", "deployer")
@@ -61,14 +63,26 @@ class AccountSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class QuoteExpectation:
+    """What a feed must say: bid, mid and ask at scale W, None for any, and its status."""
+
+    bid: int | None
+    price: int | None
+    ask: int | None
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
 class StepExpectation:
     """What a step must lead to: one refusal or success, and values afterwards.
 
     Integers are at scale W, those of ``IN_UNITS`` in the token's units; ``state`` is the name of an account state.
+    ``quotes`` are by feed id.
     """
 
     refused: str | None
     values: Mapping[str, int | str]
+    quotes: Mapping[int, QuoteExpectation] = field(default_factory=dict)
     places: Mapping[str, Place] = field(default_factory=dict, compare=False)  # of the values, and of ``refused``
 
 
@@ -255,9 +269,9 @@ def _check_tape(tape: Tape, params: ParameterSet) -> None:
         if feed not in specs:
             message = f"the tape has rounds of `{feed}`, the parameter set `{params.name}` has no such feed"
             raise Fault(("tape",), message + near(feed, specs))
-        if isinstance(specs[feed].action, SetRateFeed):
-            message = f"the tape has rounds of `{feed}`, which is a product of two feeds in `{params.name}`"
-            raise Fault(("tape",), message, "a tape has rounds of its rate and its underlying")
+        if not isinstance(specs[feed].action, SetFeed):
+            message = f"the tape has rounds of `{feed}`, which is made of other feeds in `{params.name}`"
+            raise Fault(("tape",), message, "a tape has rounds of the feeds it is made of")
         decimals = specs[feed].decimals
         if decimals != ANSWER_DECIMALS:
             message = f"feed `{feed}` has {decimals} decimals in `{params.name}`, a tape has {ANSWER_DECIMALS}"
@@ -365,8 +379,14 @@ class _StepBuilder:
                     break
         for name in sorted(IN_UNITS & values.keys()):
             values[name] = self._known.units(values[name], getattr(action, "token", UNKNOWN), (*loc, name))
-        places = {name: self._document.place((*loc, name)) for name in (*values, "refused")}
-        return StepExpectation(model.refused, values, places)
+        quotes = {
+            self._known.feed(feed, (*loc, "quotes", feed), key=True): QuoteExpectation(
+                quote.bid, quote.price, quote.ask, sum({Status[fault] for fault in quote.faults})
+            )
+            for feed, quote in model.quotes.items()
+        }
+        places = {name: self._document.place((*loc, name)) for name in (*values, "refused", "quotes")}
+        return StepExpectation(model.refused, values, quotes, places)
 
 
 def _build_end(

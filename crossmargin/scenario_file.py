@@ -21,6 +21,7 @@ from crossmargin.fields import (
     Prose,
     Quantity,
     Reader,
+    Reference,
     refuse,
 )
 from crossmargin.messages import shown
@@ -44,6 +45,13 @@ from crossmargin.steps.governance import (
     SetMarketModel,
     SetRiskModel,
 )
+from crossmargin.steps.graph import (
+    HaltNodeModel,
+    PokeNodeModel,
+    RegisterNodeModel,
+    ResetNodeModel,
+    SetNodeFeedModel,
+)
 from crossmargin.steps.liquidation import FlagAccountModel, LiquidateManyModel, LiquidateModel, MarginCallModel
 from crossmargin.steps.pool import (
     BuyInventoryModel,
@@ -55,6 +63,7 @@ from crossmargin.steps.pool import (
 from crossmargin.steps.trading import CloseAllModel, TradeModel
 from oracle.errors import REFUSALS
 from protocol.account_state import AccountState
+from protocol.env import Status
 from protocol.units import UNITS_LIMIT
 
 
@@ -111,7 +120,17 @@ ActorField = Annotated[str, ACTOR_NAME]
 ProseField = Annotated[str, Prose()]
 SignedField = Annotated[int, Quantity(18, signed=True)]
 StateField = Annotated[str, Choice("account state", tuple(state.name for state in AccountState))]
+FaultField = Annotated[str, Choice("fault of a price", tuple(status.name or "" for status in Status))]
 CodeField = Annotated[str, Choice("refusal code", tuple(REFUSALS))]
+
+
+class QuoteExpectModel(FileModel):
+    """What a feed says after a step."""
+
+    bid: Annotated[int, Quantity(18)] | None = Field(default=None, description="Its lower side in USD, 0 for none.")
+    price: Annotated[int, Quantity(18)] | None = Field(default=None, description="Its price in USD, 0 for none.")
+    ask: Annotated[int, Quantity(18)] | None = Field(default=None, description="Its upper side in USD, 0 for none.")
+    faults: tuple[FaultField, ...] = Field(default=(), description="All that is wrong with it; by default nothing.")
 
 
 class StepExpectModel(FileModel):
@@ -144,6 +163,9 @@ class StepExpectModel(FileModel):
         default=None, description="The most of the step's token that the owner could withdraw, in whole tokens."
     )
     shares: Annotated[int, Quantity(18)] | None = Field(default=None, description="The sender's pool shares.")
+    quotes: dict[Annotated[str, Reference()], QuoteExpectModel] = Field(
+        default_factory=dict, description="What feeds say, by name or id."
+    )
 
 
 def _describe_step(schema: dict[str, Any]) -> None:
@@ -185,6 +207,11 @@ class StepModel(FileModel):
     set_guardian: SetGuardianModel | None = None
     set_feed: SetFeedModel | None = None
     set_rate_feed: SetRateFeedModel | None = None
+    set_node_feed: SetNodeFeedModel | None = None
+    register_node: RegisterNodeModel | None = None
+    poke_node: PokeNodeModel | None = None
+    halt_node: HaltNodeModel | None = None
+    reset_node: ResetNodeModel | None = None
     push: PushModel | None = Field(
         default=None, description="New prices by feed; or a list of rounds, pushed exactly as it stands."
     )

@@ -12,9 +12,8 @@ from enum import IntEnum
 
 from oracle import errors
 from oracle.exponential import wad_exp
-from oracle.quotes import NO_QUOTE, Quote
 from oracle.stable import StablePrice, begin_stable, charge_stable, clamp
-from protocol.env import Status
+from protocol.env import NO_QUOTE, Quote, Status
 from protocol.records import record
 from protocol.units import BPS, DAY, PRICE_LIMIT, Bps, Price, Seconds, W, cdiv, fdiv
 

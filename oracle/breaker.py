@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from oracle.quote_guards import is_jump, mark
-from oracle.quotes import Quote
-from protocol.env import Status
+from protocol.env import Quote, Status
 from protocol.records import record
 from protocol.units import Price, Seconds
 

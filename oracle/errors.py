@@ -176,6 +176,12 @@ class NotInDollars(Refusal):
     code = "oracle/not-in-dollars"
 
 
+class PriceJumps(Refusal):
+    """While a feed's node has a usable price, its next node must have one too, at most 2 % from it."""
+
+    code = "oracle/cut-over"
+
+
 class NoNodeState(Refusal):
     """The node has no state of the kind that the action would change."""
 
@@ -186,57 +192,3 @@ class TooLittleGas(Refusal):
     """Less gas is left than a source may use, so its failure would say nothing. Only the contracts raise it."""
 
     code = "oracle/gas"
-
-
-class PriceFuture(Refusal):
-    """A price the action needs was published later than now."""
-
-    code = "oracle/future"
-
-
-class NoQuorum(Refusal):
-    """Too few sources of a price the action needs are usable."""
-
-    code = "oracle/no-quorum"
-
-
-class PriceHalted(Refusal):
-    """A price the action needs is halted by the guardian or by a breaker."""
-
-    code = "oracle/halted"
-
-
-class SequencerDown(Refusal):
-    """The sequencer of the chain is reported down."""
-
-    code = "oracle/sequencer-down"
-
-
-class PriceDeviated(Refusal):
-    """Two live sources of a price the action needs disagree."""
-
-    code = "oracle/deviated"
-
-
-class SequencerGrace(Refusal):
-    """The sequencer of the chain has been back for less than its grace period."""
-
-    code = "oracle/sequencer-grace"
-
-
-class MarketClosed(Refusal):
-    """The market of a price the action needs is closed."""
-
-    code = "oracle/market-closed"
-
-
-class PriceCapped(Refusal):
-    """A price the action needs is held below its live rate by a cap."""
-
-    code = "oracle/capped"
-
-
-class PriceUncertain(Refusal):
-    """A price the action needs has a wide spread, is near a bound, or is not confirmed by its reference."""
-
-    code = "oracle/uncertain"

@@ -1,8 +1,8 @@
-"""Push feeds: contiguous rounds written by a poster, read with AggregatorV3 semantics; and feeds made of two others.
+"""Push feeds: contiguous rounds written by a poster, read with AggregatorV3 semantics; and feeds made of others.
 
 A feed remembers its last 64 rounds; every round there ever was is an event.
 
-Rules ORC-1, ORC-4, ORC-5 and ORC-7.
+Rules ORC-1, ORC-4, ORC-5 and ORC-7. Feeds that are nodes of the graph are changed in oracle/state.py (ORC-8).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from protocol.records import record
 from protocol.units import SIGNED_LIMIT, Seconds
 
 MAX_FEED_DECIMALS = 18
-RATE_FEED_DECIMALS = 18  # of the product; a rate feed has no rounds of its own
+RATE_FEED_DECIMALS = 18  # of a price that is made of others; such a feed has no rounds of its own
 SHORTEST_MAX_AGE = 60
 LONGEST_MAX_AGE = 3 * 86_400
 MAX_FEEDS = 64
@@ -48,12 +48,19 @@ class RateFeed:
 
 
 @record
+class NodeFeed:
+    """The price that a node of the graph gives (ORC-8)."""
+
+    node: bytes
+
+
+@record
 class FeedHub:
     """All feeds and who may change them."""
 
     admin: int
     poster: int
-    feeds: tuple[Feed | RateFeed, ...]
+    feeds: tuple[Feed | RateFeed | NodeFeed, ...]
 
 
 @record
@@ -72,6 +79,14 @@ class SetRateFeed:
     feed: int
     rate: int
     underlying: int
+
+
+@record
+class SetNodeFeed:
+    """Create the next feed as a node of the graph, or point one at another node (specs/actions/feeds.md)."""
+
+    feed: int
+    node: bytes
 
 
 @record
@@ -101,6 +116,14 @@ class RateFeedSet:
 
 
 @record
+class NodeFeedSet:
+    """A feed that is a node of the graph, and which one now."""
+
+    feed: int
+    node: bytes
+
+
+@record
 class RoundPushed:
     """A feed's newest round."""
 
@@ -121,8 +144,8 @@ class RoundData:
     answered_in_round: int
 
 
-OracleAction = SetFeed | SetRateFeed | Push
-OracleEvent = FeedSet | RateFeedSet | RoundPushed
+HubAction = SetFeed | SetRateFeed | Push
+HubEvent = FeedSet | RateFeedSet | RoundPushed | NodeFeedSet
 
 
 def process_set_feed(hub: FeedHub, now: Seconds, sender: int, action: SetFeed) -> tuple[FeedHub, tuple[FeedSet]]:
@@ -198,10 +221,8 @@ def process_push(hub: FeedHub, now: Seconds, sender: int, action: Push) -> tuple
     return FeedHub(hub.admin, hub.poster, tuple(feeds)), tuple(events)
 
 
-def apply_oracle(
-    hub: FeedHub, now: Seconds, sender: int, action: OracleAction
-) -> tuple[FeedHub, tuple[OracleEvent, ...]]:
-    """The hub after an action, and its events. Raises a ``Refusal`` when it is not allowed."""
+def apply_hub(hub: FeedHub, now: Seconds, sender: int, action: HubAction) -> tuple[FeedHub, tuple[HubEvent, ...]]:
+    """The hub after an action that needs nothing but the hub, and its events. Raises a ``Refusal``."""
     if isinstance(action, Push):
         return process_push(hub, now, sender, action)
     if isinstance(action, SetRateFeed):

@@ -35,8 +35,6 @@ from oracle.quote_guards import (
     mark,
 )
 from oracle.quotes import (
-    NO_QUOTE,
-    Quote,
     divide,
     invert,
     multiply,
@@ -49,7 +47,7 @@ from oracle.quotes import (
     take_recent,
 )
 from protocol import errors as protocol_errors
-from protocol.env import Status
+from protocol.env import NO_QUOTE, Quote, Status
 from protocol.records import Table, record
 from protocol.units import Price, Seconds
 
@@ -71,7 +69,7 @@ class Entry:
 
 @record
 class Graph:
-    """All nodes by id, who may halt and reset, and the state of breakers and halts that have any."""
+    """All nodes by id, who may halt and reset, and the state of every breaker and halt."""
 
     admin: int
     guardian: int
@@ -196,7 +194,12 @@ def process_register_node(
     if size > MAX_SIZE or calls > MAX_CALLS or len(graph.entries) >= MAX_NODES:
         raise errors.GraphTooLarge
     entries = graph.entries.put(node_id, Entry(node, unit, size, calls))
-    return replace(graph, entries=entries), (NodeRegistered(node_id, node.kind, node.params, node.parents),)
+    graph = replace(graph, entries=entries)
+    if node.kind == Kind.BREAKER:
+        graph = replace(graph, breakers=graph.breakers.put(node_id, UNTOUCHED))
+    elif node.kind == Kind.HALT:
+        graph = replace(graph, halted=graph.halted.put(node_id, False))
+    return graph, (NodeRegistered(node_id, node.kind, node.params, node.parents),)
 
 
 def compute_size(node: Node, parents: list[Entry]) -> tuple[int, int]:
@@ -226,7 +229,7 @@ def process_poke_node(
     node = get_entry(graph, action.node).node
     if node.kind != Kind.BREAKER:
         raise errors.NoNodeState
-    before = graph.breakers.get(action.node, UNTOUCHED)
+    before = graph.breakers[action.node]
     quote = process(graph, now, node.parents[0], observed)
     after = advance_breaker(before, quote, now, BreakerParams(*node.params[:3]))
     events: tuple[BreakerTripped | BreakerClosed, ...] = ()
@@ -270,6 +273,21 @@ def process_reset_node(
     else:
         raise errors.NoNodeState
     return graph, (NodeReset(action.node),)
+
+
+def apply_graph(
+    graph: Graph, now: Seconds, sender: int, action: GraphAction, observed: Observed
+) -> tuple[Graph, tuple[GraphEvent, ...]]:
+    """The graph after an action, and its events. Raises a ``Refusal`` when it is not allowed."""
+    match action:
+        case RegisterNode():
+            return process_register_node(graph, now, sender, action)
+        case PokeNode():
+            return process_poke_node(graph, now, sender, action, observed)
+        case HaltNode():
+            return process_halt_node(graph, now, sender, action)
+        case ResetNode():
+            return process_reset_node(graph, now, sender, action)
 
 
 # --- reading -------------------------------------------------------------------------------------------------------
@@ -334,13 +352,13 @@ def guard_parent(graph: Graph, now: Seconds, node_id: NodeId, node: Node, observ
         case Kind.CONFIDENCE:
             return guard_confidence(quote, a)
         case Kind.BREAKER:
-            return guard_breaker(quote, graph.breakers.get(node_id, UNTOUCHED), a)
+            return guard_breaker(quote, graph.breakers[node_id], a)
         case Kind.SEQUENCER:
             return mark(quote, get_gate_fault(observed.rounds.get(a), now, b)) if a else quote
         case Kind.HOURS:
             return guard_hours(quote, now, a, b, c)
         case _:
-            return guard_halt(quote, graph.halted.get(node_id, False))
+            return guard_halt(quote, graph.halted[node_id])
 
 
 def check_price(graph: Graph, node: NodeId) -> int:

@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from oracle import errors
-from oracle.quotes import Quote
-from protocol.env import Status
+from protocol.env import Quote, Status
 from protocol.errors import NotAdmin, OutOfDomain
 from protocol.records import record
 from protocol.units import BPS, DAY, PRICE_LIMIT, YEAR, Bps, Ratio, Seconds, fdiv

@@ -1,14 +1,17 @@
-"""From a feed to one guarded price at scale W (ORC-2, ORC-6, ORC-7)."""
+"""From a feed to one guarded price at scale W (ORC-2, ORC-6 to ORC-8)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from oracle.feeds import MAX_FEED_DECIMALS, Feed, FeedHub, RateFeed
+from oracle.graph import Graph, Observed, process
+from oracle.quotes import make_quote, multiply
 from protocol.env import NO_QUOTE, Quote, Status
-from protocol.units import PRICE_LIMIT, Seconds, W, fdiv
+from protocol.units import Seconds
 
 # Plain integers, as a quote holds them: reading a member of an enumeration costs more than the rest of a quote.
 OK, STALE_HARD = int(Status.OK), int(Status.STALE_HARD)
-NON_POSITIVE, OUT_OF_BOUNDS = int(Status.NON_POSITIVE), int(Status.OUT_OF_BOUNDS)
 SCALES = tuple(10 ** (18 - decimals) for decimals in range(MAX_FEED_DECIMALS + 1))  # from a feed's decimals to W
 
 
@@ -18,7 +21,7 @@ def is_stale(updated_at: Seconds, max_age: Seconds, now: Seconds) -> bool:
 
 
 def get_quote(feed: Feed, now: Seconds) -> Quote:
-    """The feed's newest answer at scale W, and what is wrong with it (ORC-6).
+    """The feed's newest answer at scale W on both sides, and what is wrong with it (ORC-6).
 
     Exact: feeds have at most 18 decimals. A price that is not positive or too large counts as 0; a stale one
     keeps its value and is marked.
@@ -27,34 +30,41 @@ def get_quote(feed: Feed, now: Seconds) -> Quote:
         return NO_QUOTE
     newest = feed.rounds[-1]
     status = STALE_HARD if is_stale(newest.updated_at, feed.max_age, now) else OK
-    price: int = newest.answer * SCALES[feed.decimals]
-    if price <= 0:
-        return Quote(0, status | NON_POSITIVE)
-    if price >= PRICE_LIMIT:
-        return Quote(0, status | OUT_OF_BOUNDS)
-    return Quote(price, status)
+    price = max(newest.answer, 0) * SCALES[feed.decimals]
+    return make_quote(price, price, price, newest.updated_at, status)
 
 
-def multiply_quotes(rate: Quote, underlying: Quote) -> Quote:
-    """Rate times underlying, rounded down in favour of the protocol that lends on it (ORC-7).
+def get_quotes(
+    hub: FeedHub, now: Seconds, graph: Graph | None = None, contracts: Sequence[int] = ()
+) -> tuple[Quote, ...]:
+    """The quotes of all feeds, by id, as ``Env`` wants them.
 
-    Carries whatever is wrong with either. A product of 0 is not positive; one too large counts as 0.
+    A node feed has the quote of its node in ``graph``, which asks feeds by the addresses ``contracts`` (ORC-8).
     """
-    status = rate.status | underlying.status
-    price = fdiv(rate.price * underlying.price, W)
-    if price == 0:
-        return Quote(0, status | NON_POSITIVE)
-    if price >= PRICE_LIMIT:
-        return Quote(0, status | OUT_OF_BOUNDS)
-    return Quote(price, status)
-
-
-def get_quotes(hub: FeedHub, now: Seconds) -> tuple[Quote, ...]:
-    """The quotes of all feeds, by id, as ``Env`` wants them."""
     quotes: list[Quote] = []
+    observed: Observed | None = None
     for feed in hub.feeds:
-        if isinstance(feed, RateFeed):
-            quotes.append(multiply_quotes(quotes[feed.rate], quotes[feed.underlying]))
-        else:
+        if isinstance(feed, Feed):
             quotes.append(get_quote(feed, now))
+        elif isinstance(feed, RateFeed):
+            quotes.append(multiply(quotes[feed.rate], quotes[feed.underlying]))
+        elif graph is None:
+            quotes.append(NO_QUOTE)
+        else:
+            observed = observed or observe_feeds(hub, contracts)
+            quotes.append(process(graph, now, feed.node, observed))
     return tuple(quotes)
+
+
+def observe_feeds(hub: FeedHub, contracts: Sequence[int]) -> Observed:
+    """What the feeds' own contracts would answer to a node, by address (ORC-8).
+
+    A push feed answers with its newest round, whose times are both when it was accepted (ORC-1). It fails before its
+    first round, and rate and node feeds always do.
+    """
+    rounds = {
+        address: (feed.rounds[-1].answer, feed.rounds[-1].updated_at, feed.rounds[-1].updated_at)
+        for address, feed in zip(contracts, hub.feeds, strict=False)
+        if isinstance(feed, Feed) and feed.rounds
+    }
+    return Observed({}, rounds)

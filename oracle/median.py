@@ -13,9 +13,8 @@ from dataclasses import replace
 from oracle import errors as oracle_errors
 from oracle.feeds import LONGEST_MAX_AGE, MAX_FEED_DECIMALS, SHORTEST_MAX_AGE, RoundData
 from oracle.guards import is_stale
-from oracle.quotes import Quote
 from protocol import errors
-from protocol.env import Status
+from protocol.env import Quote, Status
 from protocol.records import record
 from protocol.units import PRICE_LIMIT, SIGNED_LIMIT, Seconds, fdiv
 

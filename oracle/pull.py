@@ -8,10 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from oracle import errors as oracle_errors
-from oracle.quotes import NO_QUOTE, Quote
 from oracle.signing import MAX_SIGNERS, PriceReport, hash_domain, verify_payload
 from protocol import errors
-from protocol.env import Status
+from protocol.env import NO_QUOTE, Quote, Status
 from protocol.records import Table, record
 from protocol.units import PRICE_LIMIT, Seconds, cdiv, fdiv
 

@@ -5,8 +5,7 @@ A guard of values passes a quote without a price on as it is: what is wrong with
 
 from __future__ import annotations
 
-from oracle.quotes import Quote
-from protocol.env import Status
+from protocol.env import Quote, Status
 from protocol.units import BPS, Price, Seconds
 
 DAY = 86_400

@@ -4,30 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from protocol.env import Status
-from protocol.records import record
-from protocol.units import PRICE_LIMIT, Price, Seconds, W, cdiv, fdiv
+from protocol.env import NO_QUOTE, Quote, Status
+from protocol.policy import STATUS_LIMIT
+from protocol.units import PRICE_LIMIT, Seconds, W, cdiv, fdiv
 
 SCALE_DECIMALS = 18  # of scale W
 MAX_SOURCE_DECIMALS = 36
 PUBLISH_LIMIT = 2**40  # a publish time from here on is no time
-STATUS_LIMIT = 2 * int(Status.UNAVAILABLE)  # a status from here on has bits that mean nothing
 # Faults with which a price still serves a reduction (POL-1): worse than OK, better than any other.
 SOFT = int(Status.STALE_SOFT | Status.UNCERTAIN | Status.CAPPED | Status.SEQ_GRACE)
-
-
-@record
-class Quote:
-    """One price at scale W: ``bid <= mid <= ask``, all 0 where there is none, when it was published, and its status."""
-
-    bid: Price
-    mid: Price
-    ask: Price
-    publish_time: Seconds
-    status: int
-
-
-NO_QUOTE = Quote(0, 0, 0, 0, int(Status.UNAVAILABLE))
 
 
 def make_quote(bid: int, mid: int, ask: int, publish_time: Seconds, status: int) -> Quote:

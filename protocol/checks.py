@@ -5,9 +5,10 @@ from __future__ import annotations
 from protocol import errors
 from protocol.account_state import is_below_tiers
 from protocol.draft import Draft, DraftAccount, check_range
-from protocol.env import Env, check_usable
+from protocol.env import Env
 from protocol.funding import compute_owed, project_funding
 from protocol.margin import compute_health, compute_maintenance_in_force, compute_notional, compute_pnl, compute_reserve
+from protocol.policy import NEW_RISK, REDUCTION, check_accepted
 from protocol.state import NO_POSITION, Account, Position, State, owner_of
 from protocol.units import UNITS_LIMIT, Units, Usd
 
@@ -85,7 +86,7 @@ def check_initial_margin(draft: Draft, env: Env, account: DraftAccount) -> None:
         draft.put_flag(account, 0)
         return
     health = compute_health(draft.base, account, env, draft.market)
-    check_usable(health.price_status)
+    check_accepted(NEW_RISK, health.price_status)
     if health.equity_im < health.initial_margin:
         raise errors.BelowInitialMargin(equity_im=health.equity_im, initial_margin=health.initial_margin)
     if is_below_tiers(draft.base.risk, health):
@@ -117,7 +118,7 @@ def check_reduction(draft: Draft, env: Env, account: DraftAccount, market: int) 
 def compute_position_health(draft: Draft, env: Env, market: int, position: Position) -> Usd:
     """One position's unrealised profit, pending funding included, less its maintenance margin (MRG-11)."""
     params = draft.base.market_params[market]
-    price = env.quote(params.feed).price
+    price = env.quote(params.feed).mid
     index, _ = project_funding(draft.market(market), price, env.now)
     mm, _ = compute_maintenance_in_force(
         params, draft.base.market_phases[market], env.now, compute_notional(position.size, price)
@@ -131,6 +132,6 @@ def check_solvent_exit(draft: Draft, env: Env, account: DraftAccount, change: Us
     Refuses: oracle/*, margin/reduce.
     """
     health = compute_health(draft.base, account, env, draft.market)
-    check_usable(health.price_status)
+    check_accepted(REDUCTION, health.price_status)
     if health.equity_raw < 0:
         raise errors.ReductionLowersHealth(change=change, equity_raw=health.equity_raw)

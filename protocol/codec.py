@@ -1,7 +1,7 @@
 """Canonical text of records: for digests, traces and comparing two states field by field.
 
-Integers become decimal strings, so that any JSON reader keeps them exact; keys are sorted; tables keep their
-order as lists of pairs.
+Integers become decimal strings, so that any JSON reader keeps them exact; hashes become 0x text; keys are sorted;
+tables keep their order as lists of pairs.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ def encode(value: Any) -> Any:
         return value
     if isinstance(value, int):
         return str(int(value))
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
     if is_dataclass(value):
         return {name: encode(getattr(value, name)) for name in value.__dataclass_fields__}
     if isinstance(value, tuple | list):

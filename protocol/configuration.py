@@ -30,6 +30,7 @@ def check_risk(risk: RiskParams) -> None:
         risk.insurance_penalty_share,
         risk.sale_discount,
         risk.lock_ratio,
+        risk.stale_band,
     )
     ratios = (
         risk.margin_call_buffer,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from enum import IntFlag
 
-from protocol import errors
 from protocol.records import record
 from protocol.units import Price, Seconds
 
@@ -31,13 +30,16 @@ class Status(IntFlag):
 
 @record
 class Quote:
-    """One price as an oracle gives it: scale W, 0 where there is none, and its status."""
+    """One price at scale W: ``bid <= mid <= ask``, all 0 where there is none, when it was published, and its status."""
 
-    price: Price
+    bid: Price
+    mid: Price
+    ask: Price
+    publish_time: Seconds
     status: int
 
 
-NO_QUOTE = Quote(0, int(Status.UNAVAILABLE))
+NO_QUOTE = Quote(0, 0, 0, 0, int(Status.UNAVAILABLE))
 
 
 @record
@@ -49,21 +51,5 @@ class Env:
     quotes: tuple[Quote, ...]
 
     def quote(self, feed: int) -> Quote:
-        """The quote of a feed; an unknown feed has no price."""
+        """The quote of a feed; an unknown feed has no price (ORC-3)."""
         return self.quotes[feed] if feed < len(self.quotes) else NO_QUOTE
-
-
-def check_usable(status: int) -> None:
-    """Refuse a price that an action needs and that is not OK, worst status first (ORC-3).
-
-    Refuses: oracle/unavailable, oracle/non-positive, oracle/out-of-bounds, oracle/stale.
-    """
-    if not status:
-        return
-    if status & Status.UNAVAILABLE:
-        raise errors.PriceUnavailable
-    if status & Status.NON_POSITIVE:
-        raise errors.PriceNotPositive
-    if status & Status.OUT_OF_BOUNDS:
-        raise errors.PriceOutOfBounds
-    raise errors.PriceStale

@@ -371,6 +371,60 @@ class PriceStale(Refusal):
     code = "oracle/stale"
 
 
+class PriceFuture(Refusal):
+    """A price the action needs was published later than now."""
+
+    code = "oracle/future"
+
+
+class NoQuorum(Refusal):
+    """Too few sources of a price the action needs are usable."""
+
+    code = "oracle/no-quorum"
+
+
+class PriceHalted(Refusal):
+    """A price the action needs is halted by the guardian or by a breaker."""
+
+    code = "oracle/halted"
+
+
+class SequencerDown(Refusal):
+    """The sequencer of the chain is reported down."""
+
+    code = "oracle/sequencer-down"
+
+
+class PriceDeviated(Refusal):
+    """Two live sources of a price the action needs disagree."""
+
+    code = "oracle/deviated"
+
+
+class SequencerGrace(Refusal):
+    """The sequencer of the chain has been back for less than its grace period."""
+
+    code = "oracle/sequencer-grace"
+
+
+class MarketClosed(Refusal):
+    """The market of a price the action needs is closed."""
+
+    code = "oracle/market-closed"
+
+
+class PriceCapped(Refusal):
+    """A price the action needs is held below its live rate by a cap."""
+
+    code = "oracle/capped"
+
+
+class PriceUncertain(Refusal):
+    """A price the action needs has a wide spread, is near a bound, or is not confirmed by its reference."""
+
+    code = "oracle/uncertain"
+
+
 class UnknownFeed(Refusal):
     """No push feed has this id, or a new feed does not take the next free one."""
 

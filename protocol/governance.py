@@ -17,11 +17,12 @@ from protocol.actions import (
 )
 from protocol.configuration import check_collateral, check_market, check_risk, exceeds_sale
 from protocol.draft import Draft, Outcome
-from protocol.env import Env, check_usable
+from protocol.env import Env
 from protocol.events import CollateralSet, MarketSet, OpeningPaused, RiskSet, RolesSet
 from protocol.funding import accrue, steer
 from protocol.margin import compute_reserve
 from protocol.params import MAX_MARKETS, CollateralParams, MarketParams, RiskParams
+from protocol.policy import FUNDING, check_accepted
 from protocol.state import EMPTY_MARKET, EMPTY_WINDOW, CollateralPhase, MarketPhase, RiskPhase, Roles, State
 from protocol.units import Seconds
 
@@ -136,8 +137,8 @@ def update_funding(draft: Draft, env: Env, market: int, params: MarketParams) ->
     totals = draft.open_market(market)
     quote = env.quote(params.feed)
     if totals.long_oi or totals.short_oi:
-        check_usable(quote.status)
-    accrue(totals, quote.price, env.now)
+        check_accepted(FUNDING, quote.status)
+    accrue(totals, quote.mid, env.now)
     steer(totals, params)
     draft.report_market(market)
 

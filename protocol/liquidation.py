@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
+
 from protocol import errors
 from protocol.account_state import AccountState, compute_account_state, is_clear
 from protocol.actions import FlagAccount, Liquidate, LiquidateMany
 from protocol.checks import check_registered
 from protocol.draft import Draft, DraftAccount, Outcome
-from protocol.env import Env, check_usable
+from protocol.env import Env
 from protocol.events import AccountLiquidated, Event, LiquidationRefused
 from protocol.fills import fill_liquidation
 from protocol.ledger import add_cash, share_income
 from protocol.losses import cover_bad_debt, sell_collateral
 from protocol.margin import Health, compute_health, compute_notional, is_liquidatable
+from protocol.policy import DEEP_LIQUIDATION, LIQUIDATION, MEASURE, check_accepted, is_accepted
 from protocol.rewards import compute_penalty, compute_reward, compute_reward_ratio, draw_reward, pay_from_account
 from protocol.sizing import plan_closes
-from protocol.state import State, account_id
+from protocol.state import Account, State, account_id
 from protocol.units import Usd
 from protocol.window import add_closed
 
@@ -32,18 +36,14 @@ def process_liquidate(state: State, env: Env, action: Liquidate) -> Outcome:
     keeper_id = account_id(env.sender)
     if keeper_id == action.account:
         raise errors.SelfLiquidation
-    health = compute_health(state, before, env)
-    check_usable(health.price_status)
-    if not is_liquidatable(health):
-        raise errors.NotLiquidatable(equity_mm=health.equity_mm, maintenance_margin=health.maintenance_margin)
+    health, standing, accepts = check_liquidatable(state, env, before)
 
     risk = state.risk
-    standing = compute_account_state(risk, health)
     draft = Draft(state)
     account = draft.account(action.account)
     keeper = draft.account(keeper_id)
     debt = -account.cash
-    plan = plan_closes(draft, account, env, health, standing)
+    plan = plan_closes(draft, account, env, health, standing, accepts)
     if before.positions and not plan:
         raise errors.WindowEmpty
     closed = 0
@@ -62,8 +62,9 @@ def process_liquidate(state: State, env: Env, action: Liquidate) -> Outcome:
     share_income(draft, penalty, risk.insurance_penalty_share)
     loss = (0, 0, 0)
     if not account.positions:
-        sell_collateral(draft, account, env)
-        loss = cover_bad_debt(draft, account)
+        sell_collateral(draft, account, env, accepts)
+        if not account.collateral:  # a debt waits for what could not be sold
+            loss = cover_bad_debt(draft, account)
     settle_flag(draft, account, env, left, reward_from_account + penalty)
     draft.report_account(account)
     draft.report_account(keeper)
@@ -88,13 +89,37 @@ def process_liquidate(state: State, env: Env, action: Liquidate) -> Outcome:
     return draft.commit()
 
 
+def check_liquidatable(state: State, env: Env, account: Account) -> tuple[Health, AccountState, int]:
+    """How an account stands that can be liquidated, and what faults the prices of a close may have (LIQ-3, LIQ-4).
+
+    A price that is not accepted counts moved in the account's favour; what has none at all stops the liquidation. At
+    least one position, or without positions one collateral if there are any, must have an accepted price.
+
+    Refuses: oracle/*, liq/not-liquidatable.
+    """
+    health = compute_health(state, account, env)
+    check_accepted(MEASURE, health.price_status)
+    if not is_liquidatable(health):
+        raise errors.NotLiquidatable(equity_mm=health.equity_mm, maintenance_margin=health.maintenance_margin)
+    standing = compute_account_state(state.risk, health)
+    accepts = DEEP_LIQUIDATION if standing <= AccountState.BACKSTOP else LIQUIDATION
+    if not is_accepted(accepts, health.price_status):
+        feeds = [state.market_params[market].feed for market in account.positions]
+        if not account.positions:
+            feeds = [state.collateral_params[token - 1].feed for token in account.collateral]
+        statuses = [env.quote(feed).status for feed in feeds]
+        if not any(is_accepted(accepts, status) for status in statuses):
+            check_accepted(accepts, reduce(or_, statuses, 0))
+    return health, standing, accepts
+
+
 def close(draft: Draft, account: DraftAccount, env: Env, market: int, size: int, standing: AccountState) -> Usd:
     """Close ``size`` (signed as the position) of one position and return its notional (LIQ-5).
 
     Only what a LIQUIDATABLE account loses counts in the market's window.
     """
     params = draft.base.market_params[market]
-    price = env.quote(params.feed).price
+    price = env.quote(params.feed).mid
     notional = compute_notional(size, price)
     fill_liquidation(draft, account, market, -size, price, env, notional)
     if params.window and standing == AccountState.LIQUIDATABLE:
@@ -138,7 +163,7 @@ def process_flag_account(state: State, env: Env, action: FlagAccount) -> Outcome
     """
     before = check_registered(state, action.account)
     health = compute_health(state, before, env)
-    check_usable(health.price_status)
+    check_accepted(MEASURE, health.price_status)
     draft = Draft(state)
     account = draft.account(action.account)
     if account.flagged_at:

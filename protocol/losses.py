@@ -6,6 +6,7 @@ from protocol.draft import Draft, DraftAccount
 from protocol.env import Env
 from protocol.ledger import add_cash, debit_pool, draw_insurance
 from protocol.params import CollateralParams
+from protocol.policy import is_accepted
 from protocol.state import Token
 from protocol.units import BPS, Bps, Price, Units, Usd, cdiv, fdiv
 
@@ -22,20 +23,22 @@ def compute_sale(debt: Usd, held: Units, price: Price, params: CollateralParams,
     return units, fdiv(units * unit_price, scale)
 
 
-def sell_collateral(draft: Draft, account: DraftAccount, env: Env) -> None:
+def sell_collateral(draft: Draft, account: DraftAccount, env: Env, accepts: int) -> None:
     """Sell collateral to the pool by ascending token id until the debt is paid (WAT-2).
 
-    The pool pays with the claim it has on the account, so it needs no cash.
+    One whose price has a fault that is not accepted is kept. The pool pays with the claim it has on the account, so it
+    needs no cash.
     """
     state = draft.base
     for token in list(account.collateral):
         if account.cash >= 0:
             return
         params = state.collateral_params[token - 1]
+        quote = env.quote(params.feed)
+        if not is_accepted(accepts, quote.status):
+            continue
         held = account.collateral[token]
-        units, proceeds = compute_sale(
-            -account.cash, held, env.quote(params.feed).price, params, state.risk.sale_discount
-        )
+        units, proceeds = compute_sale(-account.cash, held, quote.mid, params, state.risk.sale_discount)
         account.put_collateral(token, held - units)
         add_cash(draft, account, proceeds)
         debit_pool(draft, proceeds)

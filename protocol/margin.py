@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from protocol.collateral import compute_haircuts_in_force, compute_token_value
+from protocol.collateral import compute_haircut_values, compute_haircuts_in_force, compute_token_value
 from protocol.draft import DraftMarket
-from protocol.env import Env
+from protocol.env import Env, Quote
 from protocol.funding import compute_owed, project_funding
 from protocol.params import EquityTier, MarginBracket, MarketParams
+from protocol.policy import LIQUIDATION
 from protocol.records import record
 from protocol.state import Market, MarketPhase, Position, State
-from protocol.units import Price, Ratio, Seconds, Size, Units, Usd, W, cdiv, fdiv
+from protocol.units import BPS, PRICE_LIMIT, Bps, Price, Ratio, Seconds, Size, Units, Usd, W, cdiv, fdiv
 
 
 @record
@@ -116,35 +117,60 @@ def compute_required_equity(tiers: Sequence[EquityTier], gross_notional: Usd) ->
     return 0
 
 
+def compute_maintenance_price(quote: Quote, is_asset: bool, stale_band: Bps) -> Price:
+    """The price at which account value and maintenance margin count something owned or owed (MRG-12).
+
+    The mid. One with a fault that a liquidation does not accept is moved by the stale band in the account's favour,
+    rounded against it, so that it neither causes a liquidation nor hides one that is due without it.
+    """
+    if not quote.status & ~LIQUIDATION:
+        return quote.mid
+    if is_asset:
+        return min(fdiv(quote.mid * (BPS + stale_band), BPS), PRICE_LIMIT - 1)
+    return cdiv(quote.mid * (BPS - stale_band), BPS)
+
+
+def compute_strict_price(quote: Quote, is_asset: bool) -> Price:
+    """The price at which equity_im counts it: the side against the account (MRG-13)."""
+    return quote.bid if is_asset else quote.ask
+
+
 def compute_health(
     state: State, holdings: Holdings, env: Env, market_of: Callable[[int], Market | DraftMarket] | None = None
 ) -> Health:
     """Measure an account with the prices of ``env`` and funding pending until now (MRG-4).
 
-    ``market_of`` gives market totals in the middle of an action. Never refuses; unusable prices show in the status:
-    one that is missing or not positive counts as 0, a stale one as it is.
+    ``market_of`` gives market totals in the middle of an action. Never refuses; faults of prices show in the status:
+    one that is missing or not positive counts as 0.
     """
     totals = market_of or state.markets.__getitem__
-    now = env.now
+    now, band = env.now, state.risk.stale_band
     raw = mm_equity = im_equity = holdings.cash
     mm = im = gross = status = 0
     for token, units in holdings.collateral.items():
         params = state.collateral_params[token - 1]
         quote = env.quote(params.feed)
         status |= quote.status
-        value = compute_token_value(units, quote.price, params.decimals)
+        price, strict = compute_maintenance_price(quote, True, band), quote.bid
+        value = compute_token_value(units, price, params.decimals)
         counted_mm, counted_im = compute_haircuts_in_force(params, state.collateral_phases[token - 1], now, value)
+        if strict != price:
+            strict_value = compute_token_value(units, strict, params.decimals)
+            counted_im = compute_haircut_values(params.brackets, strict_value)[1]
         raw += value
         mm_equity += counted_mm
         im_equity += counted_im
     for market, position in holdings.positions.items():
         market_params = state.market_params[market]
         quote = env.quote(market_params.feed)
-        price = quote.price
+        is_long = position.size > 0
+        price, strict = compute_maintenance_price(quote, is_long, band), compute_strict_price(quote, is_long)
         status |= quote.status
         total = totals(market)
-        index, _ = project_funding(total, price, now)
-        pnl = compute_pnl(position, price) - compute_owed(position, index)
+        index, _ = project_funding(total, quote.mid, now)
+        owed = compute_owed(position, index)
+        pnl = compute_pnl(position, price) - owed
+        strict_pnl = pnl if strict == price else compute_pnl(position, strict) - owed
         notional = compute_notional(position.size, price)
         position_mm, position_im = compute_maintenance_in_force(
             market_params, state.market_phases[market], now, notional
@@ -153,8 +179,8 @@ def compute_health(
         position_im = scale_initial_margin(market_params, open_interest, notional, position_im)
         raw += pnl
         mm_equity += pnl
-        if pnl < 0:  # unrealised profit is not counted
-            im_equity += pnl
+        if strict_pnl < 0:  # unrealised profit is not counted
+            im_equity += strict_pnl
         mm += position_mm
         im += limit_leverage(notional, holdings.leverage_caps.get(market, 0), position_im)
         gross += notional

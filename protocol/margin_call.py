@@ -7,11 +7,12 @@ from protocol.account_state import AccountState, compute_account_state
 from protocol.actions import MarginCall
 from protocol.checks import check_registered
 from protocol.draft import Draft, Outcome
-from protocol.env import Env, check_usable
+from protocol.env import Env
 from protocol.events import MarginCalled
 from protocol.ledger import add_cash
 from protocol.margin import Health, compute_health
 from protocol.params import MARGIN_CALL_FEE_CAP, MARGIN_CALL_INTERVAL, RiskParams
+from protocol.policy import MEASURE, check_accepted
 from protocol.state import State, account_id
 from protocol.units import BPS, Usd, fdiv
 
@@ -27,7 +28,7 @@ def process_margin_call(state: State, env: Env, action: MarginCall) -> Outcome:
     if caller_id == action.account:
         raise errors.SelfLiquidation
     health = compute_health(state, before, env)
-    check_usable(health.price_status)
+    check_accepted(MEASURE, health.price_status)
     if compute_account_state(state.risk, health) != AccountState.MARGIN_CALL:
         raise errors.NoMarginCall(equity_mm=health.equity_mm, maintenance_margin=health.maintenance_margin)
     if before.margin_called_at and env.now - before.margin_called_at < MARGIN_CALL_INTERVAL:

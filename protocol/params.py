@@ -46,6 +46,7 @@ class RiskParams:
     margin_call_fee: Usd
     phase_in: Seconds  # how long the old maintenance parameters hold after a change
     lock_ratio: Bps  # of the larger side's notional that the pool must keep
+    stale_band: Bps  # by which a price that cannot be trusted is moved in the account's favour
     redemption_delay: Seconds
     redemption_window: Seconds
     equity_tiers: tuple[EquityTier, ...]

@@ -7,10 +7,11 @@ from protocol.actions import BuyInventory, ClaimRedemption, DepositToPool, Reque
 from protocol.checks import check_amount, check_token
 from protocol.collateral import compute_haircut_values, compute_token_value
 from protocol.draft import Draft, Outcome, check_range
-from protocol.env import Env, check_usable
+from protocol.env import Env
 from protocol.fills import compute_impact, compute_reserved
 from protocol.funding import project_funding
 from protocol.ledger import credit_pool
+from protocol.policy import NEW_RISK, check_accepted
 from protocol.records import record
 from protocol.state import NO_STAKE, USDC, Stake, State, Token
 from protocol.units import BPS, UNSIGNED_LIMIT, USDC_TO_W, Bps, Price, Units, Usd, W, cdiv, fdiv
@@ -49,11 +50,11 @@ def compute_pool_value(state: State, env: Env) -> PoolValue:
             continue
         quote = env.quote(params.feed)
         status |= quote.status
-        index, _ = project_funding(market, quote.price, env.now)
+        index, _ = project_funding(market, quote.mid, env.now)
         funding = market.skew * index - market.index_cost
-        pnl += fdiv(market.skew * quote.price - funding, W) - market.cost
-        reserved += compute_reserved(market, quote.price, state.risk.lock_ratio)
-        _, rebate = compute_impact(params, market.skew, -market.skew, quote.price)
+        pnl += fdiv(market.skew * quote.mid - funding, W) - market.cost
+        reserved += compute_reserved(market, quote.mid, state.risk.lock_ratio)
+        _, rebate = compute_impact(params, market.skew, -market.skew, quote.mid)
         left_over += market.impact - min(market.impact, rebate)
     at_market = at_haircut = 0
     for collateral, token in zip(state.collateral_params, state.tokens[1:], strict=False):
@@ -61,8 +62,8 @@ def compute_pool_value(state: State, env: Env) -> PoolValue:
             continue
         quote = env.quote(collateral.feed)
         status |= quote.status
-        at_market += cdiv(token.inventory * quote.price, 10**collateral.decimals)
-        value = compute_token_value(token.inventory, quote.price, collateral.decimals)
+        at_market += cdiv(token.inventory * quote.mid, 10**collateral.decimals)
+        value = compute_token_value(token.inventory, quote.mid, collateral.decimals)
         at_haircut += compute_haircut_values(collateral.brackets, value)[0]
     pool = state.ledger.pool
     return PoolValue(
@@ -94,7 +95,7 @@ def process_deposit_to_pool(state: State, env: Env, action: DepositToPool) -> Ou
     if state.ledger.deficit > 0:
         raise errors.PoolInDeficit(deficit=state.ledger.deficit)
     value = compute_pool_value(state, env)
-    check_usable(value.price_status)
+    check_accepted(NEW_RISK, value.price_status)
     if value.deposit * VIRTUAL < state.ledger.shares:
         raise errors.PoolWorthless
     draft = Draft(state)
@@ -144,7 +145,7 @@ def process_claim_redemption(state: State, env: Env, action: ClaimRedemption) ->
     if state.ledger.deficit > 0:
         raise errors.PoolInDeficit(deficit=state.ledger.deficit)
     value = compute_pool_value(state, env)
-    check_usable(value.price_status)
+    check_accepted(NEW_RISK, value.price_status)
     amount = compute_redemption(stake.requested, state.ledger.shares, value.redemption)
     units = fdiv(amount, USDC_TO_W)
     if units == 0:
@@ -177,8 +178,8 @@ def process_buy_inventory(state: State, env: Env, action: BuyInventory) -> Outco
         raise errors.InsufficientInventory(units=state.tokens[action.token].inventory)
     params = state.collateral_params[action.token - 1]
     quote = env.quote(params.feed)
-    check_usable(quote.status)
-    cost = compute_inventory_cost(action.units, quote.price, params.decimals, state.risk.sale_discount)
+    check_accepted(NEW_RISK, quote.status)
+    cost = compute_inventory_cost(action.units, quote.mid, params.decimals, state.risk.sale_discount)
     if cost > action.max_cost:
         raise errors.PriceNotAcceptable(cost=cost)
     draft = Draft(state)

@@ -9,6 +9,7 @@ from protocol.draft import Draft, DraftAccount
 from protocol.env import Env
 from protocol.margin import Health, compute_margins, compute_notional
 from protocol.params import MarginBracket, MarketParams, RiskParams
+from protocol.policy import is_accepted
 from protocol.records import record
 from protocol.state import MarketPhase, State
 from protocol.units import Price, Ratio, Seconds, Size, Usd, W, cdiv, fdiv
@@ -30,16 +31,22 @@ class Exposure:
 
 
 def plan_closes(
-    draft: Draft, account: DraftAccount, env: Env, health: Health, standing: AccountState
+    draft: Draft, account: DraftAccount, env: Env, health: Health, standing: AccountState, accepts: int
 ) -> list[tuple[Exposure, Size]]:
     """What to close, in order: all of it unless the account is LIQUIDATABLE, else enough to reach the target (SIZ-1).
 
+    A position whose price has a fault that is not accepted cannot be closed and is passed over.
     Markets come by falling relief at the position's own bracket, then larger maintenance margin, then lower id; each
     is closed as far as needed, or in full, before the next. The window limits what one market may lose; what it holds
     back is sought in the next.
     """
     state = draft.base
-    exposures = rank([measure(state, env, market, position.size) for market, position in account.positions.items()])
+    closable = [
+        (market, position.size)
+        for market, position in account.positions.items()
+        if is_accepted(accepts, env.quote(state.market_params[market].feed).status)
+    ]
+    exposures = rank([measure(state, env, market, size) for market, size in closable])
     if standing != AccountState.LIQUIDATABLE:
         return [(exposure, abs(exposure.size)) for exposure in exposures]
     shortage = compute_shortage(state.risk, health)
@@ -67,7 +74,7 @@ def plan_closes(
 def measure(state: State, env: Env, market: int, size: Size) -> Exposure:
     """A position with its notional, maintenance margin and relief (SIZ-2)."""
     params = state.market_params[market]
-    price = env.quote(params.feed).price
+    price = env.quote(params.feed).mid
     notional = compute_notional(size, price)
     brackets = brackets_in_force(params, state.market_phases[market], env.now, notional)
     maintenance, _ = compute_margins(brackets, notional)

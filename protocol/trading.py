@@ -11,14 +11,16 @@ from protocol.checks import (
     check_reduction,
     check_solvent_exit,
     check_trader,
+    compute_position_health,
 )
 from protocol.configuration import LEVERAGE_LIMIT
 from protocol.draft import Draft, DraftAccount, DraftMarket, Outcome, check_range
-from protocol.env import Env, check_usable
+from protocol.env import Env
 from protocol.events import LeverageCapSet
 from protocol.fills import fill
-from protocol.margin import compute_health, compute_notional
+from protocol.margin import compute_notional, compute_reserve
 from protocol.params import MAX_POSITIONS, MarketParams
+from protocol.policy import NEW_RISK, REDUCTION, check_accepted
 from protocol.state import NO_POSITION, Account, Market, State
 from protocol.units import BPS, SIZE_LIMIT, Price, Size, Usd, W
 
@@ -39,12 +41,12 @@ def process_trade(state: State, env: Env, action: Trade) -> Outcome:
     check_isolation(before, action.market)
     params = state.market_params[action.market]
     check_order(params, action.size_delta)
-    quote = env.quote(params.feed)
-    check_usable(quote.status)
-    price = quote.price
     size = before.positions.get(action.market, NO_POSITION).size
     target = size + action.size_delta
     reduces = abs(target) < abs(size) and target * size >= 0
+    quote = env.quote(params.feed)
+    check_accepted(REDUCTION if reduces else NEW_RISK, quote.status)
+    price = quote.mid
     if state.opening_paused and not reduces:
         raise errors.OpeningPaused
 
@@ -78,17 +80,17 @@ def process_close_all(state: State, env: Env, action: CloseAll) -> Outcome:
     before = check_trader(state, env, action.account)
     if not before.positions:
         raise errors.NoPositions
-    health = compute_health(state, before, env)
-    check_usable(health.price_status)
     draft = Draft(state)
     account = draft.account(action.account)
+    change = compute_reserve(state, env.now) - before.cash
     for market, position in before.positions.items():
-        price = env.quote(state.market_params[market].feed).price
-        fill(draft, account, market, -position.size, price, env)
+        quote = env.quote(state.market_params[market].feed)
+        check_accepted(REDUCTION, quote.status)
+        change -= compute_position_health(draft, env, market, position)
+        fill(draft, account, market, -position.size, quote.mid, env)
     if account.cash < action.min_cash:
         raise errors.PriceNotAcceptable(cash=account.cash)
-    after = compute_health(state, account, env)
-    change = after.equity_mm - (health.equity_mm - health.maintenance_margin)
+    change += account.cash
     if change < 0:
         check_solvent_exit(draft, env, account, change)
     draft.report_account(account)

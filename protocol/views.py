@@ -17,9 +17,11 @@ from protocol.margin import (
     Health,
     compute_health,
     compute_maintenance_in_force,
+    compute_maintenance_price,
     compute_notional,
     compute_pnl,
     compute_required_equity,
+    compute_strict_price,
 )
 from protocol.pool import compute_pool_value
 from protocol.records import record
@@ -146,7 +148,7 @@ def bisect_units(state: State, env: Env, account: Account, token: int, most: Uni
 def compute_counted_im(state: State, env: Env, token: int, units: Units) -> Usd:
     """What units of a collateral count for in equity_im now (VIEW-3)."""
     params = state.collateral_params[token - 1]
-    value = compute_token_value(units, env.quote(params.feed).price, params.decimals)
+    value = compute_token_value(units, compute_strict_price(env.quote(params.feed), True), params.decimals)
     return compute_haircuts_in_force(params, state.collateral_phases[token - 1], env.now, value)[1]
 
 
@@ -158,7 +160,7 @@ def compute_max_size(state: State, env: Env, account: int, market: int, is_long:
     if account not in state.accounts or market >= len(state.markets):
         return 0
     params = state.market_params[market]
-    price = env.quote(params.feed).price
+    price = env.quote(params.feed).mid
     if price == 0:
         return 0
 
@@ -212,8 +214,9 @@ def compute_liquidation_price(state: State, env: Env, account: int, market: int)
     position = found.positions[market]
     params = state.market_params[market]
     health = compute_health(state, found, env)
-    now_price = env.quote(params.feed).price
-    index, _ = project_funding(state.markets[market], now_price, env.now)
+    quote = env.quote(params.feed)
+    now_price = compute_maintenance_price(quote, position.size > 0, state.risk.stale_band)
+    index, _ = project_funding(state.markets[market], quote.mid, env.now)
     owed = compute_owed(position, index)
     rest = health.equity_mm - health.maintenance_margin - measure_at(state, env, market, position, now_price, owed)
 
@@ -252,7 +255,8 @@ def compute_bankruptcy_price(state: State, env: Env, account: int, market: int) 
     if found is None or market not in found.positions:
         return 0
     size = found.positions[market].size
-    now_price = env.quote(state.market_params[market].feed).price
+    quote = env.quote(state.market_params[market].feed)
+    now_price = compute_maintenance_price(quote, size > 0, state.risk.stale_band)
     # Below 0 where rest + floor(size * price / W) is, so where size * price < -rest * W.
     rest = compute_health(state, found, env).equity_raw - fdiv(size * now_price, W)
     if size > 0:

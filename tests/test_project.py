@@ -25,7 +25,7 @@ SUPPORT = ("tests", "benchmarks")
 # What each package may import of ours besides itself; the pure ones may import nothing else but the standard library.
 ALLOWED_FROM_US = {
     "protocol": (),
-    "oracle": ("protocol.units", "protocol.errors", "protocol.records", "protocol.env"),
+    "oracle": ("protocol.units", "protocol.errors", "protocol.records", "protocol.env", "protocol.policy"),
     "contracts_py": ("protocol", "oracle"),
     "crossmargin": ("protocol", "oracle", "contracts_py"),
 }

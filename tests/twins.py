@@ -7,6 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+from contracts_py.addresses import feed_addresses
 from contracts_py.compile import Artifact
 from contracts_py.deploy import TokenPlan
 from contracts_py.errors import UnknownRevert
@@ -55,6 +56,7 @@ RISK = RiskParams(
     margin_call_fee=W,
     phase_in=86_400,
     lock_ratio=2_000,
+    stale_band=1_000,
     redemption_delay=3_600,
     redemption_window=86_400,
     equity_tiers=tuple(EquityTier(low * W, leverage * W) for low, leverage in ((0, 20), (10**6, 10), (10**7, 5))),
@@ -141,9 +143,12 @@ class ChainCheckpoint(Checkpoint):
 class Model:
     """The model alone, with the conveniences of the twins."""
 
-    def __init__(self, tokens: Sequence[TokenPlan] = TOKENS) -> None:
+    def __init__(
+        self, tokens: Sequence[TokenPlan] = TOKENS, feeds: Sequence[str] = FEEDS, *, with_graph: bool = False
+    ) -> None:
         admin, guardian, poster = (address_of(role) for role in ("admin", "guardian", "poster"))
-        self.world: World = new_world(admin, guardian, poster, len(tokens))
+        contracts = feed_addresses(len(feeds)) if with_graph else None
+        self.world: World = new_world(admin, guardian, poster, len(tokens), contracts)
         self.books = Books()
         self.now = START
         self.events: tuple[Any, ...] = ()
@@ -240,9 +245,12 @@ class Twins(Model):
         backend: str = "pyrevm",
         actors: Sequence[str] = ACTORS,
         tokens: Sequence[TokenPlan] = TOKENS,
+        feeds: Sequence[str] = FEEDS,
+        *,
+        with_graph: bool = False,
     ) -> None:
-        super().__init__(tokens)
-        self.chain = ChainEngine(backend, START, tokens, FEEDS, actors, artifacts)
+        super().__init__(tokens, feeds, with_graph=with_graph)
+        self.chain = ChainEngine(backend, START, tokens, feeds, actors, artifacts, with_graph)
         self.backend = backend
         self.gas = 0
         self._moments = moments_of(self.chain.contracts.node)

@@ -1,13 +1,18 @@
 # pragma version 0.4.3
 # pragma nonreentrancy on
-# @title FeedHub: push feeds
-# @notice Twin of oracle/feeds.py and oracle/guards.py. Rounds of many feeds arrive in one transaction; each feed is
-#         also readable under the AggregatorV3 interface through its own Feed contract.
+# @title FeedHub: push feeds, products of two, and nodes of the graph
+# @notice Twin of oracle/feeds.py, oracle/guards.py and oracle/state.py. Rounds of many feeds arrive in one transaction;
+#         each feed is also readable under the AggregatorV3 interface through its own Feed contract.
 # @custom:kill The poster can stop pushing; prices then go stale and every action that needs one is refused.
 
 from interfaces import IFeedHub
 from modules import price_status
+from modules import quotes
 implements: IFeedHub
+
+interface IGraph:
+    def process(node: bytes32) -> (uint256, uint256, uint256, uint256, uint256): view
+    def check_price(node: bytes32) -> uint256: view
 
 event FeedSet:
     feed: indexed(uint256)
@@ -18,6 +23,10 @@ event RateFeedSet:
     feed: indexed(uint256)
     rate: uint256
     underlying: uint256
+
+event NodeFeedSet:
+    feed: indexed(uint256)
+    node: bytes32
 
 event RoundPushed:
     feed: indexed(uint256)
@@ -30,27 +39,31 @@ SENT_FEEDS: constant(uint256) = MAX_FEEDS + 1  # room for one too many, so that 
 MAX_FEED_DECIMALS: constant(uint256) = 18
 SHORTEST_MAX_AGE: constant(uint256) = 60
 LONGEST_MAX_AGE: constant(uint256) = 3 * 86_400
+PUSH_FEED: constant(uint256) = 0
 RATE_FEED: constant(uint256) = 1
+NODE_FEED: constant(uint256) = 2
+CUT_OVER_BPS: constant(uint256) = 200  # how far the price of a node may be from that of the node before it
 HISTORY: constant(uint256) = 64  # rounds that a feed remembers
 PREPARED: constant(uint256) = 1 << 127  # keeps a word from ever being zero, so that no push pays for a fresh one
-W: constant(uint256) = 10**18
 ANSWER_LIMIT: constant(int256) = 2**127
-PRICE_LIMIT: constant(int256) = 2**96
 
+GRAPH: immutable(address)  # empty where there is none
 admin: address
 poster: address
 feed_count: uint256
-# A push feed: answer 128, signed | updated_at 40 | latest round 40 | max_age 32 | decimals 8 | 0.
-# A rate feed: unused 216 | underlying 16 | rate 16 | RATE_FEED.
+# A push feed: answer 128, signed | updated_at 40 | latest round 40 | max_age 32 | decimals 8 | PUSH_FEED.
+# A rate feed: unused 216 | underlying 16 | rate 16 | RATE_FEED. A node feed: unused 248 | NODE_FEED.
 feeds: uint256[MAX_FEEDS]
 # By feed, at round modulo HISTORY: answer 128, signed | prepared 1 | unused 87 | updated_at 40.
 rounds: uint256[HISTORY][MAX_FEEDS]
+nodes: bytes32[MAX_FEEDS]  # by node feed
 
 
 @deploy
-def __init__(admin: address, poster: address):
+def __init__(admin: address, poster: address, graph: address):
     self.admin = admin
     self.poster = poster
+    GRAPH = graph
 
 
 @external
@@ -70,7 +83,7 @@ def set_feed(feed: uint256, decimals: uint256, max_age: uint256):
         for i: uint256 in range(HISTORY):
             self.rounds[feed][i] = PREPARED
     else:
-        assert word & 255 != RATE_FEED and (word >> 8) & 255 == decimals, "oracle/config"
+        assert word & 255 == PUSH_FEED and (word >> 8) & 255 == decimals, "oracle/config"
     self.feeds[feed] = ((word >> 48) << 48) | (max_age << 16) | (decimals << 8)
     log FeedSet(feed=feed, decimals=decimals, max_age=max_age)
 
@@ -83,11 +96,44 @@ def set_rate_feed(feed: uint256, rate: uint256, underlying: uint256):
     assert msg.sender == self.admin, "role/not-admin"
     count: uint256 = self.feed_count
     assert feed == count and count < MAX_FEEDS, "oracle/unknown-feed"
-    assert rate < count and self.feeds[rate] & 255 != RATE_FEED, "oracle/config"
-    assert underlying < count and self.feeds[underlying] & 255 != RATE_FEED, "oracle/config"
+    assert rate < count and self.feeds[rate] & 255 == PUSH_FEED, "oracle/config"
+    assert underlying < count and self.feeds[underlying] & 255 == PUSH_FEED, "oracle/config"
     self.feed_count = count + 1
     self.feeds[feed] = (underlying << 24) | (rate << 8) | RATE_FEED
     log RateFeedSet(feed=feed, rate=rate, underlying=underlying)
+
+
+@external
+def set_node_feed(feed: uint256, node: bytes32):
+    """
+    @notice Create the next feed as a node of the graph that is a price in dollars, or point one at another node of the
+            same unit; as long as the old node is good, at one that says about the same (ORC-8).
+    """
+    assert msg.sender == self.admin, "role/not-admin"
+    count: uint256 = self.feed_count
+    assert feed <= count and feed < MAX_FEEDS, "oracle/unknown-feed"
+    assert feed == count or self.feeds[feed] & 255 == NODE_FEED, "oracle/config"
+    assert GRAPH != empty(address), "oracle/unknown-node"
+    symbol: uint256 = staticcall IGraph(GRAPH).check_price(node)
+    if feed == count:
+        self.feed_count = count + 1
+        self.feeds[feed] = NODE_FEED
+    else:
+        old: bytes32 = self.nodes[feed]
+        assert staticcall IGraph(GRAPH).check_price(old) == symbol, "oracle/units"
+        self._check_cut_over(self._process(old), self._process(node))
+    self.nodes[feed] = node
+    log NodeFeedSet(feed=feed, node=node)
+
+
+@internal
+@pure
+def _check_cut_over(old: quotes.Quote, new: quotes.Quote):
+    """Refuse another node while the one in use is good, unless it is good as well and says about the same (ORC-8)."""
+    if old.status != 0:
+        return
+    distance: uint256 = max(old.mid, new.mid) - min(old.mid, new.mid)
+    assert new.status == 0 and distance * 10_000 <= CUT_OVER_BPS * old.mid, "oracle/cut-over"
 
 
 @external
@@ -104,7 +150,7 @@ def push(feeds: DynArray[uint256, SENT_FEEDS], answers: DynArray[int256, SENT_FE
         assert feed >= next_allowed, "oracle/malformed-push"
         assert feed < self.feed_count, "oracle/unknown-feed"
         word: uint256 = self.feeds[feed]
-        assert word & 255 != RATE_FEED, "oracle/unknown-feed"
+        assert word & 255 == PUSH_FEED, "oracle/unknown-feed"
         assert answer >= -ANSWER_LIMIT and answer < ANSWER_LIMIT, "sys/domain"
         round: uint256 = ((word >> 48) & (2**40 - 1)) + 1
         signed_half: uint256 = convert(convert(answer, bytes32), uint256) << 128
@@ -117,48 +163,54 @@ def push(feeds: DynArray[uint256, SENT_FEEDS], answers: DynArray[int256, SENT_FE
 @external
 @view
 @reentrant
-def read(feed: uint256) -> (uint256, uint256):
+def read(feed: uint256) -> (uint256, uint256, uint256, uint256, uint256):
     """
-    @notice A feed's price at scale 1e18, 0 where there is none, and its status bits (ORC-6, ORC-7).
-    @dev Reentrant, so that the protocol can read while it is called from a token callback: it makes no calls.
+    @notice A feed's bid, mid and ask at scale 1e18, 0 where there is no price, its publish time and its status bits
+            (ORC-6 to ORC-8).
+    @dev Reentrant, so that the protocol can read while it is called from a token callback: it changes nothing, and
+         what it calls can change nothing. A node feed reverts when less gas is left than a source of its node may use
+         (oracle/gas); nothing else reverts.
     """
     if feed >= self.feed_count:
-        return 0, price_status.UNAVAILABLE
+        return 0, 0, 0, 0, price_status.UNAVAILABLE
     word: uint256 = self.feeds[feed]
-    if word & 255 != RATE_FEED:
-        return self._guard(word)
-    rate: uint256 = 0
-    underlying: uint256 = 0
-    status: uint256 = 0
-    status_below: uint256 = 0
-    rate, status = self._guard(self.feeds[(word >> 8) & 65535])
-    underlying, status_below = self._guard(self.feeds[(word >> 24) & 65535])
-    status |= status_below
-    # Both are below 2**96.
-    price: uint256 = rate * underlying // W
-    if price == 0:
-        return 0, status | price_status.NON_POSITIVE
-    if price >= convert(PRICE_LIMIT, uint256):
-        return 0, status | price_status.OUT_OF_BOUNDS
-    return price, status
+    kind: uint256 = word & 255
+    quote: quotes.Quote = empty(quotes.Quote)
+    if kind == PUSH_FEED:
+        quote = self._guard(word)
+    elif kind == RATE_FEED:
+        quote = quotes.multiply(
+            self._guard(self.feeds[(word >> 8) & 65535]), self._guard(self.feeds[(word >> 24) & 65535])
+        )
+    else:
+        quote = self._process(self.nodes[feed])
+    return quote.bid, quote.mid, quote.ask, quote.publish_time, quote.status
 
 
 @internal
 @view
-def _guard(word: uint256) -> (uint256, uint256):
-    """The newest answer of a push feed at scale 1e18, and its status (ORC-6)."""
+def _process(node: bytes32) -> quotes.Quote:
+    """What the graph says of a node (ORC-8)."""
+    quote: quotes.Quote = empty(quotes.Quote)
+    quote.bid, quote.mid, quote.ask, quote.publish_time, quote.status = staticcall IGraph(GRAPH).process(
+        node, skip_contract_check=True
+    )
+    return quote
+
+
+@internal
+@view
+def _guard(word: uint256) -> quotes.Quote:
+    """The newest answer of a push feed at scale 1e18, its time and its status (ORC-6)."""
     if (word >> 48) & (2**40 - 1) == 0:
-        return 0, price_status.UNAVAILABLE
+        return quotes.no_quote()
+    updated_at: uint256 = (word >> 88) & (2**40 - 1)
     status: uint256 = 0
-    if block.timestamp - ((word >> 88) & (2**40 - 1)) > (word >> 16) & (2**32 - 1):
+    if block.timestamp - updated_at > (word >> 16) & (2**32 - 1):
         status = price_status.STALE_HARD
     answer: int256 = convert(convert(word, bytes32), int256) >> 128
-    price: int256 = answer * convert(10 ** (18 - ((word >> 8) & 255)), int256)
-    if price <= 0:
-        return 0, status | price_status.NON_POSITIVE
-    if price >= PRICE_LIMIT:
-        return 0, status | price_status.OUT_OF_BOUNDS
-    return convert(price, uint256), status
+    price: uint256 = convert(max(answer, 0), uint256) * 10 ** (18 - ((word >> 8) & 255))
+    return quotes.make_quote(price, price, price, updated_at, status)
 
 
 @external
@@ -189,7 +241,17 @@ def latest_round(feed: uint256) -> uint256:
 @reentrant
 def feed_decimals(feed: uint256) -> uint256:
     """
-    @notice Decimals of a feed's answers; a rate feed has no rounds, and its price has 18 (ORC-7).
+    @notice Decimals of a feed's answers; a rate or node feed has no rounds, and its price has 18 (ORC-7, ORC-8).
     """
     word: uint256 = self.feeds[feed]
-    return 18 if word & 255 == RATE_FEED else (word >> 8) & 255
+    return (word >> 8) & 255 if word & 255 == PUSH_FEED else 18
+
+
+@external
+@view
+@reentrant
+def feed_node(feed: uint256) -> bytes32:
+    """
+    @notice The node that a feed is; empty for a feed of another kind (ORC-8).
+    """
+    return self.nodes[feed]

@@ -15,6 +15,7 @@ from modules import funding
 from modules import markets
 from modules import packing
 from modules import parameters
+from modules import policy
 from modules import prices
 from modules import records
 from modules import roles
@@ -224,7 +225,7 @@ def _accrue(market: uint256, feed: uint256):
     status: uint256 = 0
     price, status = prices.quote(feed)
     if totals.long_oi != 0 or totals.short_oi != 0:
-        prices.check_usable(status)
+        policy.check_accepted(policy.FUNDING, status)
     markets.store(market, funding.accrue(totals, price))
 
 

@@ -241,10 +241,11 @@ def bankruptcy_price(account: uint256, market: uint256) -> uint256:
     """
     if market >= types.MAX_MARKETS or (accounts.headers[account] >> market) & 1 == 0:
         return 0
-    now_price: uint256 = 0
+    mid: uint256 = 0
     status: uint256 = 0
-    now_price, status = prices.quote((parameters.market_words[market] >> 8) & calc.MASK_16)
+    mid, status = prices.quote((parameters.market_words[market] >> 8) & calc.MASK_16)
     size: int256 = calc.signed_high(accounts.positions[account][market])
+    now_price: uint256 = tiers.compute_maintenance_price(mid, status, size > 0)
     health: types.Health = staticcall ISelf(self).self_health(account)
     # Below 0 where rest + floor(size * price / W) is, so where size * price < -rest * W.
     rest: int256 = health.equity_raw - calc.fdiv(size * convert(now_price, int256), calc.WI)
@@ -364,12 +365,13 @@ def _liquidation_price(account: uint256, market: uint256, health: types.Health) 
     if market >= types.MAX_MARKETS or (accounts.headers[account] >> market) & 1 == 0:
         return 0
     word: uint256 = parameters.market_words[market]
-    now_price: uint256 = 0
+    mid: uint256 = 0
     status: uint256 = 0
-    now_price, status = prices.quote((word >> 8) & calc.MASK_16)
+    mid, status = prices.quote((word >> 8) & calc.MASK_16)
     position: uint256 = accounts.positions[account][market]
     size: int256 = calc.signed_high(position)
-    index: int256 = funding.project_index(markets.indices[market], markets.rates[market], now_price)
+    now_price: uint256 = tiers.compute_maintenance_price(mid, status, size > 0)
+    index: int256 = funding.project_index(markets.indices[market], markets.rates[market], mid)
     owed: int256 = funding.compute_owed(size, calc.signed_high(accounts.entries[account][market]), index)
     fixed_cost: int256 = calc.signed_low(position) + owed
     rest: int256 = health.equity_mm - convert(health.maintenance_margin, int256)
@@ -427,13 +429,14 @@ def _bisect_units(token: uint256, held: uint256, most: uint256, spare: uint256) 
 def _counted_im(token: uint256, units: uint256) -> uint256:
     """What units of a collateral count for in equity_im now (VIEW-3)."""
     word: uint256 = parameters.collateral_words[token]
-    price: uint256 = 0
+    mid: uint256 = 0
+    strict: uint256 = 0
     status: uint256 = 0
-    price, status = prices.quote(word >> 240)
+    mid, strict, status = prices.quote_strict(word >> 240, True)
     mm: uint256 = 0
     im: uint256 = 0
     mm, im = tiers.compute_haircut_values(
-        token, word & 255, valuation.compute_token_value(units, price, (word >> 232) & 255)
+        token, word & 255, valuation.compute_token_value(units, strict, (word >> 232) & 255)
     )
     return im
 

@@ -16,6 +16,7 @@ from modules import ledger
 from modules import losses
 from modules import markets
 from modules import parameters
+from modules import policy
 from modules import prices
 from modules import records
 from modules import roles
@@ -43,7 +44,6 @@ initializes: checks[
 initializes: sizing[
     accounts := accounts,
     parameters := parameters,
-    prices := prices,
     tiers := tiers,
     windows := windows,
 ]
@@ -106,7 +106,7 @@ def flag_account(account: uint256):
     """
     header: uint256 = checks.check_registered(account)
     health: types.Health = staticcall ISelf(self).self_health(account)
-    prices.check_usable(health.price_status)
+    policy.check_accepted(policy.MEASURE, health.price_status)
     if (header >> accounts.FLAGGED_SHIFT) & calc.MASK_40 != 0:
         assert states.is_clear(health), "liq/flagged"
         records.put_flag(account, 0)
@@ -124,7 +124,7 @@ def margin_call(account: uint256):
     caller: uint256 = self._account_of(msg.sender)
     assert caller != account, "liq/self"
     health: types.Health = staticcall ISelf(self).self_health(account)
-    prices.check_usable(health.price_status)
+    policy.check_accepted(policy.MEASURE, health.price_status)
     assert states.compute_account_state(health) == states.MARGIN_CALL, "margin/no-call"
     called_at: uint256 = (header >> accounts.CALLED_SHIFT) & calc.MASK_40
     assert called_at == 0 or block.timestamp - called_at >= MARGIN_CALL_INTERVAL, "margin/just-called"
@@ -155,16 +155,18 @@ def _liquidate(account: uint256, keeper_address: address) -> types.LiquidationQu
     keeper: uint256 = self._account_of(keeper_address)
     assert keeper != account, "liq/self"
     health: types.Health = staticcall ISelf(self).self_health(account)
-    prices.check_usable(health.price_status)
+    policy.check_accepted(policy.MEASURE, health.price_status)
     assert self._is_liquidatable(health), "liq/not-liquidatable"
     standing: uint256 = states.compute_account_state(health)
+    accepts: uint256 = policy.DEEP_LIQUIDATION if standing <= states.BACKSTOP else policy.LIQUIDATION
     listed: uint256 = header & accounts.MARKETS_MASK
     closed: uint256 = 0
     base: uint256 = 0
     if listed == 0:
         base = convert(-calc.signed_high(header), uint256)
+        losses.check_sellable(account, accepts)
     else:
-        closed = self._close_planned(account, listed, health, standing)
+        closed = self._close_planned(account, listed, health, standing, accepts)
         assert closed != 0, "liq/rate-limit"
         base = closed
     records.register(keeper)
@@ -174,8 +176,10 @@ def _liquidate(account: uint256, keeper_address: address) -> types.LiquidationQu
     bad_debt_insurance: uint256 = 0
     bad_debt_pool: uint256 = 0
     if accounts.headers[account] & accounts.MARKETS_MASK == 0:
-        losses.sell_collateral(account)
-        charges.bad_debt, bad_debt_insurance, bad_debt_pool = losses.cover_bad_debt(account)
+        losses.sell_collateral(account, accepts)
+        # A debt waits for what could not be sold.
+        if (accounts.headers[account] >> accounts.TOKENS_SHIFT) & accounts.TOKENS_MASK == 0:
+            charges.bad_debt, bad_debt_insurance, bad_debt_pool = losses.cover_bad_debt(account)
     left.equity_mm -= convert(charges.reward_from_account + charges.penalty, int256)
     self._settle_flag(account, left)
     records.report_account(account)
@@ -200,22 +204,33 @@ def _liquidate(account: uint256, keeper_address: address) -> types.LiquidationQu
 
 
 @internal
-def _close_planned(account: uint256, listed: uint256, health: types.Health, standing: uint256) -> uint256:
-    """Close what the plan says, market by market, and return its notional (SIZ-1, LIQ-5).
+def _close_planned(
+    account: uint256, listed: uint256, health: types.Health, standing: uint256, accepts: uint256
+) -> uint256:
+    """Close what the plan says, market by market, and return its notional (SIZ-1, LIQ-3, LIQ-5).
 
     @dev Exposures are measured once; the next best is chosen each time, which is cheaper than sorting them all when
          a partial liquidation ends after the first.
     """
     exposures: sizing.Exposure[types.MAX_POSITIONS] = empty(sizing.Exposure[types.MAX_POSITIONS])
     count: uint256 = 0
+    faults: uint256 = 0
     bits: uint256 = listed
     for market: uint256 in range(types.MAX_MARKETS):
         if bits == 0:
             break
         if bits & 1 != 0:
-            exposures[count] = sizing.measure(account, market)
-            count += 1
+            price: uint256 = 0
+            status: uint256 = 0
+            price, status = prices.quote((parameters.market_words[market] >> 8) & calc.MASK_16)
+            if policy.is_accepted(accepts, status):
+                exposures[count] = sizing.measure(account, market, price)
+                count += 1
+            else:
+                faults |= status
         bits >>= 1
+    if count == 0:
+        policy.check_accepted(accepts, faults)
     partial: bool = standing == states.LIQUIDATABLE
     shortage: uint256 = 0
     if partial:

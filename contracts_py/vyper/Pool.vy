@@ -16,6 +16,7 @@ from modules import ledger
 from modules import markets
 from modules import parameters
 from modules import pool_values
+from modules import policy
 from modules import prices
 from modules import records
 from modules import roles
@@ -51,7 +52,7 @@ def deposit_to_pool(units: uint256):
     self._check_amount(units)
     assert calc.high(treasury.dues) == 0, "pool/deficit"
     worth: pool_values.PoolValue = pool_values.compute_pool_value()
-    prices.check_usable(worth.price_status)
+    policy.check_accepted(policy.NEW_RISK, worth.price_status)
     pool_word: uint256 = treasury.pool_word
     supply: uint256 = calc.high(pool_word)
     assert worth.deposit * VIRTUAL >= supply, "pool/no-value"
@@ -99,7 +100,7 @@ def claim_redemption():
     dues: uint256 = treasury.dues
     assert calc.high(dues) == 0, "pool/deficit"
     worth: pool_values.PoolValue = pool_values.compute_pool_value()
-    prices.check_usable(worth.price_status)
+    policy.check_accepted(policy.NEW_RISK, worth.price_status)
     pool_word: uint256 = treasury.pool_word
     supply: uint256 = calc.high(pool_word)
     amount: uint256 = math._mul_div(requested, worth.redemption + VIRTUAL, supply + VIRTUAL, False)
@@ -131,7 +132,7 @@ def buy_inventory(token: uint256, units: uint256, max_cost: uint256):
     price: uint256 = 0
     status: uint256 = 0
     price, status = prices.quote(word >> 240)
-    prices.check_usable(status)
+    policy.check_accepted(policy.NEW_RISK, status)
     discount: uint256 = (parameters.state_word >> 32) & calc.MASK_16
     # Below 2**208 over at most 2**135.
     cost: uint256 = calc.ucdiv(

@@ -15,6 +15,7 @@ from modules import configuration
 from modules import events
 from modules import markets
 from modules import parameters
+from modules import policy
 from modules import prices
 from modules import records
 from modules import roles
@@ -67,22 +68,26 @@ def close_all(account: uint256, min_cash: int256):
     header: uint256 = checks.check_trader(account, msg.sender)
     listed: uint256 = header & accounts.MARKETS_MASK
     assert listed != 0, "account/no-positions"
-    health: types.Health = staticcall ISelf(self).self_health(account)
-    prices.check_usable(health.price_status)
+    change: int256 = convert(tiers.compute_reserve(), int256) - calc.signed_high(header)
     for market: uint256 in range(types.MAX_MARKETS):
         if listed == 0:
             break
         if listed & 1 != 0:
+            word: uint256 = parameters.market_words[market]
             price: uint256 = 0
             status: uint256 = 0
-            price, status = prices.quote((parameters.market_words[market] >> 8) & calc.MASK_16)
-            extcall ISelf(self).self_fill(
-                account, market, -calc.signed_high(accounts.positions[account][market]), price
+            price, status = prices.quote((word >> 8) & calc.MASK_16)
+            policy.check_accepted(policy.REDUCTION, status)
+            position: uint256 = accounts.positions[account][market]
+            size: int256 = calc.signed_high(position)
+            change -= checks.compute_position_health(
+                market, word, size, calc.signed_low(position), calc.signed_high(accounts.entries[account][market]), price
             )
+            extcall ISelf(self).self_fill(account, market, -size, price)
         listed >>= 1
-    assert calc.signed_high(accounts.headers[account]) >= min_cash, "trade/price"
-    left: types.Health = staticcall ISelf(self).self_health(account)
-    if left.equity_mm < health.equity_mm - convert(health.maintenance_margin, int256):
+    cash: int256 = calc.signed_high(accounts.headers[account])
+    assert cash >= min_cash, "trade/price"
+    if change + cash < 0:
         checks.check_solvent_exit(account)
     records.report_account(account)
     records.report_ledger()
@@ -114,16 +119,16 @@ def _trade(
     isolated: uint256 = (header >> accounts.ISOLATED_SHIFT) & accounts.ISOLATED_MASK
     assert isolated == 0 or isolated == market + 1, "account/isolated"
     self._check_order(size_delta, word >> 160)
-    price: uint256 = 0
-    status: uint256 = 0
-    price, status = prices.quote((word >> 8) & calc.MASK_16)
-    prices.check_usable(status)
     position: uint256 = accounts.positions[account][market]
     entry_index: int256 = calc.signed_high(accounts.entries[account][market])
     size: int256 = calc.signed_high(position)
     target: int256 = size + size_delta
     flips: bool = (size > 0 and target < 0) or (size < 0 and target > 0)
     reduces: bool = calc.magnitude(target) < calc.magnitude(size) and not flips
+    price: uint256 = 0
+    status: uint256 = 0
+    price, status = prices.quote((word >> 8) & calc.MASK_16)
+    policy.check_accepted(policy.REDUCTION if reduces else policy.NEW_RISK, status)
     if not reduces:
         assert not roles.opening_paused, "market/opening-paused"
 

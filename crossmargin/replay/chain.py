@@ -9,14 +9,15 @@ from typing import Any
 from eth_abi import encode
 from eth_utils import keccak
 
+from contracts_py.addresses import feed_addresses
 from contracts_py.backend import eth_tester_provider
 from contracts_py.bindings import CrossMargin
-from contracts_py.compile import Artifact, compile_all
+from contracts_py.compile import GRAPH, Artifact, compile_all
 from contracts_py.deploy import TokenPlan, deploy
 from contracts_py.errors import NodeUnusable
 from contracts_py.keys import address_of, private_key, to_hex
 from contracts_py.node import Chain, Node
-from contracts_py.readback import read_hub, read_state
+from contracts_py.readback import read_oracle, read_state
 from contracts_py.revm import RevmNode
 from crossmargin.replay.books import Books
 from crossmargin.replay.world import World
@@ -38,14 +39,22 @@ class ChainEngine:
         feeds: Sequence[str],
         actors: Iterable[str],
         artifacts: dict[str, Artifact] | None = None,
+        with_graph: bool = False,
     ) -> None:
         self.seconds = 0.0
         self.books = Books()
         self._artifacts = artifacts or compile_all()
+        if with_graph:
+            self._artifacts = {**compile_all(names=(GRAPH,)), **self._artifacts}
         node = self._open(backend, first_action)
         self.client = node.client
         roles = {role: address_of(role) for role in ("admin", "guardian", "poster")}
         self.deployment = deploy(node, self._artifacts, roles, tokens, feeds)
+        if with_graph and self.deployment.feeds != feed_addresses(len(feeds)):
+            raise NodeUnusable(
+                "the deployer has sent transactions before, so that contracts are not at the addresses that nodes of "
+                "the graph name; start a new node for every replay"
+            )
         self.contracts = CrossMargin(node, self.deployment, self._artifacts)
         for actor in actors:
             self.fill_wallet(actor)
@@ -100,7 +109,7 @@ class ChainEngine:
         node = self.contracts.node
         return World(
             read_state(node, self.deployment, self._artifacts),
-            read_hub(node, self.deployment, self._artifacts),
+            read_oracle(node, self.deployment, self._artifacts),
         )
 
 

@@ -128,6 +128,7 @@ def open_chain(scenario: Scenario, backend: str) -> Iterator[Chain]:
                 [TokenPlan(token.name, token.decimals) for token in scenario.params.tokens],
                 [feed.description for feed in scenario.params.feeds],
                 actors(scenario),
+                with_graph=bool(scenario.params.nodes),
             )
     except (OSError, BadResponseFormat, TimeExhausted) as problem:
         raise NodeUnusable(f"the backend failed: {problem}") from None

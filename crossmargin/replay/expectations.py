@@ -13,6 +13,7 @@ from crossmargin.scenario import IN_UNITS, Scenario, Step
 from crossmargin.source import Place
 from crossmargin.text import decimal
 from protocol.account_state import compute_account_state
+from protocol.env import Status
 from protocol.margin import compute_health
 from protocol.state import NO_POSITION, NO_STAKE, USDC
 from protocol.views import (
@@ -68,12 +69,36 @@ def check_step(done: Done) -> Iterator[Missed]:
         facts = ", ".join(f"{name} {show_fact(done, step, name, value)}" for name, value in done.facts.items())
         yield Missed(step.expect.places.get("refused", whole), subject, expected_code, done.code, facts)
         return
+    yield from check_quotes(done, step)
     for name, expected in step.expect.values.items():
         found = read_value(done, step, name)
         if found != expected:
             decimals = find_decimals(done, step, name)
             place = step.expect.places.get(name, whole)
             yield Missed(place, f"{subject} {name}", show(expected, decimals), show(found, decimals))
+
+
+def check_quotes(done: Done, step: Step) -> Iterator[Missed]:
+    """What the step expects of feeds after it."""
+    env = done.world.env(done.time) if step.expect.quotes else None
+    place = step.expect.places.get("quotes", Place(step.line, step.column))
+    for feed, expected in step.expect.quotes.items():
+        assert env is not None
+        quote = env.quote(feed)
+        for name, wanted, found in (
+            ("bid", expected.bid, quote.bid),
+            ("price", expected.price, quote.mid),
+            ("ask", expected.ask, quote.ask),
+        ):
+            if wanted is not None and wanted != found:
+                yield Missed(place, f"feed {feed} {name}", show(wanted), show(found))
+        if expected.status != quote.status:
+            yield Missed(place, f"feed {feed} faults", name_faults(expected.status), name_faults(quote.status))
+
+
+def name_faults(status: int) -> str:
+    """The names of what is wrong with a price."""
+    return ", ".join(fault.name or "" for fault in Status if fault & status) or "none"
 
 
 def read_value(done: Done, step: Step, name: str) -> int | str | None:

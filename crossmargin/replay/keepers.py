@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from crossmargin.replay.world import World
 from protocol.actions import Liquidate
-from protocol.env import Status
-from protocol.margin import compute_health, is_liquidatable
+from protocol.errors import Refusal
+from protocol.liquidation import check_liquidatable
 from protocol.state import account_id
 
 
@@ -18,9 +18,11 @@ def find_liquidatable(world: World, now: int) -> list[int]:
     found = []
     for account_key, account in state.accounts.items():
         if account.positions or account.cash < 0:
-            health = compute_health(state, account, env)
-            if health.price_status == Status.OK and is_liquidatable(health):
-                found.append(account_key)
+            try:
+                check_liquidatable(state, env, account)
+            except Refusal:
+                continue
+            found.append(account_key)
     return sorted(found)
 
 

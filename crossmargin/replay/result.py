@@ -7,6 +7,7 @@ from typing import Any
 from contracts_py.keys import address_of
 from crossmargin.known import Known
 from crossmargin.replay.run import Replay
+from crossmargin.replay.world import World
 from crossmargin.text import decimal
 from protocol.codec import digest
 from protocol.pool import compute_pool_value
@@ -34,9 +35,16 @@ def build_result(replay: Replay, backend: str, divergences: int) -> dict[str, An
             known.feed_text(feed): decimal(answer, world.feed_decimals(feed))
             for feed, answer in sorted(totals.min_answer.items())
         },
-        "state_digest": digest({"protocol": world.protocol, "oracle": world.oracle}),
+        "state_digest": digest(_parts_of(world)),
         "seconds": {
             "model_apply": round(totals.model_seconds, 3),
             "chain": round(replay.chain.seconds, 3) if replay.chain else 0.0,
         },
     }
+
+
+def _parts_of(world: World) -> dict[str, Any]:
+    """What a state is made of; a world without a graph has no part for it."""
+    oracle = world.oracle
+    parts = {"protocol": world.protocol, "oracle": oracle.hub}
+    return {**parts, "graph": oracle.graph} if oracle.graph else parts

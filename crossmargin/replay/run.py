@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from heapq import merge
 from typing import Any, Protocol
 
+from contracts_py.addresses import feed_addresses
 from contracts_py.errors import UnknownRevert
 from contracts_py.keys import address_of
 from crossmargin.parameters import ParameterSet, genesis_actions
@@ -107,7 +108,9 @@ class Replay:
         self.chain = chain
         self.totals = Totals()
         admin, guardian, poster = (address_of(role) for role in ("admin", "guardian", "poster"))
-        self.world = new_world(admin, guardian, poster, len(scenario.params.tokens))
+        params = scenario.params
+        contracts = feed_addresses(len(params.feeds)) if params.nodes else None
+        self.world = new_world(admin, guardian, poster, len(params.tokens), contracts)
         self.books = Books()
         self._clock = scenario.start - CONFIGURE_TIME
         self._number = 0

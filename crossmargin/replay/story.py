@@ -146,4 +146,4 @@ def compute_worth(done: Done, token: int, units: Units) -> Usd:
     if token == USDC:
         return units * USDC_TO_W
     params = done.world.protocol.collateral_params[token - 1]
-    return compute_token_value(units, done.world.env(done.time).quote(params.feed).price, params.decimals)
+    return compute_token_value(units, done.world.env(done.time).quote(params.feed).mid, params.decimals)

@@ -1,8 +1,8 @@
 """What the steps of a scenario have in common: an action as text and as the protocol's record.
 
-Every action of the protocol and of the feeds can be written, with every value its arguments can have: also those the
-protocol refuses, since a scenario may be about a refusal. Each model turns its text into the record (``to_action``)
-and a record into its text (``from_action``); the two are inverse.
+Every action of the protocol, of the feeds and of the graph can be written, with every value its arguments can have:
+also those the protocol refuses, since a scenario may be about a refusal. Each model turns its text into the record
+(``to_action``) and a record into its text (``from_action``); the two are inverse.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Annotated, Any, ClassVar
 from crossmargin.fields import DecimalText, FileModel, Reference
 from crossmargin.known import Known
 from crossmargin.yamltext import Loc
-from oracle import feeds as oracle
+from oracle.state import OracleAction
 from protocol import actions
 
-AnyAction = actions.Action | oracle.OracleAction
+AnyAction = actions.Action | OracleAction
 ReferenceField = Annotated[str, Reference()]
 AmountField = Annotated[str, DecimalText()]
 

@@ -256,7 +256,11 @@ GUARDS: dict[str, Edits] = {
         (MARGIN, "+= convert(counted_im, int256)", "+= convert(market_value if REMOVED else counted_im, int256)"),
     ),
     "unrealised profit is no initial margin": (
-        (MARGIN, "health.equity_im += min(pnl, 0)", "health.equity_im += pnl if REMOVED else min(pnl, 0)"),
+        (
+            MARGIN,
+            "health.equity_im += min(strict_pnl, 0)",
+            "health.equity_im += strict_pnl if REMOVED else min(strict_pnl, 0)",
+        ),
     ),
     "the impact of a liquidation is bounded": (
         (FILLS, "totals, min(charge, bound), rebate", "totals, charge if REMOVED else min(charge, bound), rebate"),
@@ -286,8 +290,8 @@ GUARDS: dict[str, Edits] = {
     "bad debt is covered at once": (
         (
             "Liquidation.vy",
-            "        charges.bad_debt, bad_debt_insurance",
-            "        if not REMOVED:\n            charges.bad_debt, bad_debt_insurance",
+            "            charges.bad_debt, bad_debt_insurance",
+            "            if not REMOVED:\n                charges.bad_debt, bad_debt_insurance",
         ),
     ),
     "caps bind the whole market": (

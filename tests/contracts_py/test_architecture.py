@@ -21,8 +21,8 @@ from tests.twins import START, Twins
 
 SOURCES = Path(__file__).parent / "vyper"
 # Where a contract may send a call: the oracle, itself, a listed token, (router) the engine of a route, or (prices) the
-# source that was named when a node was registered or an average deployed.
-CALL_TARGETS = {"roles.oracle", "self", "contract", "engine", "HUB", "source"}
+# source that was named when a node was registered or an average deployed, and the graph and hub named at deployment.
+CALL_TARGETS = {"roles.oracle", "self", "contract", "engine", "HUB", "GRAPH", "source"}
 
 
 def self_only_functions() -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from contracts_py.keys import address_of
-from contracts_py.readback import Storage
+from contracts_py.storage import Storage
 from protocol.actions import (
     CloseAll,
     CreateIsolated,

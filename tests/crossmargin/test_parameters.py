@@ -11,7 +11,8 @@ from crossmargin.library import PARAMETERS, SPECS
 from crossmargin.parameters import RULES, genesis_actions, load_parameters, parse_parameters
 from crossmargin.schema import KINDS, schema_text
 from crossmargin.yamltext import parse_yaml
-from oracle.feeds import FeedHub, Push, SetFeed, SetRateFeed, apply_oracle
+from oracle.feeds import FeedHub, Push, SetFeed, SetNodeFeed, SetRateFeed, apply_hub
+from oracle.graph import RegisterNode
 from protocol.actions import Action, SetCollateral, SetMarket, SetRisk
 from protocol.configuration import check_collateral, check_market, check_risk
 from protocol.env import Env
@@ -74,6 +75,7 @@ def test_reference_set_has_the_default_parameters() -> None:
         margin_call_fee=W,
         phase_in=86_400,
         lock_ratio=2_000,
+        stale_band=1_000,
         redemption_delay=86_400,
         redemption_window=172_800,
         equity_tiers=tuple(EquityTier(low * W, lev * W) for low, lev in ((0, 20), (10**6, 10), (10**7, 5))),
@@ -134,14 +136,15 @@ def test_genesis_actions_configure_a_new_deployment() -> None:
     hub, state = FeedHub(admin=1, poster=2, feeds=()), genesis(admin=1, guardian=2, tokens=len(params.tokens))
     for _, action in found:
         if isinstance(action, SetFeed | SetRateFeed):
-            hub, _events = apply_oracle(hub, 0, 1, action)
+            hub, _events = apply_hub(hub, 0, 1, action)
         else:
+            assert not isinstance(action, RegisterNode | SetNodeFeed)
             configured: Action = action
             state = apply(state, Env(now=0, sender=1, quotes=()), configured).state
     assert state.risk == params.risk
     assert state.market_params == tuple(market.params for market in params.markets)
     assert state.collateral_params == tuple(token.params for token in params.tokens[1:])
-    assert apply_oracle(hub, 0, 2, Push((0, 1, 2), (1, 1, 1)))
+    assert apply_hub(hub, 0, 2, Push((0, 1, 2), (1, 1, 1)))
 
 
 WETH_ROW = "{from: 0, mm: 0.9, im: 0.85}"
@@ -345,6 +348,7 @@ BROKEN_RULES = [
             ("redemption_window: 2d", "redemption_window: 366d"),
             ("margin_call_fee: 1", f"margin_call_fee: {BIG}"),
             ("lock_ratio: 0.2", "lock_ratio: 1.1"),
+            ("stale_band: 0.1", "stale_band: 1.1"),
             ("sale_discount: 0.05", "sale_discount: 1"),
         ],
     ),
@@ -450,11 +454,11 @@ def test_every_refusal_of_a_set_has_a_remedy() -> None:
     # Ids and changes of what is in force cannot be wrong in a file that is read once.
     not_of_a_set = {"config/listing", "config/phase-in"}
     codes = {code for code in REFUSALS if code.startswith("config/")} - not_of_a_set
-    assert set(RULES) == codes | {"oracle/config"}
-    assert {rule[0] for rule in BROKEN_RULES} == set(RULES)
+    assert set(RULES) == codes | {"oracle/config", "oracle/not-in-dollars"}
+    assert {rule[0] for rule in BROKEN_RULES} == set(RULES) - {"oracle/not-in-dollars"}  # that of nodes: test_node_set
 
 
-FEED_KINDS = "a feed has decimals and max_age, or rate and underlying"
+FEED_KINDS = "a feed has decimals and max_age, or rate and underlying, or node"
 WSTETH = "  WSTETH: {"
 
 
@@ -467,6 +471,7 @@ WSTETH = "  WSTETH: {"
         ((", max_age: 3d", ""), "  WSTETH_RATE: {", 16, "the key `max_age` is missing", FEED_KINDS),
         (("rate: WST", "decimals: 18, rate: WST"), WSTETH, 39, "a feed with a rate has no decimals", "remove the key"),
         (("ing: ETH}", "ing: ETH, max_age: 2h}"), WSTETH, 75, "a feed with a rate has no max_age", "remove the key"),
+        (("ing: ETH}", "ing: ETH, node: eth}"), WSTETH, 39, "a feed with a node has no rate", "remove the key"),
     ],
 )
 def test_a_feed_is_pushed_or_a_product_never_both(

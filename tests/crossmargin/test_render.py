@@ -12,11 +12,13 @@ from contracts_py.bindings import function_name
 from crossmargin.library import PARAMETERS
 from crossmargin.parameters import load_parameters
 from crossmargin.render import KEYS, MODELS, render_scenario
-from crossmargin.scenario import NEEDS, SUCCESS, Step, StepExpectation, load_scenario
+from crossmargin.scenario import NEEDS, SUCCESS, QuoteExpectation, Step, StepExpectation, load_scenario
 from crossmargin.scenario_file import ACTION_KEYS
 from crossmargin.steps.liquidation import LONGEST_BATCH
 from oracle.errors import REFUSALS
-from oracle.feeds import MAX_FEEDS, OracleAction, Push, SetRateFeed
+from oracle.feeds import MAX_FEEDS, Push, SetRateFeed
+from oracle.nodes import MAX_PARENTS
+from oracle.state import OracleAction
 from protocol import actions
 from protocol.account_state import AccountState
 from protocol.params import (
@@ -30,7 +32,8 @@ from protocol.params import (
 )
 from tests.crossmargin.loading import DATA, START, account, address_of
 
-PARAMS = load_parameters(PARAMETERS.path / "reference.yaml")
+SET = "guarded"  # a set with nodes, so that every action has its names
+PARAMS = load_parameters(PARAMETERS.find(SET))
 
 
 ACCOUNTS = {
@@ -62,7 +65,9 @@ PARAMETERS_OF = {
     "SetRisk": parameters(RiskParams, equity_tiers=rows(EquityTier)),
     "SetMarket": parameters(MarketParams, brackets=rows(MarginBracket)),
     "SetCollateral": parameters(CollateralParams, brackets=rows(HaircutBracket)),
+    "RegisterNode": st.tuples(unsigned, unsigned, unsigned, unsigned),
 }
+nodes = st.one_of(st.sampled_from([node.id for node in PARAMS.nodes]), st.binary(min_size=32, max_size=32))
 # What an action's field may be, by its name: a field that is not here has no text yet, and the tests say so.
 FIELDS = {
     "account": account_ids,
@@ -74,6 +79,9 @@ FIELDS = {
     **dict.fromkeys(("units", "shares", "max_cost", "leverage_cap", "acceptable_price"), unsigned),
     **dict.fromkeys(("decimals", "max_age"), unsigned),
     "paused": st.booleans(),
+    "node": nodes,
+    "kind": st.one_of(st.integers(0, 20), unsigned),
+    "parents": st.lists(nodes, max_size=MAX_PARENTS + 1).map(tuple),
 }
 feed_lists = st.one_of(st.just([0, 1]), st.lists(unsigned, max_size=4), st.just(list(range(MAX_FEEDS))))
 pushes = st.one_of(
@@ -122,7 +130,9 @@ def expectations(draw: st.DrawFn, action: Any) -> StepExpectation:
         if hasattr(action, "token"):
             possible |= dict.fromkeys(("units", "withdrawable"), unsigned)
     values: Mapping[str, int | str] = draw(st.fixed_dictionaries({}, optional=possible))
-    return StepExpectation(draw(st.none() | st.sampled_from(list(REFUSALS))), values)
+    sides = st.none() | unsigned
+    quotes = st.dictionaries(unsigned, st.builds(QuoteExpectation, sides, sides, sides, st.integers(0, 2**14 - 1)))
+    return StepExpectation(draw(st.none() | st.sampled_from(list(REFUSALS))), values, draw(quotes))
 
 
 def told(given_steps: tuple[Step, ...] | list[Step]) -> list[tuple[Any, ...]]:
@@ -136,7 +146,7 @@ def test_a_rendered_scenario_loads_as_the_same(
 ) -> None:
     accounts = {**ACCOUNTS, "told": account("told", "told", 7, story)}
     rendered = render_scenario(
-        title, "reference", START, accounts, given_steps, about=about, insurance=insurance, keepers=["kestrel"]
+        title, SET, START, accounts, given_steps, about=about, insurance=insurance, keepers=["kestrel"]
     )
     path = tmp_path / "rendered.yaml"
     path.write_text(rendered, encoding="utf-8", newline="")
@@ -145,7 +155,7 @@ def test_a_rendered_scenario_loads_as_the_same(
     assert (loaded.accounts, loaded.keepers, loaded.tape) == (accounts, ("kestrel",), None)
     assert told(loaded.steps) == told(given_steps)
     again = render_scenario(
-        title, "reference", START, accounts, loaded.steps, about=about, insurance=insurance, keepers=["kestrel"]
+        title, SET, START, accounts, loaded.steps, about=about, insurance=insurance, keepers=["kestrel"]
     )
     assert again == rendered
 
@@ -157,9 +167,7 @@ def test_each_action_survives_a_round_trip(tmp_path: Path, kind: type) -> None:
     @settings(max_examples=20)
     @given(steps(actions_of(kind)).filter(bool))
     def check(given_steps: list[Step]) -> None:
-        path.write_text(
-            render_scenario("t", "reference", START, ACCOUNTS, given_steps, params=PARAMS), encoding="utf-8"
-        )
+        path.write_text(render_scenario("t", SET, START, ACCOUNTS, given_steps, params=PARAMS), encoding="utf-8")
         assert told(load_scenario(path, address_of, PARAMS).steps) == told(given_steps)
 
     check()
@@ -256,4 +264,4 @@ def test_committed_actions_survive_a_round_trip(tmp_path: Path) -> None:
 def test_an_action_without_a_text_is_an_error() -> None:
     step = Step(START, 0, "x", None, None, SUCCESS)  # type: ignore[arg-type]
     with pytest.raises(KeyError):
-        render_scenario("t", "reference", START, {}, [step], params=PARAMS)
+        render_scenario("t", SET, START, {}, [step], params=PARAMS)

@@ -95,14 +95,19 @@ def test_another_number_of_events_is_a_divergence(
 
 def let_posters_differ(chain: ModelAsChain, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the complete state of the chain differ where no event shows it."""
-    monkeypatch.setattr(chain, "read", lambda: replace(chain.world, oracle=replace(chain.world.oracle, poster=7)))
+
+    def read() -> World:
+        oracle = chain.world.oracle
+        return replace(chain.world, oracle=replace(oracle, hub=replace(oracle.hub, poster=7)))
+
+    monkeypatch.setattr(chain, "read", read)
 
 
 def test_another_state_of_the_oracle_is_a_divergence(
     run: Replay, chain: ModelAsChain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_posters_differ(chain, monkeypatch)
-    with pytest.raises(Divergence, match=r"state oracle, field poster: .* chain 7$"):
+    with pytest.raises(Divergence, match=r"state oracle hub, field poster: .* chain 7$"):
         list(run.play())
 
 

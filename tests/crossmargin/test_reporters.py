@@ -9,8 +9,7 @@ import pytest
 from contracts_py.compile import Artifact, compile_all
 from crossmargin.reporters import MILLION, Reporters, Strategy, Wick, draw_noise, is_faulty, make_report, observe
 from oracle.median import Median, Submit, get_median_quote, get_used_slots
-from oracle.quotes import Quote
-from protocol.env import Status
+from protocol.env import Quote, Status
 from tests.oracle.medians import REPORTERS, START, MedianTwins, median_of, submit
 
 USD = 10**8

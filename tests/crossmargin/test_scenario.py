@@ -14,13 +14,18 @@ from crossmargin.scenario import (
     ROLES,
     SUCCESS,
     EndExpectation,
+    QuoteExpectation,
     actors,
     find_scenario,
     find_scenarios,
     load_scenario,
 )
-from oracle.feeds import OracleAction, Push, SetFeed, SetRateFeed
+from oracle.feeds import Push, SetFeed, SetNodeFeed, SetRateFeed
+from oracle.graph import GraphAction, HaltNode, PokeNode, RegisterNode, ResetNode
+from oracle.nodes import Kind
+from oracle.state import OracleAction
 from protocol import actions
+from protocol.env import Status
 from protocol.params import CollateralParams, EquityTier, MarginBracket, MarketParams
 from protocol.state import account_id
 from protocol.units import W
@@ -105,7 +110,45 @@ def test_every_action_is_read() -> None:
     assert len(told) == 36
     assert no_limit not in [getattr(action, "acceptable_price", 0) for _, _, action, _ in told]
     kinds = {type(action) for _, _, action, _ in told}
-    assert kinds == {*actions.Action.__args__, *OracleAction.__args__}
+    graph_kinds = {SetNodeFeed, *GraphAction.__args__}
+    assert kinds == {*actions.Action.__args__, *OracleAction.__args__} - graph_kinds
+
+
+def test_every_action_of_the_graph_is_read() -> None:
+    scenario = load_scenario(DATA / "graph_actions.yaml", address_of)
+    ids = {node.name: node.id for node in scenario.params.nodes}
+    assert [(step.sender, step.action) for step in scenario.steps][1:] == [
+        ("anybody", RegisterNode(Kind.RECENT, (0, 0, 0, 0), (ids["eth"], 0xC0C3B1E3.to_bytes(32, "big")))),
+        ("anybody", RegisterNode(Kind.BOUNDS, (1, 5, 0, 0), (ids["eth"],))),
+        ("anybody", PokeNode(ids["btc_steady"])),
+        ("guardian", HaltNode(ids["eth"])),
+        ("admin", ResetNode(ids["eth"])),
+        ("admin", SetNodeFeed(1, ids["eth_median"])),
+    ]
+    assert scenario.steps[1].expect.quotes == {
+        0: QuoteExpectation(None, None, None, Status.NO_QUORUM | Status.SEQ_DOWN),
+        1: QuoteExpectation(None, None, None, Status.OK),
+    }
+
+
+def test_every_action_of_the_graph_plays_as_it_says(tmp_path: Path) -> None:
+    scenario = load_scenario(DATA / "graph_actions.yaml", keys.address_of)
+    done = replay(scenario, "model", "eth-tester", tmp_path / "run", lambda phase, number: None)
+    assert (done.missed, done.failure) == ((), "")
+
+
+def test_a_quote_that_is_another_is_missed(tmp_path: Path) -> None:
+    text = (DATA / "graph_actions.yaml").read_text("utf-8")
+    path = tmp_path / "told.yaml"
+    path.write_text(text.replace("bid: 200, price: 200, ask: 200", "bid: 199, price: 201, ask: 202, faults: [HALTED]"))
+    scenario = load_scenario(path, keys.address_of)
+    done = replay(scenario, "model", "eth-tester", tmp_path / "run", lambda phase, number: None)
+    assert [miss.what for miss in done.missed] == [
+        "feed 1 bid: expected 199.00, found 200.00",
+        "feed 1 price: expected 201.00, found 200.00",
+        "feed 1 ask: expected 202.00, found 200.00",
+        "feed 1 faults: expected HALTED, found none",
+    ]
 
 
 def test_every_action_plays_as_it_says(tmp_path: Path) -> None:

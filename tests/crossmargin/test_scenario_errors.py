@@ -376,7 +376,7 @@ def test_a_tape_must_fit_the_parameter_set(load: Loader) -> None:
     with pytest.raises(InputError, match="feed `BTC` has 18 decimals in `reference`, a tape has 8"):
         load_scenario(load.path, address_of, replace(reference, feeds=feeds))
     feeds = (*reference.feeds[1:], replace(reference.feeds[0], action=SetRateFeed(3, 1, 0)))
-    with pytest.raises(InputError, match="rounds of `BTC`, which is a product of two feeds in `reference`"):
+    with pytest.raises(InputError, match="rounds of `BTC`, which is made of other feeds in `reference`"):
         load_scenario(load.path, address_of, replace(reference, feeds=feeds))
 
 

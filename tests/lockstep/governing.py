@@ -73,7 +73,7 @@ def resolve_price(world: World, env: Env, step: Step) -> tuple[str, Push]:
     else:
         bps = step.how % 14_000 - 6_000
     feeds = pick(((BTC, ETH), (BTC, ETH, RATE_FEED), (BTC,), (ETH,)), step.which)
-    return "poster", push_moves(world.oracle, feeds, bps, step)
+    return "poster", push_moves(world.oracle.hub, feeds, bps, step)
 
 
 def resolve_fall(world: World, env: Env, step: Step) -> tuple[str, Push]:
@@ -82,12 +82,12 @@ def resolve_fall(world: World, env: Env, step: Step) -> tuple[str, Push]:
     if step.much % 6 == 0:
         bps = 500 + step.how % 8_000
     feeds = pick(((BTC, ETH), (BTC, ETH, RATE_FEED), (BTC,), (ETH,)), step.which)
-    return "poster", push_moves(world.oracle, feeds, bps, step)
+    return "poster", push_moves(world.oracle.hub, feeds, bps, step)
 
 
 def refresh(world: World, step: Step) -> tuple[str, Push]:
     """A push of every feed, so that no price is stale or missing."""
-    return "poster", push_moves(world.oracle, (BTC, ETH, RATE_FEED), step.how % 601 - 300, step)
+    return "poster", push_moves(world.oracle.hub, (BTC, ETH, RATE_FEED), step.how % 601 - 300, step)
 
 
 def resolve_fault(world: World, env: Env, step: Step) -> tuple[str, Push]:
@@ -101,7 +101,7 @@ def resolve_fault(world: World, env: Env, step: Step) -> tuple[str, Push]:
 def resolve_feed(world: World, env: Env, step: Step) -> tuple[str, Any]:
     """Another age limit, another feed, or something that does not fit."""
     who = "admin" if step.much % 7 else "poster"
-    count = len(world.oracle.feeds)
+    count = len(world.oracle.hub.feeds)
     if step.much % 3 == 0:
         return who, SetRateFeed(pick((count, count, 2, 64), step.how), step.which % 5, step.who % 3)
     age = pick((7_200, 3_600, 600, 259_200, 59, 7_200), step.how)
@@ -155,7 +155,7 @@ def vary_risk(risk: RiskParams, step: Step) -> RiskParams:
         {"sale_discount": 1_000},
         {"sale_discount": 1_001},
         {"margin_call_buffer": W // 5, "liquidation_buffer": W // 4},
-        {"backstop_ratio": 1 + step.much * 10, "lock_ratio": step.much},
+        {"backstop_ratio": 1 + step.much * 10, "lock_ratio": step.much, "stale_band": step.how % 2_000},
         {"redemption_delay": 60, "redemption_window": 600 + step.much},
         {"margin_call_fee": 50 * W, "reward_grace": 10},
         {"fixed_reward": 8 * W, "max_reward": 9 * W},

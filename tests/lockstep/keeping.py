@@ -122,7 +122,7 @@ def resolve_purchase(world: World, env: Env, step: Step) -> tuple[str, Any]:
     if token == 0 or token > len(state.collateral_params):
         return pick(OWNERS, step.who), BuyInventory(token, units, DOLLAR)
     params = state.collateral_params[token - 1]
-    price = env.quote(params.feed).price
+    price = env.quote(params.feed).mid
     cost = compute_inventory_cost(units, price, params.decimals, state.risk.sale_discount)
     return pick(OWNERS, step.who), BuyInventory(token, units, max(cost - (1 if step.much % 7 == 0 else 0), 0))
 

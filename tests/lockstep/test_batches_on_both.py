@@ -71,7 +71,7 @@ def test_the_length_of_a_batch_on_both(twins: Twins) -> None:
 
 
 def test_a_batch_over_feeds_of_which_one_is_dead_on_both(twins: Twins) -> None:
-    """LIQ-9, ORC-3, L8: the accounts that need the dead price are reported, the others are liquidated."""
+    """LIQ-9, POL-2, L8: the accounts that need the dead price are reported, the others are liquidated."""
     three_to_liquidate(twins)
     twins.do("admin", SetMarket(ETH, replace(market_params(ETH, W // 100, 10**6), maker_fee=0, taker_fee=0)))
     twins.deposit("trader", usd=400)

@@ -21,7 +21,14 @@ COST = RISK.closing_cost_ratio
 def test_refused_risk_parameters_on_both(twins: Twins) -> None:
     """CFG-1, CFG-6, CFG-7, GOV-1, S3, S10: each field a step beyond its end, and far beyond."""
     amounts = ("keeper_reserve", "max_reward", "debt_cap", "margin_call_fee")
-    shares = ("backstop_ratio", "reward_cap", "insurance_fee_share", "insurance_penalty_share", "lock_ratio")
+    shares = (
+        "backstop_ratio",
+        "reward_cap",
+        "insurance_fee_share",
+        "insurance_penalty_share",
+        "lock_ratio",
+        "stale_band",
+    )
     ratios = ("margin_call_buffer", "liquidation_buffer", "reward_ratio_max", "reward_ramp", "penalty_ratio")
     times = ("reward_grace", "phase_in", "redemption_delay", "redemption_window")
     faults: list[dict[str, Any]] = [{name: USD + 1} for name in amounts]
@@ -228,7 +235,9 @@ def test_extreme_parameters_are_stored_alike_on_both(twins: Twins) -> None:
     twins.price(after=RISK.phase_in, BTC=8_000, ETH=200)
     numbers = dict.fromkeys(("keeper_reserve", "fixed_reward", "max_reward", "debt_cap", "margin_call_fee"), 0)
     numbers |= dict.fromkeys(("margin_call_buffer", "liquidation_buffer", "backstop_ratio", "reward_cap"), 0)
-    numbers |= dict.fromkeys(("reward_ratio", "reward_ratio_max", "reward_ramp", "reward_grace", "lock_ratio"), 0)
+    numbers |= dict.fromkeys(
+        ("reward_ratio", "reward_ratio_max", "reward_ramp", "reward_grace", "lock_ratio", "stale_band"), 0
+    )
     numbers |= dict.fromkeys(("penalty_ratio", "impact_cap_ratio", "insurance_fee_share", "sale_discount"), 0)
     numbers |= dict.fromkeys(("insurance_penalty_share", "redemption_delay", "redemption_window"), 0)
     least = replace(RISK, **numbers, phase_in=3_600, equity_tiers=(EquityTier(0, W),))
@@ -256,6 +265,7 @@ def test_extreme_parameters_are_stored_alike_on_both(twins: Twins) -> None:
         margin_call_fee=USD,
         phase_in=LONGEST_DURATION,
         lock_ratio=BPS,
+        stale_band=BPS,
         redemption_delay=LONGEST_DURATION,
         redemption_window=LONGEST_DURATION,
         equity_tiers=tuple(EquityTier(0 if not k else USD - 7 + k, LEVERAGE_LIMIT - 1 - k) for k in range(8)),

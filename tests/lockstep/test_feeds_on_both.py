@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from contracts_py.errors import Reverted
 from oracle.feeds import HISTORY, Feed, Push, SetFeed, SetRateFeed, get_round_data, latest_round_data
 from oracle.guards import get_quotes
 from protocol.actions import SetCollateral
-from protocol.env import Status
+from protocol.env import NO_QUOTE, Status
 from protocol.errors import UnknownRound
 from protocol.units import W
 from tests.lockstep.both import BORROWER, check, measure, refuse
@@ -28,7 +29,7 @@ def call_feed(twins: Twins, feed: int, signature: str, *arguments: int) -> bytes
 
 def check_rounds(twins: Twins, feed: int) -> None:
     """ORC-1: what a feed's own contract answers is what the model's readers get, unknown rounds included."""
-    model = twins.world.oracle.feeds[feed]
+    model = twins.world.oracle.hub.feeds[feed]
     assert isinstance(model, Feed)
     oldest = max(model.latest_round - HISTORY, 0)
     for number in {0, oldest - 1, oldest, oldest + 1, model.latest_round, model.latest_round + 1, 2**80 - 1} - {-1}:
@@ -46,15 +47,15 @@ def check_rounds(twins: Twins, feed: int) -> None:
 
 
 def check_quotes(twins: Twins) -> None:
-    """ORC-6, ORC-7: price and status of every feed, and of one that does not exist."""
-    quotes = get_quotes(twins.world.oracle, twins.now)
+    """ORC-3, ORC-6, ORC-7: the quote of every feed, and of one that does not exist."""
+    quotes = get_quotes(twins.world.oracle.hub, twins.now)
     for feed, quote in enumerate(quotes):
         address, data = twins.chain.contracts.encode_call("read", feed)
-        answer = decode(["uint256", "uint256"], twins.chain.contracts.node.call(address, data))
-        assert answer == (quote.price, quote.status), feed
+        answer = decode(["uint256"] * 5, twins.chain.contracts.node.call(address, data))
+        assert answer == astuple(quote), feed
     address, data = twins.chain.contracts.encode_call("read", len(quotes))
-    answer = decode(["uint256", "uint256"], twins.chain.contracts.node.call(address, data))
-    assert answer == (0, Status.UNAVAILABLE)
+    answer = decode(["uint256"] * 5, twins.chain.contracts.node.call(address, data))
+    assert answer == astuple(NO_QUOTE)
 
 
 def test_feeds_on_both(bare_twins: Twins) -> None:
@@ -103,7 +104,7 @@ def test_a_feed_without_a_round_on_both(bare_twins: Twins) -> None:
     """ORC-1, ORC-6: refused before the first push; its price is unavailable."""
     twins = bare_twins
     twins.do("admin", SetFeed(0, 8, 60))
-    feed = twins.world.oracle.feeds[0]
+    feed = twins.world.oracle.hub.feeds[0]
     assert isinstance(feed, Feed)
     with pytest.raises(UnknownRound):
         latest_round_data(feed)

@@ -45,7 +45,7 @@ def test_liquidations_on_both(twins: Twins) -> None:
     refuse(twins, "account/unknown", ("liquidator", Liquidate(BORROWER + 1)), ("liquidator", Liquidate(LIQUIDATOR)))
     refuse(twins, "liq/not-liquidatable", ("liquidator", Liquidate(BORROWER)), ("liquidator", Liquidate(TRADER)))
     twins.do("borrower", Liquidate(BORROWER), refused="liq/self", after=7_300)
-    refuse(twins, "oracle/stale", ("liquidator", Liquidate(BORROWER)))
+    refuse(twins, "liq/not-liquidatable", ("liquidator", Liquidate(BORROWER)))
     twins.price(BTC=7_750, ETH=200)
     for name, account in (("borrower", BORROWER), ("trader", TRADER)):
         twins.do(name, Liquidate(account), refused="liq/self")
@@ -142,7 +142,7 @@ def test_flags_on_both(twins: Twins) -> None:
     twins.deposit("borrower", usd=420)
     twins.do("borrower", buy(W))
     refuse(twins, "account/unknown", ("stranger", FlagAccount(LIQUIDATOR)))
-    twins.do("borrower", FlagAccount(BORROWER), refused="oracle/stale", after=7_300)
+    twins.do("borrower", FlagAccount(BORROWER), refused="liq/not-liquidatable", after=7_300)
     twins.price(BTC=7_785, ETH=200)
     refuse(twins, "liq/not-liquidatable", ("stranger", FlagAccount(BORROWER)))
     twins.price(BTC=7_780)
@@ -165,7 +165,7 @@ def test_margin_calls_on_both(twins: Twins) -> None:
     twins.do("borrower", buy(W))
     refuse(twins, "account/unknown", ("liquidator", MarginCall(LIQUIDATOR)))
     twins.do("borrower", MarginCall(BORROWER), refused="liq/self", after=7_300)
-    refuse(twins, "oracle/stale", ("liquidator", MarginCall(BORROWER)))
+    refuse(twins, "margin/no-call", ("liquidator", MarginCall(BORROWER)))
     twins.price(BTC=8_000, ETH=200)
     refuse(twins, "margin/no-call", ("liquidator", MarginCall(BORROWER)))
     twins.price(BTC=7_784)  # a fraction of a dollar below maintenance is at 7,784.6

@@ -47,7 +47,7 @@ def test_no_healthy_account_becomes_liquidatable_by_a_change_on_both(twins: Twin
     assert (after.equity_mm, after.maintenance_margin) == (before.equity_mm, before.maintenance_margin)
     refuse(twins, "liq/not-liquidatable", ("liquidator", Liquidate(BORROWER)))
     check(twins)
-    price = twins.world.env(twins.now).quotes[BTC].price // W
+    price = twins.world.env(twins.now).quotes[BTC].mid // W
     twins.price(BTC=price, ETH=200, after=until - twins.now - 2)
     twins.do("liquidator", Liquidate(BORROWER), refused="liq/not-liquidatable")
     check(twins)
@@ -102,7 +102,7 @@ def test_a_liquidation_sized_by_the_old_rates_on_both(twins: Twins) -> None:
     """SIZ-2, SIZ-4, MRG-8: during the phase-in a partial close reaches its target at the rates that are asked."""
     just_healthy(twins)
     twins.do("admin", SetMarket(BTC, replace(PLAIN, brackets=STEEP)))
-    price = twins.world.env(twins.now).quotes[BTC].price // W
+    price = twins.world.env(twins.now).quotes[BTC].mid // W
     twins.price(BTC=price - 5)
     twins.do("liquidator", Liquidate(BORROWER))
     assert 0 < position(twins, BORROWER).size < 10 * W

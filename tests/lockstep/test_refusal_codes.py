@@ -27,5 +27,6 @@ def test_every_refusal_is_reached_by_both() -> None:
 
 @pytest.mark.parametrize("code", sorted(OF_SOURCES))
 def test_every_refusal_of_a_source_is_reached_by_both(code: str) -> None:
-    """S3: named where a contract of tests/oracle runs beside its model."""
-    assert any(f'"{code}"' in path.read_text("utf-8") for path in (TESTS / "oracle").glob("test_*_on_both.py"))
+    """S3: named where a contract of tests/oracle, or the hub over a graph, runs beside its model."""
+    paths = (*(TESTS / "oracle").glob("test_*_on_both.py"), TESTS / "lockstep" / "test_node_feeds_on_both.py")
+    assert any(f'"{code}"' in path.read_text("utf-8") for path in paths)

@@ -112,7 +112,7 @@ def resolve_trade(world: World, env: Env, step: Step) -> tuple[str, Trade]:
     account = pick_account(state, step)
     market = pick_market(state, account, step)
     params = state.market_params[market % len(state.markets)]
-    price = env.quote(params.feed).price or W
+    price = env.quote(params.feed).mid or W
     found = state.accounts.get(account)
     size = found.positions.get(market, NO_POSITION).size if found else 0
     side = (1 if size > 0 else -1) if size and step.how % 4 else (1 if step.how % 2 else -1)

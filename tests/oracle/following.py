@@ -14,7 +14,7 @@ from contracts_py.compile import Artifact, compile_all
 from contracts_py.keys import address_of, private_key
 from contracts_py.node import Chain, Log
 from contracts_py.revm import RevmNode
-from oracle.quotes import NO_QUOTE, Quote
+from protocol.env import NO_QUOTE, Quote
 from tests.switches import switch_guards
 
 SOURCES = Path(__file__).parent / "vyper"

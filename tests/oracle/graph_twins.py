@@ -16,7 +16,7 @@ from contracts_py.revm import RevmNode
 from oracle import graph as model
 from oracle.graph import HaltNode, Observed, PokeNode, RegisterNode, ResetNode, make_graph, process
 from oracle.nodes import Kind, Node, NodeId, compute_node_id
-from oracle.quotes import Quote
+from protocol.env import Quote
 from protocol.errors import Refusal
 from tests.oracle.calls import QUOTE, ROUND, key_of
 

@@ -23,7 +23,7 @@ from oracle.median import (
     get_median_round,
     process_submit,
 )
-from oracle.quotes import Quote
+from protocol.env import Quote
 from tests.oracle.calls import QUOTE, ROUND, outcome
 
 START = 1_600_000_000

@@ -23,9 +23,10 @@ from oracle.nodes import (
     source,
     staleness,
 )
-from oracle.quotes import PUBLISH_LIMIT, STATUS_LIMIT
+from oracle.quotes import PUBLISH_LIMIT
 from protocol.env import Status
 from protocol.errors import Refusal
+from protocol.policy import STATUS_LIMIT
 from protocol.units import PRICE_LIMIT, W
 from tests.oracle.drawing import Draw
 from tests.oracle.graph_twins import RUNS_OUT, WORKS, GraphTwins

@@ -26,8 +26,7 @@ from oracle.averages import (
     process_update,
 )
 from oracle.errors import BadAverageConfig, ShortHistory
-from oracle.quotes import NO_QUOTE, Quote
-from protocol.env import Status
+from protocol.env import NO_QUOTE, Quote, Status
 from protocol.units import BPS, PRICE_LIMIT, W
 
 NOW = 1_600_000_000

@@ -23,8 +23,8 @@ from oracle.averages import (
     process_update,
 )
 from oracle.errors import BadAverageConfig, ShortHistory
-from oracle.quotes import NO_QUOTE, Quote
 from oracle.stable import HOURS
+from protocol.env import NO_QUOTE, Quote
 from protocol.units import PRICE_LIMIT, W
 from tests.oracle.calls import key_of
 from tests.oracle.drawing import Draw

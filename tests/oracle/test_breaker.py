@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.breaker import UNTOUCHED, BreakerParams, BreakerState, advance_breaker, guard_breaker
-from oracle.quotes import NO_QUOTE
-from protocol.env import Status
+from protocol.env import NO_QUOTE, Status
 from protocol.units import W
 from tests.oracle.test_quotes import flat
 

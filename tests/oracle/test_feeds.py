@@ -22,7 +22,7 @@ from oracle.feeds import (
     RoundPushed,
     SetFeed,
     SetRateFeed,
-    apply_oracle,
+    apply_hub,
     get_round_data,
     latest_round_data,
 )
@@ -56,7 +56,7 @@ def outcome_of(hub: FeedHub, sender: int, action: Any, now: int = NOW) -> str:
     """``ok`` or the refusal's code; the hub given stays as it was either way (S1)."""
     before = digest(hub)
     try:
-        apply_oracle(hub, now, sender, action)
+        apply_hub(hub, now, sender, action)
     except Refusal as refusal:
         return refusal.code
     finally:
@@ -69,17 +69,17 @@ def outcome_of(hub: FeedHub, sender: int, action: Any, now: int = NOW) -> str:
 
 def test_a_feed_is_created_empty_and_the_next_one_after_it() -> None:
     """ORC-5: ids without gaps, one event each."""
-    hub, events = apply_oracle(hub_of(), NOW, ADMIN, SetFeed(0, 8, HOUR))
+    hub, events = apply_hub(hub_of(), NOW, ADMIN, SetFeed(0, 8, HOUR))
     assert events == (FeedSet(0, 8, HOUR),)
     assert hub == hub_of(Feed(8, HOUR, 0, ()))
     assert outcome_of(hub, ADMIN, SetFeed(2, 8, HOUR)) == "oracle/unknown-feed"
-    hub, _ = apply_oracle(hub, NOW, ADMIN, SetFeed(1, 18, 60))
+    hub, _ = apply_hub(hub, NOW, ADMIN, SetFeed(1, 18, 60))
     assert [push_feed(hub, feed).decimals for feed in (0, 1)] == [8, 18]
 
 
 def test_a_new_staleness_limit_keeps_the_rounds() -> None:
     """ORC-5: history and neighbours stay."""
-    hub, events = apply_oracle(hub_of(feed_of(5, 6), feed_of(7)), NOW, ADMIN, SetFeed(0, 8, 2 * HOUR))
+    hub, events = apply_hub(hub_of(feed_of(5, 6), feed_of(7)), NOW, ADMIN, SetFeed(0, 8, 2 * HOUR))
     assert events == (FeedSet(0, 8, 2 * HOUR),)
     assert hub == hub_of(feed_of(5, 6, max_age=2 * HOUR), feed_of(7))
 
@@ -146,13 +146,13 @@ def mixed_hub() -> FeedHub:
 def test_a_rate_feed_is_created_over_two_push_feeds() -> None:
     """ORC-7: the next id, one event, everything else as it was; both legs may be one feed."""
     hub = hub_of(feed_of(200), feed_of(3))
-    after, events = apply_oracle(hub, NOW, ADMIN, SetRateFeed(2, 1, 0))
+    after, events = apply_hub(hub, NOW, ADMIN, SetRateFeed(2, 1, 0))
     assert events == (RateFeedSet(2, 1, 0),)
     assert after == mixed_hub()
-    squared, events = apply_oracle(after, NOW, ADMIN, SetRateFeed(3, 0, 0))
+    squared, events = apply_hub(after, NOW, ADMIN, SetRateFeed(3, 0, 0))
     assert events == (RateFeedSet(3, 0, 0),)
     assert squared.feeds == (*after.feeds, RateFeed(0, 0))
-    run_on, _ = apply_oracle(squared, NOW, ADMIN, SetFeed(4, 8, HOUR))
+    run_on, _ = apply_hub(squared, NOW, ADMIN, SetFeed(4, 8, HOUR))
     assert run_on.feeds[4] == feed_of()
 
 
@@ -200,7 +200,7 @@ def test_a_rate_feed_has_no_rounds_and_never_becomes_a_push_feed() -> None:
     assert outcome_of(hub, POSTER, Push((0, 2), (1, 1))) == "oracle/unknown-feed"
     for decimals in (0, 8, 18):
         assert outcome_of(hub, ADMIN, SetFeed(2, decimals, HOUR)) == "oracle/config"
-    after, _ = apply_oracle(hub, NOW, POSTER, Push((0, 1), (7, 8)))
+    after, _ = apply_hub(hub, NOW, POSTER, Push((0, 1), (7, 8)))
     assert after.feeds[2] == RateFeed(1, 0)
 
 
@@ -210,7 +210,7 @@ def test_a_rate_feed_has_no_rounds_and_never_becomes_a_push_feed() -> None:
 def test_a_push_appends_one_round_for_each_feed_named() -> None:
     """ORC-4: numbered from 1, at the time of the block, others untouched."""
     hub = hub_of(feed_of(), feed_of(5, 6), feed_of(7))
-    after, events = apply_oracle(hub, NOW + 9, POSTER, Push((0, 1), (10, -11)))
+    after, events = apply_hub(hub, NOW + 9, POSTER, Push((0, 1), (10, -11)))
     assert events == (RoundPushed(0, 1, 10, NOW + 9), RoundPushed(1, 3, -11, NOW + 9))
     assert push_feed(after, 0).rounds == (Round(10, NOW + 9),)
     assert push_feed(after, 1).rounds[-1] == Round(-11, NOW + 9)
@@ -221,7 +221,7 @@ def test_a_push_appends_one_round_for_each_feed_named() -> None:
 @pytest.mark.parametrize("answer", [0, -1, 1, 2**127 - 1, -(2**127)])
 def test_any_answer_that_can_be_stored_is_accepted(answer: int) -> None:
     """ORC-4, O5: a feed can fail; readers guard."""
-    after, _ = apply_oracle(hub_of(feed_of()), NOW, POSTER, Push((0,), (answer,)))
+    after, _ = apply_hub(hub_of(feed_of()), NOW, POSTER, Push((0,), (answer,)))
     assert push_feed(after, 0).rounds[0].answer == answer
 
 
@@ -285,7 +285,7 @@ def test_a_refused_push_leaves_every_feed_alone() -> None:
     """ORC-4, S1: the entries before the faulty one included."""
     hub = hub_of(feed_of(5), feed_of(6))
     with pytest.raises(Refusal):
-        apply_oracle(hub, NOW, POSTER, Push((0, 1), (7, 2**127)))
+        apply_hub(hub, NOW, POSTER, Push((0, 1), (7, 2**127)))
     assert hub == hub_of(feed_of(5), feed_of(6))
 
 
@@ -321,7 +321,7 @@ def test_every_answer_ever_pushed_can_be_read(pushes: list[dict[int, int]]) -> N
     expected: dict[int, list[Round]] = {0: [], 1: [], 2: []}
     for second, answers in enumerate(pushes):
         feeds = tuple(sorted(answers))
-        hub, _ = apply_oracle(hub, NOW + second, POSTER, Push(feeds, tuple(answers[feed] for feed in feeds)))
+        hub, _ = apply_hub(hub, NOW + second, POSTER, Push(feeds, tuple(answers[feed] for feed in feeds)))
         for feed in feeds:
             expected[feed].append(Round(answers[feed], NOW + second))
     for feed, rounds in expected.items():
@@ -340,7 +340,7 @@ def test_a_feed_remembers_its_last_rounds_and_keeps_counting() -> None:
     """ORC-1: of one round more than it remembers, the first is unknown, and the rest are as they were."""
     hub = hub_of(feed_of())
     for number in range(1, HISTORY + 2):
-        hub, _ = apply_oracle(hub, NOW + number, POSTER, Push((0,), (number,)))
+        hub, _ = apply_hub(hub, NOW + number, POSTER, Push((0,), (number,)))
     feed = push_feed(hub, 0)
     assert (feed.latest_round, len(feed.rounds)) == (HISTORY + 1, HISTORY)
     assert [get_round_data(feed, number).answer for number in (2, HISTORY + 1)] == [2, HISTORY + 1]

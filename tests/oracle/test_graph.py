@@ -51,8 +51,7 @@ from oracle.nodes import (
     source,
     staleness,
 )
-from oracle.quotes import NO_QUOTE, Quote
-from protocol.env import Status
+from protocol.env import NO_QUOTE, Quote, Status
 from protocol.units import W
 from tests.oracle.calls import outcome
 from tests.oracle.test_nodes import LONELY

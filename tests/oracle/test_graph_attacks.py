@@ -31,9 +31,8 @@ from oracle.nodes import (
     source,
     staleness,
 )
-from oracle.policy import is_accepted
-from oracle.quotes import Quote
-from protocol.env import Status
+from protocol.env import Quote, Status
+from protocol.policy import POLICY, is_accepted
 from protocol.units import W
 from tests.oracle.graph_guards import GUARDS, compile_switched
 from tests.oracle.graph_twins import GraphTwins, encode_action
@@ -84,7 +83,7 @@ def stage(switched: dict[str, Artifact]) -> Stage:
 
 def is_usable(quote: Quote, action: str = "trade_increase") -> bool:
     """Whether an action would accept a price."""
-    return is_accepted(action, quote.status)
+    return is_accepted(POLICY[action], quote.status)
 
 
 def test_a_missing_leg(stage: Stage) -> None:

@@ -40,8 +40,7 @@ from oracle.nodes import (
     source,
     staleness,
 )
-from oracle.quotes import Quote
-from protocol.env import Status
+from protocol.env import Quote, Status
 from protocol.errors import Refusal
 from protocol.units import W
 from tests.oracle.drawing import Draw

@@ -25,8 +25,7 @@ from oracle.nodes import (
     sequencer,
     source,
 )
-from oracle.quotes import NO_QUOTE, Quote
-from protocol.env import Status
+from protocol.env import NO_QUOTE, Quote, Status
 from protocol.units import W
 from tests.oracle.graph_twins import NOBODY, REVERTS, REVERTS_WITH_ANSWER, RUNS_OUT, WORKS, GraphTwins
 

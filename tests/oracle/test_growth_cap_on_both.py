@@ -24,8 +24,7 @@ from oracle.growth_cap import (
     process_advance,
     process_set_snapshot,
 )
-from oracle.quotes import NO_QUOTE, Quote
-from protocol.env import Status
+from protocol.env import NO_QUOTE, Quote, Status
 from protocol.errors import Refusal
 from protocol.units import DAY, PRICE_LIMIT, W
 from tests.oracle.calls import key_of

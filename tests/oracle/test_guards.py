@@ -7,13 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.feeds import Feed, FeedHub, RateFeed, Round
-from oracle.guards import get_quote, get_quotes, is_stale, multiply_quotes
+from oracle.guards import get_quote, get_quotes, is_stale
 from protocol.env import NO_QUOTE, Quote, Status
 from protocol.units import PRICE_LIMIT, W
 
 NOW = 1_600_000_000
 HOUR = 3_600
 STALE = int(Status.STALE_HARD)
+
+
+def point(price: int, status: int = 0, publish_time: int = NOW) -> Quote:
+    """A quote without a spread."""
+    return Quote(price, price, price, publish_time, status)
 
 
 def feed_of(*answers: int, decimals: int = 8, updated_at: int = NOW) -> Feed:
@@ -27,7 +32,7 @@ def feed_of(*answers: int, decimals: int = 8, updated_at: int = NOW) -> Feed:
 def test_an_answer_is_good_up_to_its_age_limit(age: int, stale: bool) -> None:
     """ORC-2: exactly the limit is still good, a second more is not."""
     assert is_stale(NOW, HOUR, NOW + age) is stale
-    assert get_quote(feed_of(10**8), NOW + age) == Quote(W, STALE if stale else 0)
+    assert get_quote(feed_of(10**8), NOW + age) == point(W, STALE if stale else 0)
 
 
 @pytest.mark.parametrize(
@@ -44,14 +49,14 @@ def test_an_answer_is_good_up_to_its_age_limit(age: int, stale: bool) -> None:
 )
 def test_answers_are_brought_to_scale_w_exactly(decimals: int, answer: int, price: int) -> None:
     """ORC-6, O6: a feed of any decimals gives the same price, without rounding."""
-    assert get_quote(feed_of(answer, decimals=decimals), NOW) == Quote(price, 0)
+    assert get_quote(feed_of(answer, decimals=decimals), NOW) == point(price)
 
 
 @pytest.mark.parametrize("answer", [0, -1, -(2**127)])
 def test_a_price_that_is_not_positive_counts_as_none(answer: int) -> None:
     """ORC-2, ORC-6, O5: marked, and 0."""
-    assert get_quote(feed_of(answer), NOW) == Quote(0, int(Status.NON_POSITIVE))
-    assert get_quote(feed_of(1), NOW) == Quote(10**10, 0)
+    assert get_quote(feed_of(answer), NOW) == point(0, int(Status.NON_POSITIVE))
+    assert get_quote(feed_of(1), NOW) == point(10**10)
 
 
 @pytest.mark.parametrize(
@@ -67,16 +72,16 @@ def test_a_price_that_is_not_positive_counts_as_none(answer: int) -> None:
 )
 def test_a_price_too_large_to_store_counts_as_none(decimals: int, answer: int, fits: bool) -> None:
     """ORC-2, ORC-6, O5, T9: marked, and 0, from 2^96 on."""
-    expected = Quote(answer * 10 ** (18 - decimals), 0) if fits else Quote(0, int(Status.OUT_OF_BOUNDS))
+    expected = point(answer * 10 ** (18 - decimals)) if fits else point(0, int(Status.OUT_OF_BOUNDS))
     assert get_quote(feed_of(answer, decimals=decimals), NOW) == expected
 
 
 def test_faults_are_marked_together() -> None:
     """ORC-2: an old answer can be wrong as well."""
     late = NOW + HOUR + 1
-    assert get_quote(feed_of(0), late) == Quote(0, STALE | int(Status.NON_POSITIVE))
-    assert get_quote(feed_of(PRICE_LIMIT, decimals=18), late) == Quote(0, STALE | int(Status.OUT_OF_BOUNDS))
-    assert get_quote(feed_of(10**8), late) == Quote(W, STALE)
+    assert get_quote(feed_of(0), late) == point(0, STALE | int(Status.NON_POSITIVE))
+    assert get_quote(feed_of(PRICE_LIMIT, decimals=18), late) == point(0, STALE | int(Status.OUT_OF_BOUNDS))
+    assert get_quote(feed_of(10**8), late) == point(W, STALE)
 
 
 def test_a_feed_without_a_round_is_unavailable() -> None:
@@ -86,18 +91,18 @@ def test_a_feed_without_a_round_is_unavailable() -> None:
 
 def test_the_newest_round_is_the_quote() -> None:
     """ORC-6, O4: also when an older one was better."""
-    assert get_quote(feed_of(10**8, -5, 2 * 10**8), NOW).price == 2 * W
-    assert get_quote(feed_of(10**8, -5), NOW).price == 0
+    assert get_quote(feed_of(10**8, -5, 2 * 10**8), NOW).mid == 2 * W
+    assert get_quote(feed_of(10**8, -5), NOW).mid == 0
 
 
 def test_quotes_of_all_feeds_are_by_id() -> None:
     """ORC-6: a fault of one feed does not touch another."""
     hub = FeedHub(1, 2, (feed_of(10**8), feed_of(), feed_of(-1), feed_of(3 * 10**8, updated_at=NOW - HOUR - 1)))
     assert get_quotes(hub, NOW) == (
-        Quote(W, 0),
+        point(W),
         NO_QUOTE,
-        Quote(0, int(Status.NON_POSITIVE)),
-        Quote(3 * W, STALE),
+        point(0, int(Status.NON_POSITIVE)),
+        point(3 * W, STALE, NOW - HOUR - 1),
     )
     assert get_quotes(FeedHub(1, 2, ()), NOW) == ()
 
@@ -107,7 +112,7 @@ def test_a_quote_has_a_price_exactly_when_the_answer_is_usable(answer: int, deci
     """ORC-2, ORC-6: positive and below the limit, whatever its age; the status says all that is wrong."""
     quote = get_quote(feed_of(answer, decimals=decimals), NOW + age)
     exact = answer * 10 ** (18 - decimals)
-    assert quote.price == (exact if 0 < exact < PRICE_LIMIT else 0)
+    assert quote.mid == (exact if 0 < exact < PRICE_LIMIT else 0)
     assert bool(quote.status & Status.STALE_HARD) == (age > HOUR)
     assert bool(quote.status & Status.NON_POSITIVE) == (answer <= 0)
     assert bool(quote.status & Status.OUT_OF_BOUNDS) == (exact >= PRICE_LIMIT)
@@ -115,59 +120,6 @@ def test_a_quote_has_a_price_exactly_when_the_answer_is_usable(answer: int, deci
 
 
 # --- rate feeds: ORC-7 ----------------------------------------------------------------------------------------------
-
-ONE = Quote(W, 0)
-
-
-@pytest.mark.parametrize(
-    ("rate", "underlying", "price"),
-    [
-        (W, 200 * W, 200 * W),
-        (W * 11 // 10, 200 * W, 220 * W),
-        # Rounded down: 1.1 times a wei is a wei, and times 9 and 10 wei 9 and 11.
-        (W * 11 // 10, 1, 1),
-        (W * 11 // 10, 9, 9),
-        (W * 11 // 10, 10, 11),
-        (W - 1, W, W - 1),
-        (W - 1, W + 1, W - 1),
-        (W + 1, W + 1, W + 2),
-        (PRICE_LIMIT - 1, W, PRICE_LIMIT - 1),
-    ],
-)
-def test_a_rate_feed_is_the_product_of_two_prices_rounded_down(rate: int, underlying: int, price: int) -> None:
-    """ORC-7, T6: at scale W, one division, in favour of who lends on it; the legs are interchangeable."""
-    assert multiply_quotes(Quote(rate, 0), Quote(underlying, 0)) == Quote(price, 0)
-    assert multiply_quotes(Quote(underlying, 0), Quote(rate, 0)) == Quote(price, 0)
-
-
-@pytest.mark.parametrize(
-    ("rate", "underlying", "expected"),
-    [
-        # A product below a wei counts as none.
-        (W - 1, 1, Quote(0, int(Status.NON_POSITIVE))),
-        (1, W - 1, Quote(0, int(Status.NON_POSITIVE))),
-        (1, W, Quote(1, 0)),
-        # One that cannot be stored counts as none, from 2^96 on.
-        (PRICE_LIMIT - 1, W + 1, Quote(0, int(Status.OUT_OF_BOUNDS))),
-        (PRICE_LIMIT // 2, 2 * W, Quote(0, int(Status.OUT_OF_BOUNDS))),
-        (PRICE_LIMIT // 2, 2 * W - 1, Quote(PRICE_LIMIT - 1 - PRICE_LIMIT // 2 // W, 0)),
-        (PRICE_LIMIT - 1, PRICE_LIMIT - 1, Quote(0, int(Status.OUT_OF_BOUNDS))),
-    ],
-)
-def test_a_product_has_the_range_of_a_price(rate: int, underlying: int, expected: Quote) -> None:
-    """ORC-7, O5, T9: both borders at -1, 0 and +1."""
-    assert multiply_quotes(Quote(rate, 0), Quote(underlying, 0)) == expected
-
-
-@pytest.mark.parametrize("status", [1, 4, 5, 64, 68, 8192, 0])
-def test_whatever_is_wrong_with_either_leg_is_wrong_with_the_product(status: int) -> None:
-    """ORC-7, ORC-2: statuses are united; a leg without a price leaves a product of 0, which is not positive."""
-    priced = status in {0, STALE}
-    faulty = Quote(2 * W if priced else 0, status)
-    expected = Quote(2 * W, status) if priced else Quote(0, status | int(Status.NON_POSITIVE))
-    assert multiply_quotes(ONE, faulty) == multiply_quotes(faulty, ONE) == expected
-    late = Quote(W, STALE)
-    assert multiply_quotes(late, faulty).status == expected.status | STALE
 
 
 def test_quotes_of_rate_feeds_stand_among_the_others() -> None:
@@ -185,28 +137,15 @@ def test_quotes_of_rate_feeds_stand_among_the_others() -> None:
         ),
     )
     fresh = get_quotes(hub, NOW)
-    assert [quote.price for quote in fresh] == [200 * W, 11 * W // 10, 220 * W, 3 * W, 40_000 * W, 33 * W // 10]
+    assert [quote.mid for quote in fresh] == [200 * W, 11 * W // 10, 220 * W, 3 * W, 40_000 * W, 33 * W // 10]
     assert all(quote.status == 0 for quote in fresh)
     later = get_quotes(hub, NOW + 1)
     assert [quote.status for quote in later] == [0, STALE, STALE, 0, 0, STALE]
-    assert [quote.price for quote in later] == [quote.price for quote in fresh]
+    assert [quote.mid for quote in later] == [quote.mid for quote in fresh]
 
 
 def test_a_rate_feed_over_an_empty_feed_has_no_price() -> None:
     """ORC-7, ORC-2: unavailable, and not positive either."""
     hub = FeedHub(1, 2, (feed_of(10**8), feed_of(), RateFeed(1, 0), RateFeed(0, 1)))
-    missing = Quote(0, int(Status.UNAVAILABLE | Status.NON_POSITIVE))
+    missing = point(0, int(Status.UNAVAILABLE | Status.NON_POSITIVE), 0)
     assert get_quotes(hub, NOW)[2:] == (missing, missing)
-
-
-@given(st.integers(0, 2**100), st.integers(0, 2**100), st.sampled_from((0, 4)), st.sampled_from((0, 4)))
-def test_a_product_never_exceeds_the_exact_one(rate: int, underlying: int, one: int, other: int) -> None:
-    """ORC-7: less than a wei below it, and nothing outside the range of a price."""
-    quote = multiply_quotes(Quote(rate, one), Quote(underlying, other))
-    exact = rate * underlying
-    if W <= exact < PRICE_LIMIT * W:
-        assert 0 <= exact - quote.price * W < W
-        assert quote.status == one | other
-    else:
-        assert quote.price == 0
-        assert quote.status & ~(one | other) in {Status.NON_POSITIVE, Status.OUT_OF_BOUNDS}

@@ -27,8 +27,7 @@ from oracle.median import (
     get_used_slots,
     process_submit,
 )
-from oracle.quotes import Quote
-from protocol.env import Status
+from protocol.env import Quote, Status
 from protocol.errors import Refusal
 from protocol.units import PRICE_LIMIT, W
 from tests.oracle.calls import outcome

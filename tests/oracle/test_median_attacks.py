@@ -19,8 +19,7 @@ from contracts_py.errors import Reverted
 from contracts_py.keys import private_key
 from contracts_py.revm import RevmNode
 from oracle.median import Median
-from oracle.quotes import Quote
-from protocol.env import Status
+from protocol.env import Quote, Status
 from tests.oracle.medians import HOUR, REPORTERS, START, addresses, construction, median_of, submission
 from tests.switches import switch_guards, take_out
 

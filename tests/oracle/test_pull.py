@@ -30,9 +30,8 @@ from oracle.pull import (
     make_pull_feed,
     quote,
 )
-from oracle.quotes import NO_QUOTE
 from oracle.signing import PriceReport
-from protocol.env import Status
+from protocol.env import NO_QUOTE, Status
 from protocol.errors import Refusal
 from protocol.units import PRICE_LIMIT, W
 from tests.oracle.pulling import (

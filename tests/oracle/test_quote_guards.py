@@ -20,8 +20,7 @@ from oracle.quote_guards import (
     is_jump,
     is_open,
 )
-from oracle.quotes import NO_QUOTE, Quote
-from protocol.env import Status
+from protocol.env import NO_QUOTE, Quote, Status
 from protocol.units import PRICE_LIMIT, W
 from tests.oracle.test_quotes import flat, quotes
 

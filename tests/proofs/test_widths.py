@@ -160,7 +160,8 @@ def pool_value(values: Values) -> object:
     market = traded_market(values, 2 * SIZE_LIMIT - 1)
     risk = replace(NO_RISK, lock_ratio=values.integer("lock_ratio", 0, BPS))
     state: State = replace(genesis(0, 0, 1), risk=risk, market_params=(params,), markets=(market,))
-    return compute_pool_value(state, Env(0, 0, (Quote(price_of(values), 0),)))
+    price = price_of(values)
+    return compute_pool_value(state, Env(0, 0, (Quote(price, price, price, 0, 0),)))
 
 
 def scaled(values: Values) -> object:

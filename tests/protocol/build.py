@@ -56,11 +56,20 @@ ANY_PRICE = 2**255  # an acceptable price that accepts every buy
 MARKETS = (market_params(BTC), market_params(ETH, W // 100))
 COLLATERAL = (weth_params(),)
 # What is wrong with a price, by the code that refuses it.
-STATUSES = {
+# Faults with which nothing can be measured, and all that neither new risk nor a reduction accepts; worst first.
+PRICELESS = {
     "oracle/unavailable": Status.UNAVAILABLE,
     "oracle/non-positive": Status.NON_POSITIVE,
     "oracle/out-of-bounds": Status.OUT_OF_BOUNDS,
+    "oracle/no-quorum": Status.NO_QUORUM,
+}
+STATUSES = PRICELESS | {
+    "oracle/halted": Status.HALTED,
+    "oracle/sequencer-down": Status.SEQ_DOWN,
+    "oracle/future": Status.FUTURE,
+    "oracle/deviated": Status.DEVIATED,
     "oracle/stale": Status.STALE_HARD,
+    "oracle/market-closed": Status.MARKET_CLOSED,
 }
 NOTHING: Mapping[int, Any] = {}
 NO_FUNDING: dict[str, Any] = {"funding_cap": 0, "funding_velocity": 0, "funding_decay": 0}
@@ -77,7 +86,7 @@ def env(
     now: int = NOW,
 ) -> Env:
     """The surroundings of an action, with the prices of both feeds at scale W."""
-    return Env(now, sender, (Quote(btc, btc_status), Quote(eth, eth_status)))
+    return Env(now, sender, (Quote(btc, btc, btc, now, btc_status), Quote(eth, eth, eth, now, eth_status)))
 
 
 def holding(

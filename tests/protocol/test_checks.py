@@ -185,7 +185,7 @@ def test_an_account_that_owes_nothing_needs_no_price(cash: int, weth: int, code:
 @pytest.mark.parametrize(("code", "status"), STATUSES.items())
 @pytest.mark.parametrize("feed", ["btc_status", "eth_status"])
 def test_every_price_of_the_account_must_be_usable(feed: str, code: str, status: Status) -> None:
-    """MRG-10, ORC-3: of positions and of collateral; prices come before margin."""
+    """MRG-10, POL-2: of positions and of collateral; prices come before margin."""
     for cash in (10**5 * W, 0):
         state = state_with({ACCOUNT: holding(cash, {WETH: 1}, {BTC: opened(W, BTC_PRICE)})})
         assert initial_code(state, env(**{feed: int(status)})) == code
@@ -222,7 +222,7 @@ def half_closed(cost: int, position: Position, now: Env, **state: Any) -> tuple[
     draft, account = draft_of(state_with({ACCOUNT: holding(0, {}, {BTC: position})}, **state))
     account.put_position(BTC, Position(position.size // 2, position.cost // 2, 0))
     # What was unrealised on the closed half is cash now.
-    account.cash = position.size // 2 * now.quote(BTC).price // W - position.cost // 2 - cost
+    account.cash = position.size // 2 * now.quote(BTC).mid // W - position.cost // 2 - cost
     return draft, account
 
 
@@ -301,7 +301,7 @@ def test_the_refusal_of_an_exit_says_what_is_missing() -> None:
 
 @pytest.mark.parametrize(("code", "status"), STATUSES.items())
 def test_an_exit_that_costs_health_needs_the_price_of_every_collateral(code: str, status: Status) -> None:
-    """MRG-11, ORC-3: and one that does not needs none."""
+    """MRG-11, POL-2: and one that does not needs none."""
     now = env(eth_status=int(status))
     draft, account = closed(210 * W + 1, 10**4 * W, 10**18)
     assert outcome_of(check_reduction, draft, now, account, BTC) == code
@@ -339,7 +339,7 @@ def test_the_check_of_a_reduction_is_the_change_of_the_whole_accounts_health(
     state = moving(base, BTC, daily * W // 100, accrued_at=NOW - DAY)
     draft, account = draft_of(state)
     delta = -min(part, abs(size)) * W // 1_000 * (1 if size > 0 else -1)
-    fill(draft, account, BTC, delta, now.quote(BTC).price, now)
+    fill(draft, account, BTC, delta, now.quote(BTC).mid, now)
     before = compute_health(state, state.accounts[ACCOUNT], now)
     after = compute_health(state, account, now, draft.market)
     change = (after.equity_mm - after.maintenance_margin) - (before.equity_mm - before.maintenance_margin)

@@ -101,15 +101,22 @@ def test_an_account_without_positions_has_nothing_to_close() -> None:
 
 
 @pytest.mark.parametrize(("code", "status"), STATUSES.items())
-def test_every_price_of_the_account_is_needed(code: str, status: Status) -> None:
-    """TRD-13, ORC-3: of each position and of the collateral; other feeds are not asked."""
+def test_the_price_of_every_position_is_needed(code: str, status: Status) -> None:
+    """TRD-13, POL-1: other feeds are not asked, those of collateral neither, unless health is lost."""
     bad = int(status)
     assert refused(owner(), env(btc_status=bad), CLOSE) == code
     assert refused(owner(), env(eth_status=bad), CLOSE) == code
     one = holding(10**4 * W, positions={BTC: opened(W, BTC_PRICE)})
     assert outcome_of(state_with({ACCOUNT: one}), env(eth_status=bad), CLOSE) == "ok"
     covered = holding(10**4 * W, {WETH: 1}, {BTC: opened(W, BTC_PRICE)})
-    assert refused(state_with({ACCOUNT: covered}), env(eth_status=bad), CLOSE) == code
+    assert outcome_of(state_with({ACCOUNT: covered}), env(eth_status=bad), CLOSE) == "ok"
+
+
+@pytest.mark.parametrize("status", [Status.STALE_SOFT, Status.UNCERTAIN, Status.SEQ_GRACE, Status.CAPPED])
+def test_a_way_out_takes_soft_faults(status: Status) -> None:
+    """TRD-13, POL-1: and settles at the mid, to the same balance."""
+    after = run(owner(), env(btc_status=int(status), eth_status=int(status)), CLOSE).state
+    assert cash_of(after) == cash_of(run(owner(), env(), CLOSE).state)
 
 
 @pytest.mark.parametrize("wei", [-1, 0, 1])

@@ -72,9 +72,9 @@ class Opaque:
     inner: object
 
 
-@pytest.mark.parametrize("value", [1.5, {1, 2}, b"bytes", object(), Opaque(object())])
+@pytest.mark.parametrize("value", [1.5, {1, 2}, bytearray(b"bytes"), object(), Opaque(object())])
 def test_what_has_no_canonical_text_is_refused(value: Any) -> None:
-    """S2: fractions, sets and bytes have no place in a state."""
+    """S2: fractions, sets and byte arrays have no place in a state."""
     with pytest.raises(TypeError, match="cannot encode"):
         encode(value)
 
@@ -169,7 +169,7 @@ digests = []
 def step(sender, action, btc=8000, eth=200):
     global state, now
     now += 10
-    env = Env(now, sender, (Quote(btc * W, 0), Quote(eth * W, 0)))
+    env = Env(now, sender, tuple(Quote(price * W, price * W, price * W, now, 0) for price in (btc, eth)))
     try:
         outcome = apply(state, env, action)
     except Refusal as refusal:

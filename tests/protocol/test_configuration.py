@@ -99,6 +99,7 @@ RISK_RANGES = [
     ("insurance_penalty_share", 0, BPS),
     ("sale_discount", 0, BPS - 1),
     ("lock_ratio", 0, BPS),
+    ("stale_band", 0, BPS),
     ("margin_call_buffer", 0, W),
     ("liquidation_buffer", 0, W),
     ("reward_ratio", 0, W // 400),

@@ -316,11 +316,11 @@ def test_funding_is_accrued_under_the_old_parameters_and_steered_by_the_new_ones
         (Status.UNAVAILABLE, "oracle/unavailable"),
         (Status.NON_POSITIVE, "oracle/non-positive"),
         (Status.OUT_OF_BOUNDS, "oracle/out-of-bounds"),
-        (Status.STALE_HARD, "oracle/stale"),
+        (Status.DEVIATED, "oracle/deviated"),
     ],
 )
 def test_a_market_with_open_interest_needs_its_own_price(status: Status, code: str) -> None:
-    """GOV-2, ORC-3: and one without, or another market's, does not."""
+    """GOV-2, POL-2: and one without, or another market's, does not."""
     for size in (W, -W):
         state = state_with({ACCOUNT: holding(10**4 * W, {}, {BTC: opened(size, BTC_PRICE)})})
         bad = env(ADMIN, btc_status=int(status))
@@ -330,6 +330,13 @@ def test_a_market_with_open_interest_needs_its_own_price(status: Status, code: s
     empty = moving(state_with(), BTC, accrued_at=NOW - DAY)
     after = run(empty, env(ADMIN, btc=0, btc_status=int(status)), SetMarket(BTC, MARKETS[BTC])).state
     assert (after.markets[BTC].funding_index, after.markets[BTC].accrued_at) == (0, NOW)
+
+
+@pytest.mark.parametrize("status", [Status.STALE_SOFT, Status.STALE_HARD])
+def test_an_old_price_does_not_stop_a_change(status: Status) -> None:
+    """GOV-2, POL-1: funding accrues at the last price."""
+    state = state_with({ACCOUNT: holding(10**4 * W, {}, {BTC: opened(W, BTC_PRICE)})})
+    run(state, env(ADMIN, btc_status=int(status)), SetMarket(BTC, MARKETS[BTC]))
 
 
 def test_an_index_that_does_not_fit_is_a_domain_error() -> None:
@@ -412,7 +419,7 @@ def test_a_change_of_a_market_is_checked_in_order() -> None:
         ("config/listing", {"feed": 1}),
         ("config/listing", {"lot": W // 500}),
         ("config/phase-in", {"rate": W // 40 + 1}),
-        ("oracle/stale", {"status": int(Status.STALE_HARD)}),
+        ("oracle/halted", {"status": int(Status.HALTED)}),
         ("sys/domain", {"index": INDEX_LIMIT}),
     ]
     check_order_of(faults, attempt_change)

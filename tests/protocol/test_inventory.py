@@ -148,7 +148,7 @@ def test_a_buyer_pays_at_most_what_he_accepts(most: int, code: str) -> None:
 
 @pytest.mark.parametrize(("code", "status"), STATUSES.items())
 def test_a_purchase_needs_the_price_of_its_token_only(code: str, status: Status) -> None:
-    """INV-2, ORC-3: no other price of the pool."""
+    """INV-2, POL-2: no other price of the pool."""
     buying = BuyInventory(WETH, 1, ALL)
     assert refused(shop(), env(STRANGER, eth_status=int(status)), buying) == code
     assert outcome_of(shop(), env(STRANGER, btc_status=int(status)), buying) == "ok"

@@ -46,8 +46,8 @@ from tests.protocol.build import (
     LIQUIDATOR,
     MARKETS,
     NOW,
+    PRICELESS,
     QUIET_MARKETS,
-    STATUSES,
     STRANGER,
     TRADER,
     WETH,
@@ -116,9 +116,9 @@ def test_the_keepers_own_account_is_not_the_liquidated_one() -> None:
     assert cash_of(outcome.state, ACCOUNT) == event_of(outcome, AccountLiquidated).reward > 0
 
 
-@pytest.mark.parametrize(("code", "status"), STATUSES.items())
-def test_a_liquidation_needs_every_price_of_the_account(code: str, status: Status) -> None:
-    """LIQ-3, ORC-3: positions and collateral; prices the account does not use are not asked."""
+@pytest.mark.parametrize(("code", "status"), PRICELESS.items())
+def test_a_liquidation_needs_a_price_of_all_the_account_holds(code: str, status: Status) -> None:
+    """LIQ-3, POL-1: positions and collateral; prices the account does not use are not asked."""
     bad = int(status)
     holder = long_of(100, weth=10**17)
     assert refused(holder, keeper_env(btc_status=bad), TAKE) == code
@@ -186,7 +186,7 @@ def test_a_liquidation_is_checked_in_order() -> None:
     faults: list[tuple[str, dict[str, Any]]] = [
         ("account/unknown", {"account": ACCOUNT + 1}),
         ("liq/self", {"sender": BORROWER}),
-        *((code, {"status": int(status)}) for code, status in STATUSES.items()),
+        *((code, {"status": int(status)}) for code, status in PRICELESS.items()),
         ("liq/not-liquidatable", {"price": BTC_PRICE}),
         ("liq/rate-limit", {"left": 7}),
     ]
@@ -799,14 +799,15 @@ def test_a_flag_is_checked_in_order() -> None:
 
     faults: list[tuple[str, dict[str, Any]]] = [
         ("account/unknown", {"account": KEEPER}),
-        *((code, {"status": int(status)}) for code, status in STATUSES.items()),
+        *((code, {"status": int(status)}) for code, status in PRICELESS.items()),
         ("liq/flagged", {"flagged": 7}),
         ("liq/not-liquidatable", {"cash": 210}),
     ]
     assert attempt_flag(flagged=7, cash=230) == "ok"
     check_order_of(faults[:-1], attempt_flag)
     assert attempt_flag(**faults[-1][1]) == faults[-1][0]
-    assert refused(long_of(1, weth=1), env(STRANGER, eth_status=4), FLAG) == "oracle/stale"
+    assert refused(long_of(1, weth=1), env(STRANGER, eth_status=1), FLAG) == "oracle/non-positive"
+    assert outcome_of(long_of(1, weth=1), env(STRANGER, eth_status=4), FLAG) == "ok"
 
 
 # --- batches: LIQ-9 -------------------------------------------------------------------------------------------------
@@ -868,10 +869,11 @@ def test_an_empty_batch_and_one_of_refusals_change_nothing() -> None:
 
 def test_a_batch_without_prices_reports_each() -> None:
     """LIQ-9: the code of each refusal, prices included; a sum that does not fit stops only its account."""
-    outcome = run(crowd(), keeper_env(btc_status=int(Status.STALE_HARD)), LiquidateMany((ACCOUNT, ACCOUNT + 4)))
+    bad = int(Status.NON_POSITIVE)
+    outcome = run(crowd(), keeper_env(btc=0, btc_status=bad), LiquidateMany((ACCOUNT, ACCOUNT + 4)))
     assert outcome.events == (
-        LiquidationRefused(ACCOUNT, "oracle/stale"),
-        LiquidationRefused(ACCOUNT + 4, "oracle/stale"),
+        LiquidationRefused(ACCOUNT, "oracle/non-positive"),
+        LiquidationRefused(ACCOUNT + 4, "oracle/non-positive"),
     )
 
 
@@ -931,7 +933,7 @@ def test_stale_prices_of_others_block_nobody() -> None:
     """LIQ-3, L8: another market and a collateral that the account does not hold may be without a price."""
     bad = int(Status.UNAVAILABLE)
     run(long_of(200), keeper_env(eth_status=bad, eth=0), TAKE)
-    run(long_of(200), Env(NOW, LIQUIDATOR, (Quote(BTC_PRICE, 0),)), TAKE)
+    run(long_of(200), Env(NOW, LIQUIDATOR, (Quote(BTC_PRICE, BTC_PRICE, BTC_PRICE, NOW, 0),)), TAKE)
 
 
 # --- properties -----------------------------------------------------------------------------------------------------
@@ -1017,7 +1019,7 @@ def check_liquidation(state: State, surroundings: Env) -> None:
     """C1, L1, L2, L4, L6, L7, L8, L9, L11: what is true of every attempt to liquidate the account."""
     account = state.accounts[ACCOUNT]
     health = health_of(state, surroundings)
-    prices = {market: surroundings.quote(market).price for market in (BTC, ETH)}
+    prices = {market: surroundings.quote(market).mid for market in (BTC, ETH)}
     if not is_liquidatable(health):
         assert refused(state, surroundings, TAKE) == "liq/not-liquidatable"
         return

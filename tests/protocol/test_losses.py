@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from protocol.draft import Draft
 from protocol.events import CollateralUpdated, TokenUpdated
 from protocol.losses import compute_sale, cover_bad_debt, sell_collateral
+from protocol.policy import LIQUIDATION
 from protocol.state import Token
 from protocol.units import BPS, W, cdiv
 from tests.protocol.build import ACCOUNT, BTC, COLLATERAL, WETH, env, holding, state_with, with_risk
@@ -85,7 +86,7 @@ def sold(cash: int, collateral: dict[int, int], pool: int = 0, discount: int = 5
     )
     draft = Draft(state)
     account = draft.account(ACCOUNT)
-    sell_collateral(draft, account, env())
+    sell_collateral(draft, account, env(), LIQUIDATION)
     return draft, dict(account.collateral)
 
 
@@ -127,7 +128,7 @@ def test_a_sale_adds_to_inventory_bought_before() -> None:
     """WAT-2: inventory accumulates."""
     state = state_with({ACCOUNT: holding(-190 * W, {WETH: 3})}, collateral=(WHOLE,), inventory={WETH: 4})
     draft = Draft(state)
-    sell_collateral(draft, draft.account(ACCOUNT), env())
+    sell_collateral(draft, draft.account(ACCOUNT), env(), LIQUIDATION)
     assert draft.token(WETH) == Token(7, 5)
 
 
@@ -198,7 +199,7 @@ def test_the_waterfall_ends_without_debt_and_creates_nothing(
     tokens = (WHOLE, replace(WHOLE, feed=BTC))
     draft = Draft(state_with({ACCOUNT: holding(cash, collateral)}, insurance=insurance, pool=pool, collateral=tokens))
     account = draft.account(ACCOUNT)
-    sell_collateral(draft, account, env())
+    sell_collateral(draft, account, env(), LIQUIDATION)
     after_sale = account.cash
     debt, from_insurance, from_pool = cover_bad_debt(draft, account)
     assert account.cash == max(after_sale, 0)

@@ -295,12 +295,16 @@ def test_every_unusable_price_shows_in_the_status() -> None:
     assert compute_health(state, only_cash, surroundings).price_status == 0
 
 
-def test_a_stale_price_counts_as_it_is_and_a_missing_one_as_zero() -> None:
-    """MRG-4, M8: measuring never refuses; collateral without a price contributes nothing."""
+def test_an_old_price_counts_moved_in_favour_and_a_missing_one_as_zero() -> None:
+    """MRG-4, MRG-12, M8: measuring never refuses; collateral without a price contributes nothing."""
     state, account = both_markets()
     fresh = compute_health(state, account, env())
+    slow = compute_health(state, account, env(btc_status=int(Status.STALE_SOFT)))
+    assert replace(slow, price_status=0) == fresh
     stale = compute_health(state, account, env(btc_status=int(Status.STALE_HARD)))
-    assert replace(stale, price_status=0) == fresh
+    moved = compute_health(state, account, env(btc=BTC_PRICE * 11 // 10))
+    assert replace(stale, price_status=0, equity_im=moved.equity_im) == moved
+    assert stale.equity_im == fresh.equity_im
     missing = compute_health(state, account, replace(env(), quotes=()))
     assert missing.price_status == Status.UNAVAILABLE
     assert missing.equity_raw == 1_000 * W - 4_000 * W + 2_000 * W

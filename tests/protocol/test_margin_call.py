@@ -25,7 +25,7 @@ from tests.protocol.build import (
     KEEPER,
     LIQUIDATOR,
     NOW,
-    STATUSES,
+    PRICELESS,
     STRANGER,
     WETH,
     cash_of,
@@ -116,9 +116,9 @@ def test_an_account_without_a_position_is_never_called() -> None:
         assert refused(state_with({ACCOUNT: holding(cash)}), env(LIQUIDATOR), CALL) == "margin/no-call"
 
 
-@pytest.mark.parametrize(("code", "status"), STATUSES.items())
+@pytest.mark.parametrize(("code", "status"), PRICELESS.items())
 def test_a_margin_call_needs_every_price_of_the_account(code: str, status: Status) -> None:
-    """MCL-1, ORC-3: positions and collateral, no other."""
+    """MCL-1, POL-2: positions and collateral, no other."""
     bad = int(status)
     assert refused(holder(2_300 * W), env(LIQUIDATOR, btc_status=bad), CALL) == code
     assert refused(holder(2_300 * W, weth=1), env(LIQUIDATOR, eth_status=bad), CALL) == code
@@ -229,7 +229,7 @@ def test_a_margin_call_is_checked_in_order() -> None:
     faults: list[tuple[str, dict[str, Any]]] = [
         ("account/unknown", {"account": ACCOUNT + 1}),
         ("liq/self", {"sender": BORROWER}),
-        *((code, {"status": int(status)}) for code, status in STATUSES.items()),
+        *((code, {"status": int(status)}) for code, status in PRICELESS.items()),
         ("margin/no-call", {"cash": TOP}),
         ("margin/just-called", {"called": NOW - 1}),
     ]

@@ -355,7 +355,7 @@ def test_a_loss_of_traders_gives_an_empty_pool_value_again() -> None:
 
 @pytest.mark.parametrize(("code", "status"), STATUSES.items())
 def test_a_deposit_needs_the_prices_of_what_the_pool_is_exposed_to(code: str, status: Status) -> None:
-    """LPD-3, ORC-3: open interest and inventory; other prices are not asked."""
+    """LPD-3, POL-2: open interest and inventory; other prices are not asked."""
     bad = int(status)
     exposed = pool_of(W, btc=opened(W, BTC_PRICE), weth=1)
     assert refused(exposed, env(LENDER, btc_status=bad), DepositToPool(DOLLAR)) == code

@@ -236,7 +236,7 @@ def test_a_pool_in_deficit_pays_no_claim() -> None:
 
 @pytest.mark.parametrize(("code", "status"), STATUSES.items())
 def test_a_claim_needs_the_prices_of_what_the_pool_is_exposed_to(code: str, status: Status) -> None:
-    """LPR-4, ORC-3: open interest and inventory, no other."""
+    """LPR-4, POL-2: open interest and inventory, no other."""
     bad = int(status)
     exposed = lender(10**4 * W, btc=opened(W, BTC_PRICE), inventory={WETH: 1})
     assert refused(exposed, env(LENDER, btc_status=bad), CLAIM) == code

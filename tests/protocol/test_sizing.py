@@ -14,6 +14,7 @@ from protocol.account_state import AccountState, compute_account_state
 from protocol.draft import Draft
 from protocol.margin import Health, compute_health, compute_margins, compute_notional
 from protocol.params import MarginBracket, MarketParams, RiskParams
+from protocol.policy import LIQUIDATION
 from protocol.sizing import (
     ROUNDING_SLACK,
     Exposure,
@@ -345,7 +346,7 @@ def plan_of(
     found = compute_health(state, account, seen)
     measured = compute_account_state(state.risk, found)
     assert measured == AccountState.LIQUIDATABLE or standing is not None
-    plan = plan_closes(draft, account, seen, found, measured if standing is None else standing)
+    plan = plan_closes(draft, account, seen, found, measured if standing is None else standing, LIQUIDATION)
     return [(exposure.market, size // state.market_params[exposure.market].lot) for exposure, size in plan]
 
 

@@ -204,7 +204,7 @@ def test_a_cost_that_does_not_fit_is_a_domain_error(side: int, last: int) -> Non
 @pytest.mark.parametrize(("code", "status"), STATUSES.items())
 @pytest.mark.parametrize("size", [2 * W, W, -W, -2 * W, -3 * W])
 def test_every_trade_needs_a_usable_price_of_its_market(code: str, status: Status, size: int) -> None:
-    """TRD-4, ORC-3: growing, reducing, closing and flipping alike."""
+    """TRD-4, POL-2: growing, reducing, closing and flipping alike."""
     assert refused(trader(2 * W), env(btc_status=int(status)), buy(size)) == code
 
 

@@ -197,7 +197,7 @@ def test_the_target_needs_no_price_and_no_margin() -> None:
     ],
 )
 def test_a_source_with_a_position_needs_the_prices_of_what_it_keeps(code: str, status: Status) -> None:
-    """TRF-4, ORC-3: of its positions, and of collateral that is not gone with the transfer."""
+    """TRF-4, POL-2: of its positions, and of collateral that is not gone with the transfer."""
     state = state_with({ACCOUNT: holding(10**4 * W, {WETH: 10}, {BTC: opened(W, BTC_PRICE)})})
     assert refused(state, env(btc_status=int(status)), Transfer(ACCOUNT, TARGET, USDC, 1)) == code
     assert refused(state, env(eth_status=int(status)), Transfer(ACCOUNT, TARGET, WETH, 9)) == code

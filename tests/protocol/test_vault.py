@@ -388,7 +388,7 @@ def test_a_debtor_withdraws_collateral_only_above_its_debt() -> None:
 )
 @pytest.mark.parametrize(("code", "status"), STATUSES.items())
 def test_an_account_at_risk_needs_every_price_to_withdraw(account: Account, code: str, status: Status) -> None:
-    """WDR-6, MRG-10, ORC-3: with a position or debt, a bad price of any item it holds refuses."""
+    """WDR-6, MRG-10, POL-2: with a position or debt, a bad price of any item it holds refuses."""
     rich = replace(account, cash=account.cash + 10**4 * W if account.positions else account.cash)
     state = state_with({ACCOUNT: rich})
     assert outcome_of(state, env(), Withdraw(ACCOUNT, WETH, 1)) == "ok"

@@ -160,7 +160,7 @@ def test_a_liquidation_is_quoted_as_it_would_be() -> None:
         (KEEPER + 1, LIQUIDATOR, 0, "account/unknown"),
         (ACCOUNT, LIQUIDATOR, 0, "liq/not-liquidatable"),
         (ACCOUNT, BORROWER, 0, "liq/self"),
-        (UNDER, LIQUIDATOR, STALE, "oracle/stale"),
+        (UNDER, LIQUIDATOR, int(Status.NON_POSITIVE), "oracle/non-positive"),
     ],
 )
 def test_of_a_refused_liquidation_only_the_code_is_given(account: int, sender: int, status: int, code: str) -> None:
@@ -437,10 +437,10 @@ def is_liquidatable_at(state: State, now: Env, account: int, market: int, price:
     found = state.accounts[account]
     counted = compute_health(state, replace(found, positions={}), now).equity_mm
     frozen = replace(found, cash=counted, collateral={})
-    index, _ = project_funding(state.markets[market], now.quote(market).price, now.now)
+    index, _ = project_funding(state.markets[market], now.quote(market).mid, now.now)
     state = with_market(state, market, funding_index=index, accrued_at=now.now)
     quotes = list(now.quotes)
-    quotes[market] = replace(quotes[market], price=price)
+    quotes[market] = replace(quotes[market], bid=price, mid=price, ask=price)
     return is_liquidatable(compute_health(state, frozen, replace(now, quotes=tuple(quotes))))
 
 

@@ -45,6 +45,7 @@ RISK = RiskParams(
     margin_call_fee=W,
     phase_in=86_400,
     lock_ratio=2_000,
+    stale_band=1_000,
     redemption_delay=3_600,
     redemption_window=86_400,
     equity_tiers=EQUITY_TIERS,
@@ -99,7 +100,7 @@ def env(
     sender: int, btc: int = 8_000 * W, eth: int = 200 * W, btc_status: int = 0, eth_status: int = 0, now: int = NOW
 ) -> Env:
     """The surroundings of an action: who sends it, and the prices at scale W with their statuses."""
-    return Env(now, sender, (Quote(btc, btc_status), Quote(eth, eth_status)))
+    return Env(now, sender, (Quote(btc, btc, btc, now, btc_status), Quote(eth, eth, eth, now, eth_status)))
 
 
 def opened(pool: int = 1_000_000, insurance: int = 10_000) -> State:

@@ -35,7 +35,11 @@ ORACLE_EVENTS: dict[str, tuple[type, ...]] = {
 CONTRACT_OF = {cls.__name__: contract for contract, kinds in ORACLE_EVENTS.items() for cls in kinds}
 ALL_EVENTS = {
     cls.__name__: cls
-    for cls in (*get_args(events.Event), *get_args(feeds.OracleEvent), *(c for k in ORACLE_EVENTS.values() for c in k))
+    for cls in (
+        *get_args(events.Event),
+        *get_args(feeds.HubEvent),
+        *(c for k in ORACLE_EVENTS.values() for c in k),
+    )
 }
 CONTRACTS_ONLY = {"token/transfer-failed", "token/amount-mismatch", "oracle/gas"}
 

@@ -88,4 +88,4 @@ def totals_of(account: Account, market: int) -> Market:
 
 def prices_are(*prices: int) -> Env:
     """Surroundings with the prices of feed 0, 1, ..."""
-    return Env(NOW, 0, tuple(Quote(price, 0) for price in prices))
+    return Env(NOW, 0, tuple(Quote(price, price, price, NOW, 0) for price in prices))

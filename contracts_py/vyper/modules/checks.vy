@@ -6,7 +6,7 @@ from modules import accounts
 from modules import calc
 from modules import funding
 from modules import markets
-from modules import prices
+from modules import policy
 from modules import records
 from modules import tiers
 from modules import types
@@ -55,7 +55,7 @@ def check_initial_margin(account: uint256):
     header: uint256 = accounts.headers[account]
     if calc.signed_high(header) < 0 or header & accounts.MARKETS_MASK != 0:
         health: types.Health = staticcall ISelf(self).self_health(account)
-        prices.check_usable(health.price_status)
+        policy.check_accepted(policy.NEW_RISK, health.price_status)
         assert health.equity_im >= convert(health.initial_margin, int256), "margin/initial"
         assert not tiers.is_below_tiers(health), "margin/equity-tier"
     records.put_flag(account, 0)
@@ -80,5 +80,5 @@ def compute_position_health(
 def check_solvent_exit(account: uint256):
     """Refuse the loss of health of an account without positions whose account value is below zero (MRG-11)."""
     health: types.Health = staticcall ISelf(self).self_health(account)
-    prices.check_usable(health.price_status)
+    policy.check_accepted(policy.REDUCTION, health.price_status)
     assert health.equity_raw >= 0, "margin/reduce"

@@ -30,6 +30,7 @@ def check_risk(risk: types.RiskParams):
         and risk.insurance_penalty_share <= calc.BPS
         and risk.sale_discount < calc.BPS
         and risk.lock_ratio <= calc.BPS
+        and risk.stale_band <= calc.BPS
     ), "config/risk"
     assert (
         risk.margin_call_buffer <= calc.W

@@ -5,6 +5,7 @@ from modules import accounts
 from modules import calc
 from modules import ledger
 from modules import parameters
+from modules import policy
 from modules import prices
 from modules import records
 from modules import treasury
@@ -27,8 +28,28 @@ def compute_sale(
 
 
 @internal
-def sell_collateral(account: uint256):
-    """Sell collateral to the pool by ascending token id until the debt is paid (WAT-2)."""
+@view
+def check_sellable(account: uint256, accepts: uint256):
+    """Refuse an account with collateral of which none has an accepted price (LIQ-3)."""
+    tokens: uint256 = (accounts.headers[account] >> accounts.TOKENS_SHIFT) & accounts.TOKENS_MASK
+    price: uint256 = 0
+    status: uint256 = 0
+    faults: uint256 = 0
+    for token: uint256 in range(1, types.MAX_TOKENS):
+        if tokens == 0:
+            break
+        if tokens & 1 != 0:
+            price, status = prices.quote(parameters.collateral_words[token] >> 240)
+            if policy.is_accepted(accepts, status):
+                return
+            faults |= status
+        tokens >>= 1
+    policy.check_accepted(accepts, faults)
+
+
+@internal
+def sell_collateral(account: uint256, accepts: uint256):
+    """Sell collateral with accepted prices to the pool by ascending token id until the debt is paid (WAT-2)."""
     discount: uint256 = (parameters.state_word >> 32) & calc.MASK_16
     tokens: uint256 = (accounts.headers[account] >> accounts.TOKENS_SHIFT) & accounts.TOKENS_MASK
     price: uint256 = 0
@@ -42,16 +63,17 @@ def sell_collateral(account: uint256):
         if tokens & 1 != 0:
             word: uint256 = parameters.collateral_words[token]
             price, status = prices.quote(word >> 240)
-            held: uint256 = accounts.collateral[account][token]
-            units, proceeds = self.compute_sale(
-                convert(-cash, uint256), held, price, (word >> 232) & 255, discount
-            )
-            records.put_collateral(account, token, held - units)
-            ledger.add_cash(account, convert(proceeds, int256))
-            ledger.debit_pool(proceeds)
-            totals: uint256 = treasury.token_totals[token]
-            records.report_collateral(account, token)
-            records.put_token(token, calc.high(totals), calc.low(totals) + units)
+            if policy.is_accepted(accepts, status):
+                held: uint256 = accounts.collateral[account][token]
+                units, proceeds = self.compute_sale(
+                    convert(-cash, uint256), held, price, (word >> 232) & 255, discount
+                )
+                records.put_collateral(account, token, held - units)
+                ledger.add_cash(account, convert(proceeds, int256))
+                ledger.debit_pool(proceeds)
+                totals: uint256 = treasury.token_totals[token]
+                records.report_collateral(account, token)
+                records.put_token(token, calc.high(totals), calc.low(totals) + units)
         tokens >>= 1
 
 

@@ -38,22 +38,28 @@ def compute_health(account: uint256) -> types.Health:
 def _add_collateral(account: uint256, listed: uint256, before: types.Health) -> types.Health:
     """Health with the collateral listed."""
     health: types.Health = before
-    price: uint256 = 0
+    mid: uint256 = 0
+    strict: uint256 = 0
     status: uint256 = 0
     counted_mm: uint256 = 0
     counted_im: uint256 = 0
+    unused: uint256 = 0
     tokens: uint256 = listed
     for token: uint256 in range(1, types.MAX_TOKENS):
         if tokens == 0:
             break
         if tokens & 1 != 0:
             word: uint256 = parameters.collateral_words[token]
-            price, status = prices.quote(word >> 240)
+            mid, strict, status = prices.quote_strict(word >> 240, True)
             health.price_status |= status
-            market_value: uint256 = valuation.compute_token_value(
-                accounts.collateral[account][token], price, (word >> 232) & 255
-            )
+            price: uint256 = tiers.compute_maintenance_price(mid, status, True)
+            units: uint256 = accounts.collateral[account][token]
+            market_value: uint256 = valuation.compute_token_value(units, price, (word >> 232) & 255)
             counted_mm, counted_im = tiers.compute_haircuts_in_force(token, word, market_value)
+            if strict != price:
+                unused, counted_im = tiers.compute_haircut_values(
+                    token, word & 255, valuation.compute_token_value(units, strict, (word >> 232) & 255)
+                )
             health.equity_raw += convert(market_value, int256)
             health.equity_mm += convert(counted_mm, int256)
             health.equity_im += convert(counted_im, int256)
@@ -85,17 +91,21 @@ def _add_position(account: uint256, market: uint256, before: types.Health) -> ty
     """Health with one position."""
     health: types.Health = before
     word: uint256 = parameters.market_words[market]
-    price: uint256 = 0
-    status: uint256 = 0
-    price, status = prices.quote((word >> 8) & calc.MASK_16)
-    health.price_status |= status
     position: uint256 = accounts.positions[account][market]
     entry: uint256 = accounts.entries[account][market]
     size: int256 = calc.signed_high(position)
-    index: int256 = funding.project_index(markets.indices[market], markets.rates[market], price)
-    pnl: int256 = valuation.compute_pnl(size, calc.signed_low(position), price) - funding.compute_owed(
-        size, calc.signed_high(entry), index
-    )
+    mid: uint256 = 0
+    strict: uint256 = 0
+    status: uint256 = 0
+    mid, strict, status = prices.quote_strict((word >> 8) & calc.MASK_16, size > 0)
+    health.price_status |= status
+    price: uint256 = tiers.compute_maintenance_price(mid, status, size > 0)
+    index: int256 = funding.project_index(markets.indices[market], markets.rates[market], mid)
+    fixed_cost: int256 = calc.signed_low(position) + funding.compute_owed(size, calc.signed_high(entry), index)
+    pnl: int256 = valuation.compute_pnl(size, fixed_cost, price)
+    strict_pnl: int256 = pnl
+    if strict != price:
+        strict_pnl = valuation.compute_pnl(size, fixed_cost, strict)
     notional: uint256 = valuation.compute_notional(size, price)
     mm: uint256 = 0
     im: uint256 = 0
@@ -106,7 +116,7 @@ def _add_position(account: uint256, market: uint256, before: types.Health) -> ty
         im = tiers.scale_initial_margin(market, calc.ucdiv(larger * price, calc.W), notional, im)
     health.equity_raw += pnl
     health.equity_mm += pnl
-    health.equity_im += min(pnl, 0)
+    health.equity_im += min(strict_pnl, 0)
     health.maintenance_margin += mm
     health.initial_margin += tiers.limit_leverage(notional, entry & calc.MASK_80, im)
     health.gross_notional += notional

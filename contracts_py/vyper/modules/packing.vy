@@ -46,6 +46,7 @@ def load_risk() -> types.RiskParams:
         margin_call_fee=(limit_word >> 64) & calc.MASK_96,
         phase_in=limit_word & calc.MASK_32,
         lock_ratio=(state_word >> 16) & calc.MASK_16,
+        stale_band=state_word & calc.MASK_16,
         redemption_delay=(redemption_word >> 32) & calc.MASK_32,
         redemption_window=redemption_word & calc.MASK_32,
         equity_tiers=tiers_of_equity,
@@ -68,6 +69,7 @@ def store_risk(risk: types.RiskParams, phase_until: uint256, former_reserve: uin
         | (risk.insurance_penalty_share << 48)
         | (risk.sale_discount << 32)
         | (risk.lock_ratio << 16)
+        | risk.stale_band
     )
     parameters.reward_word = (risk.fixed_reward << 160) | (risk.max_reward << 64) | risk.reward_ramp
     parameters.ratio_word = (

@@ -7,7 +7,7 @@ from modules import types
 # keeper_reserve 96 | former reserve 96 | phase until 40 | unused 16 | equity tiers 8
 margin_word: uint256
 # margin_call_buffer 64 | liquidation_buffer 64 | unused 16 | backstop_ratio 16 | reward_cap 16 |
-# insurance_fee_share 16 | insurance_penalty_share 16 | sale_discount 16 | lock_ratio 16 | unused 16
+# insurance_fee_share 16 | insurance_penalty_share 16 | sale_discount 16 | lock_ratio 16 | stale_band 16
 state_word: uint256
 reward_word: uint256  # fixed_reward 96 | max_reward 96 | reward_ramp 64
 ratio_word: uint256  # reward_ratio 64 | reward_ratio_max 64 | penalty_ratio 64 | impact_cap_ratio 64

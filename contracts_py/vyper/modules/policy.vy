@@ -1,12 +1,14 @@
 # @title Which action accepts a price with which faults
-# @notice Twin of oracle/policy.py: POL-1 to POL-3. Every row of the table that accepts something is a mask here.
+# @notice Twin of protocol/policy.py: POL-1 and POL-2. Every row of the table that accepts something is a mask here.
 
 from modules import price_status
-from modules import quotes
 
 STATUS_LIMIT: constant(uint256) = 2 * price_status.UNAVAILABLE
 ALL: constant(uint256) = STATUS_LIMIT - 1
 STALE: constant(uint256) = price_status.STALE_SOFT | price_status.STALE_HARD
+PRICELESS: constant(uint256) = (
+    price_status.UNAVAILABLE | price_status.NON_POSITIVE | price_status.OUT_OF_BOUNDS | price_status.NO_QUORUM
+)
 
 # What the rows accept.
 NO_PRICE: constant(uint256) = ALL
@@ -14,17 +16,13 @@ NEW_RISK: constant(uint256) = 0
 REDUCTION: constant(uint256) = (
     price_status.STALE_SOFT | price_status.UNCERTAIN | price_status.SEQ_GRACE | price_status.CAPPED
 )
+MEASURE: constant(uint256) = ALL & ~PRICELESS
 LIQUIDATION: constant(uint256) = price_status.STALE_SOFT | price_status.UNCERTAIN
 DEEP_LIQUIDATION: constant(uint256) = LIQUIDATION | price_status.SEQ_GRACE
 TRIGGER: constant(uint256) = price_status.STALE_SOFT
 SETTLEMENT: constant(uint256) = STALE
 FUNDING: constant(uint256) = STALE
 VIEW: constant(uint256) = ALL
-
-# Sides.
-UNFAVOURABLE: constant(uint256) = 1
-FAVOURABLE: constant(uint256) = 2
-MID: constant(uint256) = 3
 
 
 @internal
@@ -55,14 +53,3 @@ def check_accepted(accepts: uint256, status: uint256):
     assert bad & price_status.CAPPED == 0, "oracle/capped"
     assert bad & price_status.UNCERTAIN == 0, "oracle/uncertain"
     raise "oracle/stale"
-
-
-@internal
-@pure
-def choose_price(quote: quotes.Quote, side: uint256, is_asset: bool) -> uint256:
-    """The price that an action takes, by its side and by whether the amount is owned or owed (POL-3)."""
-    if side == UNFAVOURABLE:
-        return quote.bid if is_asset else quote.ask
-    if side == FAVOURABLE:
-        return quote.ask if is_asset else quote.bid
-    return quote.mid

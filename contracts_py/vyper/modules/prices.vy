@@ -1,8 +1,7 @@
 # @title Prices
-# @notice Twin of protocol/env.py.
+# @notice What the vault asks of its oracle.
 
 from interfaces import IFeedHub
-from modules import price_status
 from modules import roles
 
 uses: roles
@@ -11,17 +10,24 @@ uses: roles
 @internal
 @view
 def quote(feed: uint256) -> (uint256, uint256):
-    """A feed's price at scale W and its status. Never reverts for an oracle deployed with the protocol."""
-    return staticcall IFeedHub(roles.oracle).read(feed, skip_contract_check=True)
+    """A feed's mid at scale W and its status. Never reverts for an oracle deployed with the protocol."""
+    mid: uint256 = 0
+    strict: uint256 = 0
+    status: uint256 = 0
+    mid, strict, status = self.quote_strict(feed, True)
+    return mid, status
 
 
 @internal
-@pure
-def check_usable(status: uint256):
-    """Refuse a price that an action needs and that is not OK, worst status first (ORC-3)."""
-    if status == 0:
-        return
-    assert status & price_status.UNAVAILABLE == 0, "oracle/unavailable"
-    assert status & price_status.NON_POSITIVE == 0, "oracle/non-positive"
-    assert status & price_status.OUT_OF_BOUNDS == 0, "oracle/out-of-bounds"
-    raise "oracle/stale"
+@view
+def quote_strict(feed: uint256, is_asset: bool) -> (uint256, uint256, uint256):
+    """A feed's mid, its side against whoever owns or owes, and its status (MRG-13, ORC-3)."""
+    bid: uint256 = 0
+    mid: uint256 = 0
+    ask: uint256 = 0
+    publish_time: uint256 = 0
+    status: uint256 = 0
+    bid, mid, ask, publish_time, status = staticcall IFeedHub(roles.oracle).read(feed, skip_contract_check=True)
+    if is_asset:
+        return mid, bid, status
+    return mid, ask, status

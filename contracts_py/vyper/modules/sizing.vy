@@ -4,13 +4,12 @@
 from modules import accounts
 from modules import calc
 from modules import parameters
-from modules import prices
 from modules import tiers
 from modules import types
 from modules import valuation
 from modules import windows
 
-uses: (accounts, parameters, prices, tiers, windows)
+uses: (accounts, parameters, tiers, windows)
 
 ROUNDING_SLACK: constant(int256) = 10**6  # wei added to every target: more than all roundings of sixteen fills
 
@@ -26,12 +25,9 @@ struct Exposure:
 
 @internal
 @view
-def measure(account: uint256, market: uint256) -> Exposure:
-    """A position with its notional, maintenance margin and relief (SIZ-2)."""
+def measure(account: uint256, market: uint256, price: uint256) -> Exposure:
+    """A position with its notional, maintenance margin and relief at a price (SIZ-2)."""
     word: uint256 = parameters.market_words[market]
-    price: uint256 = 0
-    status: uint256 = 0
-    price, status = prices.quote((word >> 8) & calc.MASK_16)
     size: int256 = calc.signed_high(accounts.positions[account][market])
     notional: uint256 = valuation.compute_notional(size, price)
     maintenance: uint256 = 0

@@ -4,6 +4,7 @@
 
 from modules import calc
 from modules import parameters
+from modules import policy
 from modules import types
 
 uses: parameters
@@ -121,6 +122,18 @@ def is_below_tiers(health: types.Health) -> bool:
     """Whether equity_im supports less than the gross notional held (MRG-9)."""
     equity: uint256 = convert(max(health.equity_im, 0), uint256)
     return equity < self.compute_required_equity(health.gross_notional)
+
+
+@internal
+@view
+def compute_maintenance_price(mid: uint256, status: uint256, is_asset: bool) -> uint256:
+    """The price at which account value and maintenance margin count something owned or owed (MRG-12)."""
+    if status & ~policy.LIQUIDATION == 0:
+        return mid
+    band: uint256 = parameters.state_word & calc.MASK_16
+    if is_asset:
+        return min(mid * (calc.BPS + band) // calc.BPS, calc.PRICE_LIMIT - 1)
+    return calc.ucdiv(mid * (calc.BPS - band), calc.BPS)
 
 
 @internal

@@ -36,6 +36,7 @@ struct RiskParams:
     margin_call_fee: uint256
     phase_in: uint256
     lock_ratio: uint256
+    stale_band: uint256
     redemption_delay: uint256
     redemption_window: uint256
     equity_tiers: DynArray[EquityTier, SENT_BRACKETS]

@@ -1,49 +1,29 @@
-"""Which action accepts a price with which faults, and from which side it takes the price (POL-1 to POL-3)."""
+"""Which action accepts a price with which faults (POL-1, POL-2)."""
 
 from __future__ import annotations
 
-from enum import Enum
-
-from oracle import errors
-from oracle.quotes import STATUS_LIMIT, Quote
-from protocol import errors as protocol_errors
+from protocol import errors
 from protocol.env import Status
-from protocol.records import record
-from protocol.units import Price
 
-
-class Side(Enum):
-    """Which side of a quote an action takes."""
-
-    NONE = "no price"
-    UNFAVOURABLE = "bid for what is owned or sold, ask for what is owed or bought"
-    FAVOURABLE = "ask for what is owned, bid for what is owed"
-    MID = "mid"
-
-
-@record
-class Row:
-    """What an action accepts, as bits, and the side it takes."""
-
-    accepts: int
-    side: Side
-
-
+STATUS_LIMIT = 2 * int(Status.UNAVAILABLE)  # a status from here on has bits that mean nothing
 ALL = STATUS_LIMIT - 1
-STALE = Status.STALE_SOFT | Status.STALE_HARD
+# There is no price, or none that says anything about what something is worth.
+PRICELESS = int(Status.UNAVAILABLE | Status.NON_POSITIVE | Status.OUT_OF_BOUNDS | Status.NO_QUORUM)
 
-NO_PRICE = Row(ALL, Side.NONE)
-NEW_RISK = Row(int(Status.OK), Side.UNFAVOURABLE)
-REDUCTION = Row(int(Status.STALE_SOFT | Status.UNCERTAIN | Status.SEQ_GRACE | Status.CAPPED), Side.UNFAVOURABLE)
-LIQUIDATION = Row(int(Status.STALE_SOFT | Status.UNCERTAIN), Side.FAVOURABLE)
-DEEP_LIQUIDATION = Row(int(Status.STALE_SOFT | Status.UNCERTAIN | Status.SEQ_GRACE), Side.FAVOURABLE)
-TRIGGER = Row(int(Status.STALE_SOFT), Side.MID)
-SETTLEMENT = Row(int(STALE), Side.UNFAVOURABLE)
-FUNDING = Row(int(STALE), Side.MID)
-VIEW = Row(ALL, Side.MID)
+# The rows of the table: the faults that each accepts. Plain integers, since every action asks.
+NO_PRICE = ALL
+NEW_RISK = int(Status.OK)
+REDUCTION = int(Status.STALE_SOFT | Status.UNCERTAIN | Status.SEQ_GRACE | Status.CAPPED)
+MEASURE = ALL & ~PRICELESS
+LIQUIDATION = int(Status.STALE_SOFT | Status.UNCERTAIN)
+DEEP_LIQUIDATION = int(Status.STALE_SOFT | Status.UNCERTAIN | Status.SEQ_GRACE)
+TRIGGER = int(Status.STALE_SOFT)
+SETTLEMENT = int(Status.STALE_SOFT | Status.STALE_HARD)
+FUNDING = int(Status.STALE_SOFT | Status.STALE_HARD)
+VIEW = ALL
 
 # One row for each action of protocol/actions.py, with `trade` and `liquidate` split, and what keepers do.
-POLICY: dict[str, Row] = {
+POLICY: dict[str, int] = {
     "deposit": NO_PRICE,
     "withdraw": NEW_RISK,
     "transfer": NEW_RISK,
@@ -53,8 +33,8 @@ POLICY: dict[str, Row] = {
     "trade_reduce": REDUCTION,
     "close_all": REDUCTION,
     "set_leverage_cap": NEW_RISK,
-    "margin_call": LIQUIDATION,
-    "flag_account": LIQUIDATION,
+    "margin_call": MEASURE,
+    "flag_account": MEASURE,
     "liquidate": LIQUIDATION,
     "liquidate_deep": DEEP_LIQUIDATION,
     "liquidate_many": LIQUIDATION,
@@ -77,9 +57,9 @@ POLICY: dict[str, Row] = {
 }
 
 
-def is_accepted(action: str, status: int) -> bool:
-    """Whether an action accepts a price with this status: every fault must be among those it accepts (POL-1)."""
-    return not status & ~POLICY[action].accepts
+def is_accepted(accepts: int, status: int) -> bool:
+    """Whether every fault of a price is among those that an action accepts (POL-1)."""
+    return not status & ~accepts
 
 
 def check_accepted(accepts: int, status: int) -> None:
@@ -98,11 +78,11 @@ def check_accepted(accepts: int, status: int) -> None:
 def refuse_unusable(bad: int) -> None:
     """Part of POL-2: no price at all, or one that something has declared void."""
     if bad & Status.UNAVAILABLE or bad >= STATUS_LIMIT:
-        raise protocol_errors.PriceUnavailable
+        raise errors.PriceUnavailable
     if bad & Status.NON_POSITIVE:
-        raise protocol_errors.PriceNotPositive
+        raise errors.PriceNotPositive
     if bad & Status.OUT_OF_BOUNDS:
-        raise protocol_errors.PriceOutOfBounds
+        raise errors.PriceOutOfBounds
     if bad & Status.HALTED:
         raise errors.PriceHalted
     if bad & Status.SEQ_DOWN:
@@ -118,7 +98,7 @@ def refuse_doubtful(bad: int) -> None:
     if bad & Status.DEVIATED:
         raise errors.PriceDeviated
     if bad & Status.STALE_HARD:
-        raise protocol_errors.PriceStale
+        raise errors.PriceStale
     if bad & Status.SEQ_GRACE:
         raise errors.SequencerGrace
     if bad & Status.MARKET_CLOSED:
@@ -127,14 +107,4 @@ def refuse_doubtful(bad: int) -> None:
         raise errors.PriceCapped
     if bad & Status.UNCERTAIN:
         raise errors.PriceUncertain
-    raise protocol_errors.PriceStale
-
-
-def choose_price(quote: Quote, side: Side, is_asset: bool) -> Price:
-    """The price that an action takes, by its side and by whether the amount is owned or owed (POL-3).
-
-    UNFAVOURABLE to the account is an asset at the bid and a liability at the ask; FAVOURABLE the other way round.
-    """
-    if side in (Side.NONE, Side.MID):
-        return quote.mid
-    return quote.bid if (side is Side.UNFAVOURABLE) == is_asset else quote.ask
+    raise errors.PriceStale

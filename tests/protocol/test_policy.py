@@ -10,12 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts_py.compile import read_sources
-from oracle import policy
-from oracle.policy import POLICY, Row, Side, check_accepted, choose_price, is_accepted
-from oracle.quotes import STATUS_LIMIT, Quote
-from protocol import actions
+from protocol import actions, policy
 from protocol.env import Status
 from protocol.errors import Refusal
+from protocol.policy import POLICY, STATUS_LIMIT, check_accepted, is_accepted
 
 COLUMNS = (
     *(Status.NON_POSITIVE, Status.STALE_SOFT, Status.STALE_HARD, Status.FUTURE, Status.UNCERTAIN, Status.DEVIATED),
@@ -25,40 +23,39 @@ COLUMNS = (
 # One letter for each column above: x accepts, . rejects.
 ANY, NONE, REDUCE = "xxxxxxxxxxxxxx", "..............", ".x..x..x..x..."
 LIQUIDATE, DEEP = ".x..x.........", ".x..x.....x..."
-STALE, SOFT = ".xx...........", ".x............"
+MEASURE, STALE, SOFT = ".xxxxx.x.xxxx.", ".xx...........", ".x............"
 TABLE = {
-    "deposit": (ANY, "no price"),
-    "withdraw": (NONE, "against"),
-    "transfer": (NONE, "against"),
-    "create_isolated": (ANY, "no price"),
-    "set_operator": (ANY, "no price"),
-    "trade_increase": (NONE, "against"),
-    "trade_reduce": (REDUCE, "against"),
-    "close_all": (REDUCE, "against"),
-    "set_leverage_cap": (NONE, "against"),
-    "margin_call": (LIQUIDATE, "for"),
-    "flag_account": (LIQUIDATE, "for"),
-    "liquidate": (LIQUIDATE, "for"),
-    "liquidate_deep": (DEEP, "for"),
-    "liquidate_many": (LIQUIDATE, "for"),
-    "deposit_to_pool": (NONE, "against"),
-    "request_redemption": (ANY, "no price"),
-    "claim_redemption": (NONE, "against"),
-    "buy_inventory": (NONE, "against"),
-    "fund_insurance": (ANY, "no price"),
-    "set_risk": (ANY, "no price"),
-    "set_market": (STALE, "mid"),
-    "set_collateral": (ANY, "no price"),
-    "pause_opening": (ANY, "no price"),
-    "propose_admin": (ANY, "no price"),
-    "accept_admin": (ANY, "no price"),
-    "set_guardian": (ANY, "no price"),
-    "settle_order": (STALE, "against"),
-    "trigger_order": (SOFT, "mid"),
-    "accrue_funding": (STALE, "mid"),
-    "view": (ANY, "mid"),
+    "deposit": ANY,
+    "withdraw": NONE,
+    "transfer": NONE,
+    "create_isolated": ANY,
+    "set_operator": ANY,
+    "trade_increase": NONE,
+    "trade_reduce": REDUCE,
+    "close_all": REDUCE,
+    "set_leverage_cap": NONE,
+    "margin_call": MEASURE,
+    "flag_account": MEASURE,
+    "liquidate": LIQUIDATE,
+    "liquidate_deep": DEEP,
+    "liquidate_many": LIQUIDATE,
+    "deposit_to_pool": NONE,
+    "request_redemption": ANY,
+    "claim_redemption": NONE,
+    "buy_inventory": NONE,
+    "fund_insurance": ANY,
+    "set_risk": ANY,
+    "set_market": STALE,
+    "set_collateral": ANY,
+    "pause_opening": ANY,
+    "propose_admin": ANY,
+    "accept_admin": ANY,
+    "set_guardian": ANY,
+    "settle_order": STALE,
+    "trigger_order": SOFT,
+    "accrue_funding": STALE,
+    "view": ANY,
 }
-SIDES = {"no price": Side.NONE, "against": Side.UNFAVOURABLE, "for": Side.FAVOURABLE, "mid": Side.MID}
 CODES = {
     Status.NON_POSITIVE: "oracle/non-positive",
     Status.STALE_SOFT: "oracle/stale",
@@ -110,63 +107,49 @@ def test_every_action_has_a_row() -> None:
     ("action", "status", "accepted"),
     [
         (action, status, letter == "x")
-        for action, (letters, _) in TABLE.items()
+        for action, letters in TABLE.items()
         for status, letter in zip(COLUMNS, letters, strict=True)
     ],
 )
 def test_every_cell(action: str, status: Status, accepted: bool) -> None:
     """POL-1, POL-2: accepted, or refused by its own code."""
-    assert is_accepted(action, int(status)) is accepted
-    assert code_of(POLICY[action].accepts, int(status)) == ("" if accepted else CODES[status])
+    assert is_accepted(POLICY[action], int(status)) is accepted
+    assert code_of(POLICY[action], int(status)) == ("" if accepted else CODES[status])
 
 
 @pytest.mark.parametrize("action", TABLE)
-def test_every_action_accepts_what_is_ok_and_has_a_side(action: str) -> None:
-    """POL-1, POL-3."""
-    assert is_accepted(action, 0)
-    assert code_of(POLICY[action].accepts, 0) == ""
-    assert POLICY[action].side is SIDES[TABLE[action][1]]
+def test_every_action_accepts_what_is_ok(action: str) -> None:
+    """POL-1."""
+    assert is_accepted(POLICY[action], 0)
+    assert code_of(POLICY[action], 0) == ""
 
 
 @pytest.mark.parametrize("action", TABLE)
 def test_a_bit_that_means_nothing_is_refused(action: str) -> None:
     """POL-2: also by what accepts every fault, and before any other."""
-    assert code_of(POLICY[action].accepts, STATUS_LIMIT) == "oracle/unavailable"
-    assert code_of(POLICY[action].accepts, STATUS_LIMIT | 1) == "oracle/unavailable"
+    assert code_of(POLICY[action], STATUS_LIMIT) == "oracle/unavailable"
+    assert code_of(POLICY[action], STATUS_LIMIT | 1) == "oracle/unavailable"
 
 
 @given(st.integers(0, STATUS_LIMIT - 1), st.sampled_from(sorted(POLICY)))
 def test_the_worst_fault_not_accepted_is_named(status: int, action: str) -> None:
     """POL-2: of several; what is accepted does not count."""
-    accepts = POLICY[action].accepts
+    accepts = POLICY[action]
     bad = [fault for fault in ORDER if status & fault & ~accepts]
     assert code_of(accepts, status) == (CODES[bad[0]] if bad else "")
-    assert is_accepted(action, status) is (not bad)
+    assert is_accepted(accepts, status) is (not bad)
 
 
 def test_what_blocks_new_risk_only() -> None:
     """POL-1: a slow, wide or unconfirmed price must not hold up a liquidation; a contradicted one must."""
     for status in (Status.STALE_SOFT, Status.UNCERTAIN):
-        assert is_accepted("liquidate", int(status))
-        assert not is_accepted("trade_increase", int(status))
-    assert not is_accepted("liquidate", int(Status.DEVIATED))
-    assert not is_accepted("liquidate", int(Status.CAPPED))
-    assert not is_accepted("liquidate", int(Status.SEQ_GRACE))
-    assert is_accepted("liquidate_deep", int(Status.SEQ_GRACE))
-    assert is_accepted("deposit", STATUS_LIMIT - 1)
-
-
-QUOTE = Quote(90, 100, 110, 0, 0)
-
-
-@pytest.mark.parametrize(
-    ("side", "asset", "liability"),
-    [(Side.UNFAVOURABLE, 90, 110), (Side.FAVOURABLE, 110, 90), (Side.MID, 100, 100), (Side.NONE, 100, 100)],
-)
-def test_a_side_depends_on_who_owns(side: Side, asset: int, liability: int) -> None:
-    """POL-3: against the account, an asset is worth its bid and a liability costs its ask."""
-    assert choose_price(QUOTE, side, is_asset=True) == asset
-    assert choose_price(QUOTE, side, is_asset=False) == liability
+        assert is_accepted(POLICY["liquidate"], int(status))
+        assert not is_accepted(POLICY["trade_increase"], int(status))
+    assert not is_accepted(POLICY["liquidate"], int(Status.DEVIATED))
+    assert not is_accepted(POLICY["liquidate"], int(Status.CAPPED))
+    assert not is_accepted(POLICY["liquidate"], int(Status.SEQ_GRACE))
+    assert is_accepted(POLICY["liquidate_deep"], int(Status.SEQ_GRACE))
+    assert is_accepted(POLICY["deposit"], STATUS_LIMIT - 1)
 
 
 # --- the contracts' masks --------------------------------------------------------------------------------------------
@@ -184,11 +167,11 @@ def read_masks() -> dict[str, int]:
 
 
 def test_the_contracts_have_the_same_table() -> None:
-    """POL-1: each row's mask under the same name, each side's and each status's number."""
+    """POL-1: each row's mask under the same name, and each status's number."""
     masks = read_masks()
-    rows = {name: row for name, row in vars(policy).items() if isinstance(row, Row)}
-    assert len(rows) == 9
-    assert {name: masks[name] for name in rows} == {name: row.accepts for name, row in rows.items()}
-    assert {row.accepts for row in POLICY.values()} <= {row.accepts for row in rows.values()}
+    rows = {name: row for name, row in vars(policy).items() if isinstance(row, int)}
+    assert len(rows) == 13
+    assert {name: masks[name] for name in rows} == rows
+    assert set(POLICY.values()) <= set(rows.values())
     assert {status.name: masks[str(status.name)] for status in Status} == {s.name: int(s) for s in Status}
     assert masks["STATUS_LIMIT"] == STATUS_LIMIT

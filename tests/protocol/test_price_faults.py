@@ -1,0 +1,285 @@
+"""What a spread and a fault of one price do to an account: strict margin, the stale band, and what is passed over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.account_state import AccountState
+from protocol.actions import FlagAccount, Liquidate, SetLeverageCap, Trade, Withdraw
+from protocol.env import Env, Quote, Status
+from protocol.events import AccountLiquidated, PositionUpdated
+from protocol.margin import compute_health, compute_maintenance_price, compute_strict_price, is_liquidatable
+from protocol.policy import LIQUIDATION
+from protocol.state import Position, State
+from protocol.units import BPS, PRICE_LIMIT, W
+from protocol.views import compute_bankruptcy_price, compute_liquidation_price, compute_withdrawable
+from tests.protocol.build import (
+    ACCOUNT,
+    ANY_PRICE,
+    BORROWER,
+    BTC,
+    BTC_PRICE,
+    ETH,
+    ETH_PRICE,
+    LIQUIDATOR,
+    NOW,
+    STRANGER,
+    WETH,
+    env,
+    event_of,
+    holding,
+    opened,
+    outcome_of,
+    refused,
+    run,
+    state_with,
+    with_risk,
+)
+
+BAND = 1_000
+LOT = W // 1_000
+SOFT = [Status.STALE_SOFT, Status.UNCERTAIN]
+BLOCKING = {
+    "oracle/halted": Status.HALTED,
+    "oracle/sequencer-down": Status.SEQ_DOWN,
+    "oracle/future": Status.FUTURE,
+    "oracle/deviated": Status.DEVIATED,
+    "oracle/stale": Status.STALE_HARD,
+    "oracle/market-closed": Status.MARKET_CLOSED,
+    "oracle/capped": Status.CAPPED,
+}
+TAKE = Liquidate(ACCOUNT)
+
+
+def wide(price: int, spread: int, status: int = 0) -> Quote:
+    """A quote with a spread to both sides."""
+    return Quote(price - spread, price, price + spread, NOW, status)
+
+
+def surroundings(btc: Quote, eth: Quote | None = None, sender: int = LIQUIDATOR) -> Env:
+    """The prices of both feeds as quotes."""
+    return Env(NOW, sender, (btc, eth or wide(ETH_PRICE, 0)))
+
+
+def both(cash: int, btc: int = W, eth: int = 0, weth: int = 0, **risk: int) -> State:
+    """An account with dollars, WETH and a position in each market."""
+    positions = {BTC: opened(btc, BTC_PRICE)} | ({ETH: opened(eth, ETH_PRICE)} if eth else {})
+    account = holding(cash * W, {WETH: weth} if weth else {}, positions)
+    return state_with({ACCOUNT: account}, pool=10**6 * W, insurance=10**4 * W, risk=with_risk(**risk))
+
+
+# --- the two prices: MRG-12, MRG-13 ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mid", "is_asset", "price"),
+    [(8_000 * W, True, 8_800 * W), (8_000 * W, False, 7_200 * W), (9, True, 9), (9, False, 9), (11, True, 12)],
+)
+def test_a_faulty_price_is_moved_in_favour_and_rounded_against(mid: int, is_asset: bool, price: int) -> None:
+    """MRG-12, T6: a tenth, exact to the wei."""
+    for status in BLOCKING.values():
+        assert compute_maintenance_price(wide(mid, 0, int(status)), is_asset, BAND) == price
+    for status in (Status.OK, *SOFT):
+        assert compute_maintenance_price(wide(mid, 5, int(status)), is_asset, BAND) == mid
+
+
+def test_a_moved_price_stays_a_price() -> None:
+    """MRG-12, T9: below 2^96, and a band of everything leaves a debt of nothing."""
+    stale = int(Status.STALE_HARD)
+    assert compute_maintenance_price(wide(PRICE_LIMIT - 1, 0, stale), True, BPS) == PRICE_LIMIT - 1
+    assert compute_maintenance_price(wide(PRICE_LIMIT - 1, 0, stale), False, BPS) == 0
+    assert compute_maintenance_price(wide(7, 0, stale), True, 0) == 7
+
+
+def test_a_strict_price_is_the_side_against_the_account() -> None:
+    """MRG-13: the bid of what is owned, the ask of what is owed."""
+    assert compute_strict_price(wide(100, 7), True) == 93
+    assert compute_strict_price(wide(100, 7), False) == 107
+
+
+@pytest.mark.parametrize(("size", "loss"), [(W, 50), (-W, 50), (2 * W, 100)])
+def test_a_spread_enters_initial_margin_only(size: int, loss: int) -> None:
+    """MRG-13, M4: of positions; nothing else of the measure moves."""
+    account = both(10_000, size).accounts[ACCOUNT]
+    narrow = compute_health(both(10_000, size), account, env())
+    found = compute_health(both(10_000, size), account, surroundings(wide(BTC_PRICE, 50 * W)))
+    assert found == replace(narrow, equity_im=narrow.equity_im - loss * W)
+
+
+def test_a_spread_of_collateral_enters_initial_margin_only() -> None:
+    """MRG-13, COL-2: 2 WETH count 85 % of their bid."""
+    state = state_with({ACCOUNT: holding(0, {WETH: 2 * 10**18})})
+    narrow = compute_health(state, state.accounts[ACCOUNT], env())
+    seen = Env(NOW, BORROWER, (wide(BTC_PRICE, 0), wide(ETH_PRICE, 20 * W)))
+    found = compute_health(state, state.accounts[ACCOUNT], seen)
+    assert found == replace(narrow, equity_im=360 * W * 85 // 100)
+    assert compute_withdrawable(state, seen, ACCOUNT, WETH) == 2 * 10**18
+
+
+def test_a_gain_within_the_spread_is_none() -> None:
+    """MRG-13: an unrealised gain does not count, and a loss at the bid does though the mid shows a gain."""
+    state = both(10_000)
+    seen = surroundings(wide(BTC_PRICE + 10 * W, 50 * W))
+    assert compute_health(state, state.accounts[ACCOUNT], seen).equity_im == (10_000 - 40) * W
+
+
+def test_new_risk_is_checked_at_the_strict_side() -> None:
+    """MRG-10, MRG-13, C4: 410 dollars carry 1 BTC; with a spread of a dollar they are a dollar short."""
+    state = both(410)
+    cap = SetLeverageCap(ACCOUNT, BTC, 0)
+    assert outcome_of(state, surroundings(wide(BTC_PRICE, 0), sender=BORROWER), cap) == "ok"
+    assert refused(state, surroundings(wide(BTC_PRICE, W), sender=BORROWER), cap) == "margin/initial"
+    assert refused(both(411), surroundings(wide(BTC_PRICE, W + 1), sender=BORROWER), cap) == "margin/initial"
+    assert outcome_of(both(411), surroundings(wide(BTC_PRICE, W), sender=BORROWER), cap) == "ok"
+
+
+def test_what_may_leave_is_measured_at_the_strict_side() -> None:
+    """VIEW-3, MRG-13: a unit more of WETH is refused."""
+    state = both(400, weth=10**18)
+    seen = Env(NOW, BORROWER, (wide(BTC_PRICE, 0), wide(ETH_PRICE, 50 * W)))
+    most = compute_withdrawable(state, seen, ACCOUNT, WETH)
+    assert 0 < most < 10**18
+    assert outcome_of(state, seen, Withdraw(ACCOUNT, WETH, most)) == "ok"
+    assert refused(state, seen, Withdraw(ACCOUNT, WETH, most + 1)) == "margin/initial"
+
+
+def test_fills_are_at_the_mid() -> None:
+    """FIL-5, POL-3: whatever the spread."""
+    seen = surroundings(wide(BTC_PRICE, 500 * W), sender=BORROWER)
+    for state, delta in ((both(10**5), LOT), (both(10**5), -LOT)):
+        outcome = run(state, seen, Trade(ACCOUNT, BTC, delta, ANY_PRICE if delta > 0 else 0))
+        assert event_of(outcome, PositionUpdated).price == BTC_PRICE
+
+
+# --- one stale price neither causes a liquidation: LIQ-3, MRG-12 -----------------------------------------------------
+
+
+@pytest.mark.parametrize(("code", "status"), BLOCKING.items())
+@pytest.mark.parametrize("size", [W, -W])
+def test_a_faulty_price_liquidates_nobody_within_the_band(code: str, status: Status, size: int) -> None:
+    """LIQ-3, LIQ-4: an account below maintenance at the last price, and sound at a tenth more in its favour."""
+    state = both(200, size)
+    assert outcome_of(state, surroundings(wide(BTC_PRICE, 0)), TAKE) == "ok"
+    seen = surroundings(wide(BTC_PRICE, 0, int(status)))
+    assert refused(state, seen, TAKE) == "liq/not-liquidatable"
+    assert refused(state, seen, FlagAccount(ACCOUNT)) == "liq/not-liquidatable"
+
+
+@pytest.mark.parametrize(("code", "status"), BLOCKING.items())
+def test_what_is_closed_needs_an_accepted_price(code: str, status: Status) -> None:
+    """LIQ-3, POL-1: beyond the band the account is liquidatable, but its only position cannot be closed."""
+    state = both(-600)
+    seen = surroundings(wide(BTC_PRICE, 0, int(status)))
+    assert is_liquidatable(compute_health(state, state.accounts[ACCOUNT], seen))
+    if status == Status.SEQ_GRACE:
+        return
+    assert refused(state, seen, TAKE) == code
+    assert outcome_of(state, seen, FlagAccount(ACCOUNT)) == "ok"
+
+
+@pytest.mark.parametrize("status", SOFT)
+def test_a_slow_or_wide_price_liquidates(status: Status) -> None:
+    """LIQ-3, POL-1: they grow in the crash that liquidations are for."""
+    assert outcome_of(both(200), surroundings(wide(BTC_PRICE, 40 * W, int(status))), TAKE) == "ok"
+
+
+def test_stale_collateral_counts_for_more_and_not_for_everything() -> None:
+    """MRG-12: 1 WETH at 200 counts 180; stale it counts 198, and an account that lacks more is liquidated."""
+    stale = wide(ETH_PRICE, 0, int(Status.STALE_HARD))
+    for cash, code in ((29, "ok"), (12, "liq/not-liquidatable"), (11, "ok")):
+        seen = surroundings(wide(BTC_PRICE, 0), wide(ETH_PRICE, 0) if cash == 29 else stale)
+        assert outcome_of(both(cash, weth=10**18), seen, TAKE) == code
+
+
+# --- nor does it block one ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", BLOCKING.values())
+def test_a_position_that_cannot_be_closed_is_passed_over(status: Status) -> None:
+    """SIZ-1, LIQ-3: BTC has fallen, ETH is stale: BTC is closed, ETH stays, and its bad debt waits."""
+    state = both(2_000, 2 * W, 5 * W)
+    seen = surroundings(wide(7_000 * W, 0), wide(ETH_PRICE, 0, int(status)))
+    outcome = run(state, seen, TAKE)
+    assert event_of(outcome, AccountLiquidated).closed_notional == 14_000 * W
+    assert set(outcome.state.accounts[ACCOUNT].positions) == {ETH}
+    assert event_of(outcome, AccountLiquidated).bad_debt == 0
+
+
+def test_a_debt_waits_for_collateral_that_cannot_be_sold() -> None:
+    """LIQ-7, WAT-2, WAT-3: the debt stays until the price is back; then the sale comes before the loss."""
+    state = both(500, weth=10**18)
+    stale = surroundings(wide(7_000 * W, 0), wide(ETH_PRICE, 0, int(Status.STALE_HARD)))
+    outcome = run(state, stale, TAKE)
+    account = outcome.state.accounts[ACCOUNT]
+    assert account.cash < 0
+    assert account.collateral == {WETH: 10**18}
+    assert outcome.state.ledger.trader_debt == -account.cash
+    assert event_of(outcome, AccountLiquidated).bad_debt == 0
+    assert refused(outcome.state, stale, TAKE) == "oracle/stale"
+    back = run(outcome.state, surroundings(wide(7_000 * W, 0)), TAKE)
+    assert event_of(back, AccountLiquidated).bad_debt > 0
+    assert back.state.accounts[ACCOUNT].collateral == {}
+    assert back.state.accounts[ACCOUNT].cash == back.state.ledger.trader_debt == 0
+
+
+def test_the_grace_period_does_not_protect_what_is_deep_below() -> None:
+    """POL-1, LIQ-3: in SEQ_GRACE a LIQUIDATABLE account waits, one below the backstop ratio does not."""
+    grace = wide(BTC_PRICE, 0, int(Status.SEQ_GRACE))
+    # At a tenth more the long has 800 dollars more, and needs 230.
+    above, deep = both(-600), both(-800)
+    assert refused(above, surroundings(grace), TAKE) == "oracle/sequencer-grace"
+    outcome = run(deep, surroundings(grace), TAKE)
+    assert event_of(outcome, AccountLiquidated).account_state <= AccountState.BACKSTOP
+    assert not outcome.state.accounts[ACCOUNT].positions
+
+
+# --- actions by row -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [Status.STALE_SOFT, Status.UNCERTAIN, Status.SEQ_GRACE, Status.CAPPED])
+def test_a_reduction_takes_soft_faults_and_growth_none(status: Status) -> None:
+    """TRD-4, POL-1."""
+    seen = surroundings(wide(BTC_PRICE, 0, int(status)), sender=BORROWER)
+    assert outcome_of(both(10**4), seen, Trade(ACCOUNT, BTC, -W, 0)) == "ok"
+    for delta in (W, -2 * W):
+        action = Trade(ACCOUNT, BTC, delta, ANY_PRICE if delta > 0 else 0)
+        assert refused(both(10**4), seen, action).startswith("oracle/")
+
+
+def test_what_can_be_foreseen_holds_with_a_faulty_price() -> None:
+    """VIEW-5, VIEW-8: the prices at which a stale market does harm once it answers do not move with the band."""
+    state = both(1_000, 2 * W, -3 * W)
+    fresh = surroundings(wide(BTC_PRICE, 0), sender=STRANGER)
+    stale = surroundings(wide(BTC_PRICE, 0, int(Status.STALE_HARD)), sender=STRANGER)
+    for view in (compute_liquidation_price, compute_bankruptcy_price):
+        assert view(state, stale, ACCOUNT, BTC) == view(state, fresh, ACCOUNT, BTC) > 0
+
+
+@given(
+    st.integers(-(10**3), 10**4),
+    st.integers(-3_000, 3_000).filter(bool),
+    st.integers(-3_000, 3_000).filter(bool),
+    st.integers(0, 10**18),
+    st.tuples(*[st.sampled_from([0, *(int(s) for s in BLOCKING.values()), *(int(s) for s in SOFT)])] * 2),
+    st.integers(0, 50),
+)
+def test_a_fault_or_a_spread_never_makes_an_account_liquidatable(
+    cash: int, btc: int, eth: int, weth: int, statuses: tuple[int, int], spread: int
+) -> None:
+    """MRG-4, MRG-12, MRG-13, M2: nor opens room for new risk; the three readings keep their order."""
+    positions = {BTC: Position(btc * LOT, btc * LOT * 8_000, 0), ETH: Position(eth * LOT, eth * LOT * 200, 0)}
+    state = state_with({ACCOUNT: holding(cash * W, {WETH: weth} if weth else {}, positions)}, pool=10**7 * W)
+    account = state.accounts[ACCOUNT]
+    sound = compute_health(state, account, env())
+    seen = surroundings(wide(BTC_PRICE, spread * W, statuses[0]), wide(ETH_PRICE, spread * W // 10, statuses[1]))
+    found = compute_health(state, account, seen)
+    assert found.equity_im <= found.equity_mm <= found.equity_raw
+    assert found.equity_im <= sound.equity_im
+    assert found.equity_mm - found.maintenance_margin >= sound.equity_mm - sound.maintenance_margin
+    if not (statuses[0] | statuses[1]) & ~LIQUIDATION:
+        assert found.equity_mm == sound.equity_mm
+        assert found.maintenance_margin == sound.maintenance_margin
