@@ -47,7 +47,7 @@ def line_of(fragment: str, text: str = TEXT) -> int:
 
 def test_reference_set_has_the_default_parameters() -> None:
     params = load_parameters(REFERENCE)
-    assert (params.name, params.version) == ("reference", 2)
+    assert (params.name, params.version) == ("reference", 3)
     assert [(feed.name, feed.description, feed.decimals, feed.action) for feed in params.feeds] == [
         ("BTC", "BTC / USD", 8, SetFeed(0, 8, 7_200)),
         ("ETH", "ETH / USD", 8, SetFeed(1, 8, 7_200)),
@@ -171,7 +171,7 @@ BAD_SETS = {
         "keys and values are needed here, not the text `six`",
     ),
     "mapping for a number": (
-        ("version: 2", "version: {a: 1}"),
+        ("version: 3", "version: {a: 1}"),
         "version:",
         10,
         "a single value is needed here, not a mapping",
@@ -485,7 +485,7 @@ def test_a_feed_is_pushed_or_a_product_never_both(
 
 def test_the_first_of_several_errors_is_the_first_in_the_file() -> None:
     text = changed(
-        ("version: 2", "version: x"), ("debt_cap: 100000", "debt_cap: x"), ("min_notional: 1000", "min_notional: x")
+        ("version: 3", "version: x"), ("debt_cap: 100000", "debt_cap: x"), ("min_notional: 1000", "min_notional: x")
     )
     assert failure(text).line == line_of("version: x", text)
 
@@ -505,9 +505,9 @@ def test_more_than_the_protocol_has_room_for_is_refused() -> None:
 
 
 def test_a_set_that_only_differs_in_layout_is_the_same() -> None:
-    text = changed(("keeper_reserve: 10", 'keeper_reserve: "10.000"'), ("version: 2", "version: 3"))
+    text = changed(("keeper_reserve: 10", 'keeper_reserve: "10.000"'), ("version: 3", "version: 4"))
     params = parse_parameters(parse_yaml(text, REFERENCE))
-    assert replace(params, version=2) == load_parameters(REFERENCE)
+    assert replace(params, version=3) == load_parameters(REFERENCE)
 
 
 @pytest.mark.parametrize("kind", KINDS)
