@@ -28,7 +28,7 @@ from crossmargin.replay.chain import SETUP_TIME, ChainEngine
 from crossmargin.replay.run import Done, Replay
 from crossmargin.replay.trace import Trace
 from crossmargin.replay.world import World
-from crossmargin.scenario import Scenario
+from crossmargin.scenario_records import Scenario
 from oracle.feeds import Push, SetFeed, SetRateFeed, apply_hub
 from oracle.guards import get_quotes
 from protocol.codec import digest

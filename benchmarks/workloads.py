@@ -13,7 +13,8 @@ from crossmargin.parameters import load_parameters
 from crossmargin.replay.chain import ChainEngine
 from crossmargin.replay.run import CONFIGURE_TIME, Done, Replay
 from crossmargin.replay.world import World, new_world
-from crossmargin.scenario import Scenario, actors, load_scenario
+from crossmargin.scenario import actors, load_scenario
+from crossmargin.scenario_records import Scenario
 from oracle.feeds import Push, SetFeed
 from protocol.actions import Deposit, DepositToPool, Liquidate, SetCollateral, SetMarket, SetRisk, Trade, Withdraw
 from protocol.state import account_id

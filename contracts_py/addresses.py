@@ -7,6 +7,7 @@ know them too.
 
 from __future__ import annotations
 
+import rlp
 from eth_utils import keccak
 
 from contracts_py.keys import address_of
@@ -17,10 +18,7 @@ FIRST_FEED = 2  # transactions of the deployer before it: the graph's and the hu
 
 def contract_address(sender: int, nonce: int) -> int:
     """The address of a contract that ``sender`` creates: the low 20 bytes of keccak(rlp([sender, nonce]))."""
-    number = nonce.to_bytes((nonce.bit_length() + 7) // 8, "big")
-    is_one_item = len(number) == 1 and number[0] < 0x80
-    listed = b"\x94" + sender.to_bytes(20, "big") + (number if is_one_item else bytes([0x80 + len(number)]) + number)
-    return int.from_bytes(keccak(bytes([0xC0 + len(listed)]) + listed)[12:], "big")
+    return int.from_bytes(keccak(rlp.encode([sender.to_bytes(20, "big"), nonce]))[12:], "big")
 
 
 def feed_address(feed: int) -> int:

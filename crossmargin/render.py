@@ -15,8 +15,8 @@ from crossmargin.known import Known
 from crossmargin.library import PARAMETERS
 from crossmargin.parameters import ParameterSet, load_parameters
 from crossmargin.quantities import write_decimal, write_duration, write_time
-from crossmargin.scenario import IN_UNITS, AccountSpec, QuoteExpectation, Step
 from crossmargin.scenario_file import AccountModel, QuoteExpectModel, StepExpectModel, StepModel
+from crossmargin.scenario_records import IN_UNITS, AccountSpec, QuoteExpectation, Step
 from crossmargin.steps.base import ActionModel
 from crossmargin.steps.feeds import push_from_action
 from oracle.feeds import Push

@@ -6,7 +6,6 @@ A scenario file is found by its path, or by its bare name in the folder ``specs/
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,18 @@ from crossmargin.names import unknown
 from crossmargin.parameters import ParameterSet, load_parameters
 from crossmargin.quantities import EARLIEST_START, LATEST_STEP, BadText, write_time
 from crossmargin.scenario_file import AccountModel, EndModel, ScenarioModel, StepExpectModel, StepModel
-from crossmargin.source import Place, list_folder
+from crossmargin.scenario_records import (
+    IN_UNITS,
+    NEEDS,
+    SUCCESS,
+    AccountSpec,
+    EndExpectation,
+    QuoteExpectation,
+    Scenario,
+    Step,
+    StepExpectation,
+)
+from crossmargin.source import list_folder
 from crossmargin.steps.base import ActionModel, AnyAction
 from crossmargin.steps.feeds import push_to_action
 from crossmargin.tape import ANSWER_DECIMALS, Tape, load_tape
@@ -33,105 +43,9 @@ from protocol.state import account_id
 ROLES = ("admin", "guardian", "poster", "treasury", "deployer")
 MONEY_TOTALS = ("bad_debt", "insurance_fund", "pool_value", "deficit")
 COUNT_TOTALS = ("liquidations", "refusals")
-# What the action of a step must name for a value to be about something. Shares are the sender's.
-NEEDS = dict.fromkeys(("cash", "equity_raw", "equity_mm", "equity_im", "state"), ("account",)) | {
-    "size": ("account", "market"),
-    "cost": ("account", "market"),
-    "liquidation_price": ("account", "market"),
-    "bankruptcy_price": ("account", "market"),
-    "max_long": ("account", "market"),
-    "max_short": ("account", "market"),
-    "units": ("account", "token"),
-    "withdrawable": ("account", "token"),
-    "shares": (),
-}
 SPARE = frozenset({"insurance", "keepers", "expect"})  # parts that nothing else in a scenario rests on
-IN_UNITS = {"units", "withdrawable"}  # values in units of the action's token
 
 AddressOf = Callable[[str], int]
-
-
-@dataclass(frozen=True, slots=True)
-class AccountSpec:
-    """A margin account of a scenario. ``id`` is the protocol's: ``owner's address << 96 | sub``."""
-
-    name: str
-    owner: str
-    sub: int
-    story: str
-    id: int
-
-
-@dataclass(frozen=True, slots=True)
-class QuoteExpectation:
-    """What a feed must say: bid, mid and ask at scale W, None for any, and its status."""
-
-    bid: int | None
-    price: int | None
-    ask: int | None
-    status: int
-
-
-@dataclass(frozen=True, slots=True)
-class StepExpectation:
-    """What a step must lead to: one refusal or success, and values afterwards.
-
-    Integers are at scale W, those of ``IN_UNITS`` in the token's units; ``state`` is the name of an account state.
-    ``quotes`` are by feed id.
-    """
-
-    refused: str | None
-    values: Mapping[str, int | str]
-    quotes: Mapping[int, QuoteExpectation] = field(default_factory=dict)
-    places: Mapping[str, Place] = field(default_factory=dict, compare=False)  # of the values, and of ``refused``
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One action. ``account`` is the name of the account it is about, if it has one in the scenario."""
-
-    at: int  # unix seconds
-    line: int  # in the file
-    sender: str
-    action: AnyAction
-    account: str | None
-    expect: StepExpectation
-    column: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class EndExpectation:
-    """What must hold at the end.
-
-    ``totals`` has counts as integers and money as decimal text with at least two decimals, as results print it;
-    ``accounts`` has cash at scale W, the name of the state, and whether the account was ever liquidated.
-    """
-
-    totals: Mapping[str, int | str]
-    accounts: Mapping[str, Mapping[str, int | str | bool]]
-    places: Mapping[Loc, Place] = field(default_factory=dict, compare=False)  # by the way to them from ``expect``
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """Everything a run needs."""
-
-    path: Path
-    digest: str  # of the file's bytes, in SHA-256
-    name: str
-    title: str
-    about: str
-    params: ParameterSet
-    tape: Tape | None
-    start: int  # unix seconds
-    insurance: int  # units of USDC
-    accounts: Mapping[str, AccountSpec]
-    keepers: tuple[str, ...]
-    steps: tuple[Step, ...]
-    expect: EndExpectation
-
-
-SUCCESS = StepExpectation(None, {})
 
 
 def load_scenario(path: Path, address_of: AddressOf, parameters: ParameterSet | None = None) -> Scenario:

@@ -37,7 +37,6 @@ def process_liquidate(state: State, env: Env, action: Liquidate) -> Outcome:
     if keeper_id == action.account:
         raise errors.SelfLiquidation
     health, standing, accepts = check_liquidatable(state, env, before)
-
     risk = state.risk
     draft = Draft(state)
     account = draft.account(action.account)

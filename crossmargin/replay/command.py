@@ -24,7 +24,8 @@ from crossmargin.replay.run import CONFIGURE_TIME, ENGINES, Chain, Replay, count
 from crossmargin.replay.story import Story
 from crossmargin.replay.summary import Summary
 from crossmargin.replay.trace import Trace
-from crossmargin.scenario import Scenario, actors, find_scenarios, load_scenario
+from crossmargin.scenario import actors, find_scenarios, load_scenario
+from crossmargin.scenario_records import Scenario
 from protocol.codec import digest
 from protocol.errors import InvariantBroken
 

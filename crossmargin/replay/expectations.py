@@ -9,7 +9,7 @@ from typing import Any
 from contracts_py.keys import address_of
 from crossmargin.quantities import write_time
 from crossmargin.replay.run import Done
-from crossmargin.scenario import IN_UNITS, Scenario, Step
+from crossmargin.scenario_records import IN_UNITS, Scenario, Step
 from crossmargin.source import Place
 from crossmargin.text import decimal
 from protocol.account_state import compute_account_state

@@ -16,7 +16,7 @@ from crossmargin.replay.books import Books
 from crossmargin.replay.keepers import keeper_turn, next_liquidation
 from crossmargin.replay.lockstep import Difference, Divergence, compare_results, compare_worlds
 from crossmargin.replay.world import World, new_world
-from crossmargin.scenario import Scenario, Step
+from crossmargin.scenario_records import Scenario, Step
 from oracle.feeds import Push, RoundPushed
 from protocol.actions import FundInsurance
 from protocol.errors import Refusal

@@ -12,7 +12,7 @@ from crossmargin.known import Known
 from crossmargin.replay.expectations import Missed
 from crossmargin.replay.run import Done
 from crossmargin.replay.story import Flow, Liquidation, Story
-from crossmargin.scenario import Scenario
+from crossmargin.scenario_records import Scenario
 from crossmargin.text import day_and_time, decimal, dollars, moment
 from protocol.account_state import AccountState, compute_account_state
 from protocol.margin import compute_health

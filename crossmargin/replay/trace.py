@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from crossmargin.replay.run import Done
-from crossmargin.scenario import AccountSpec
+from crossmargin.scenario_records import AccountSpec
 from protocol.account_state import compute_account_state
 from protocol.codec import canonical
 from protocol.events import LiquidationRefused

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from crossmargin.errors import InputError
-from crossmargin.scenario import AccountSpec, Scenario, load_scenario
+from crossmargin.scenario import load_scenario
+from crossmargin.scenario_records import AccountSpec, Scenario
 from protocol.state import account_id
 
 DATA = Path(__file__).parent / "data"

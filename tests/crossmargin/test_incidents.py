@@ -11,7 +11,8 @@ from contracts_py.keys import address_of
 from crossmargin.library import PARAMETERS, SCENARIOS
 from crossmargin.parameters import load_parameters
 from crossmargin.replay.run import Replay
-from crossmargin.scenario import Scenario, load_scenario
+from crossmargin.scenario import load_scenario
+from crossmargin.scenario_records import Scenario
 from crossmargin.text import dollars
 from oracle.feeds import SetNodeFeed
 from protocol.actions import Deposit, Trade

@@ -12,8 +12,9 @@ from contracts_py.bindings import function_name
 from crossmargin.library import PARAMETERS
 from crossmargin.parameters import load_parameters
 from crossmargin.render import KEYS, MODELS, render_scenario
-from crossmargin.scenario import NEEDS, SUCCESS, QuoteExpectation, Step, StepExpectation, load_scenario
+from crossmargin.scenario import load_scenario
 from crossmargin.scenario_file import ACTION_KEYS
+from crossmargin.scenario_records import NEEDS, SUCCESS, QuoteExpectation, Step, StepExpectation
 from crossmargin.steps.liquidation import LONGEST_BATCH
 from oracle.errors import REFUSALS
 from oracle.feeds import MAX_FEEDS, Push, SetRateFeed

@@ -17,7 +17,8 @@ from crossmargin.replay.keepers import find_liquidatable
 from crossmargin.replay.lockstep import Divergence
 from crossmargin.replay.run import Replay, plan_timeline
 from crossmargin.replay.world import World
-from crossmargin.scenario import Scenario, load_scenario
+from crossmargin.scenario import load_scenario
+from crossmargin.scenario_records import Scenario
 from protocol.actions import Trade
 from protocol.errors import InvariantBroken
 from protocol.events import LedgerUpdated

@@ -16,7 +16,8 @@ from crossmargin.replay.chain import ChainEngine
 from crossmargin.replay.command import open_chain
 from crossmargin.replay.keepers import find_liquidatable
 from crossmargin.replay.run import Done, Replay
-from crossmargin.scenario import Scenario, load_scenario
+from crossmargin.scenario import load_scenario
+from crossmargin.scenario_records import Scenario
 from oracle.feeds import Feed, get_round_data
 from protocol.account_state import compute_account_state
 from protocol.actions import DepositToPool, Liquidate, SetCollateral, SetMarket, SetRisk, Trade

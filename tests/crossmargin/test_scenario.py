@@ -10,16 +10,8 @@ from crossmargin.errors import InputError
 from crossmargin.library import PARAMETERS, SCENARIOS
 from crossmargin.parameters import load_parameters
 from crossmargin.replay.command import replay
-from crossmargin.scenario import (
-    ROLES,
-    SUCCESS,
-    EndExpectation,
-    QuoteExpectation,
-    actors,
-    find_scenario,
-    find_scenarios,
-    load_scenario,
-)
+from crossmargin.scenario import ROLES, actors, find_scenario, find_scenarios, load_scenario
+from crossmargin.scenario_records import SUCCESS, EndExpectation, QuoteExpectation
 from oracle.feeds import Push, SetFeed, SetNodeFeed, SetRateFeed
 from oracle.graph import GraphAction, HaltNode, PokeNode, RegisterNode, ResetNode
 from oracle.nodes import Kind

@@ -23,7 +23,8 @@ from contracts_py.keys import address_of
 from crossmargin.library import SCENARIOS
 from crossmargin.replay.command import Run, replay
 from crossmargin.replay.run import Replay
-from crossmargin.scenario import Scenario, load_scenario
+from crossmargin.scenario import load_scenario
+from crossmargin.scenario_records import Scenario
 from crossmargin.text import dollars, moment
 from protocol.account_state import AccountState
 from protocol.actions import DepositToPool

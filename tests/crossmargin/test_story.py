@@ -13,7 +13,8 @@ from crossmargin.replay.result import build_result
 from crossmargin.replay.run import Done, Replay
 from crossmargin.replay.story import Flow, Liquidation, Story
 from crossmargin.replay.summary import Summary
-from crossmargin.scenario import Scenario, load_scenario
+from crossmargin.scenario import load_scenario
+from crossmargin.scenario_records import Scenario
 from crossmargin.text import dollars
 from protocol.account_state import AccountState
 from protocol.actions import ClaimRedemption, CloseAll, LiquidateMany

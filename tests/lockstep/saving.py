@@ -9,7 +9,7 @@ from contracts_py.keys import address_of
 from crossmargin.library import PARAMETERS
 from crossmargin.parameters import load_parameters
 from crossmargin.render import render_scenario
-from crossmargin.scenario import AccountSpec, Step, StepExpectation
+from crossmargin.scenario_records import AccountSpec, Step, StepExpectation
 from protocol.state import account_id
 from tests.lockstep.cast import OWNERS, SUBS, Timed
 from tests.twins import START

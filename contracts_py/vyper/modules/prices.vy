@@ -10,7 +10,7 @@ uses: roles
 @internal
 @view
 def quote(feed: uint256) -> (uint256, uint256):
-    """A feed's mid at scale W and its status. Never reverts for an oracle deployed with the protocol."""
+    """A feed's mid at scale W and its status. Of the hub it reverts only for lack of gas below a node feed (ORC-8)."""
     mid: uint256 = 0
     strict: uint256 = 0
     status: uint256 = 0

@@ -1,0 +1,110 @@
+"""What a scenario is once it is read: accounts, timed actions, and what is expected of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from crossmargin.parameters import ParameterSet
+from crossmargin.source import Place
+from crossmargin.steps.base import AnyAction
+from crossmargin.tape import Tape
+from crossmargin.yamltext import Loc
+
+# What the action of a step must name for a value to be about something. Shares are the sender's.
+NEEDS = dict.fromkeys(("cash", "equity_raw", "equity_mm", "equity_im", "state"), ("account",)) | {
+    "size": ("account", "market"),
+    "cost": ("account", "market"),
+    "liquidation_price": ("account", "market"),
+    "bankruptcy_price": ("account", "market"),
+    "max_long": ("account", "market"),
+    "max_short": ("account", "market"),
+    "units": ("account", "token"),
+    "withdrawable": ("account", "token"),
+    "shares": (),
+}
+IN_UNITS = {"units", "withdrawable"}  # values in units of the action's token
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSpec:
+    """A margin account of a scenario. ``id`` is the protocol's: ``owner's address << 96 | sub``."""
+
+    name: str
+    owner: str
+    sub: int
+    story: str
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteExpectation:
+    """What a feed must say: bid, mid and ask at scale W, None for any, and its status."""
+
+    bid: int | None
+    price: int | None
+    ask: int | None
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepExpectation:
+    """What a step must lead to: one refusal or success, and values afterwards.
+
+    Integers are at scale W, those of ``IN_UNITS`` in the token's units; ``state`` is the name of an account state.
+    ``quotes`` are by feed id.
+    """
+
+    refused: str | None
+    values: Mapping[str, int | str]
+    quotes: Mapping[int, QuoteExpectation] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False)  # of the values, and of ``refused``
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One action. ``account`` is the name of the account it is about, if it has one in the scenario."""
+
+    at: int  # unix seconds
+    line: int  # in the file
+    sender: str
+    action: AnyAction
+    account: str | None
+    expect: StepExpectation
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EndExpectation:
+    """What must hold at the end.
+
+    ``totals`` has counts as integers and money as decimal text with at least two decimals, as results print it;
+    ``accounts`` has cash at scale W, the name of the state, and whether the account was ever liquidated.
+    """
+
+    totals: Mapping[str, int | str]
+    accounts: Mapping[str, Mapping[str, int | str | bool]]
+    places: Mapping[Loc, Place] = field(default_factory=dict, compare=False)  # by the way to them from ``expect``
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Everything a run needs."""
+
+    path: Path
+    digest: str  # of the file's bytes, in SHA-256
+    name: str
+    title: str
+    about: str
+    params: ParameterSet
+    tape: Tape | None
+    start: int  # unix seconds
+    insurance: int  # units of USDC
+    accounts: Mapping[str, AccountSpec]
+    keepers: tuple[str, ...]
+    steps: tuple[Step, ...]
+    expect: EndExpectation
+
+
+SUCCESS = StepExpectation(None, {})
