@@ -10,7 +10,7 @@ from protocol.draft import DraftMarket
 from protocol.env import Env, Quote
 from protocol.funding import compute_owed, project_funding
 from protocol.params import EquityTier, MarginBracket, MarketParams
-from protocol.policy import LIQUIDATION
+from protocol.policy import DEEP_LIQUIDATION
 from protocol.records import record
 from protocol.state import Market, MarketPhase, Position, State
 from protocol.units import BPS, PRICE_LIMIT, Bps, Price, Ratio, Seconds, Size, Units, Usd, W, cdiv, fdiv
@@ -120,10 +120,10 @@ def compute_required_equity(tiers: Sequence[EquityTier], gross_notional: Usd) ->
 def compute_maintenance_price(quote: Quote, is_asset: bool, stale_band: Bps) -> Price:
     """The price at which account value and maintenance margin count something owned or owed (MRG-12).
 
-    The mid. One with a fault that a liquidation does not accept is moved by the stale band in the account's favour,
-    rounded against it, so that it neither causes a liquidation nor hides one that is due without it.
+    The mid. One with a fault that no liquidation accepts is moved by the stale band in the account's favour, rounded
+    against it, so that it neither causes a liquidation nor hides one that is due without it.
     """
-    if not quote.status & ~LIQUIDATION:
+    if not quote.status & ~DEEP_LIQUIDATION:
         return quote.mid
     if is_asset:
         return min(fdiv(quote.mid * (BPS + stale_band), BPS), PRICE_LIMIT - 1)

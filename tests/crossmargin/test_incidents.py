@@ -44,8 +44,8 @@ INCIDENTS = (
     incident(
         "incident_sequencer_outage",
         wrongly="owner_raw idle_raw",
-        rightly="idle deep deep_raw",
-        in_debt="idle_raw deep deep_raw",
+        rightly="deep deep_raw",
+        in_debt="deep deep_raw",
     ),
     incident("incident_single_venue_wicks", wrongly="long_raw short_raw", in_debt="long_raw short_raw"),
     incident("incident_sol_october", wrongly="long_raw", rightly="late late_raw", in_debt="long_raw late_raw"),

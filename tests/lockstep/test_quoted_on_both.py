@@ -196,7 +196,7 @@ def test_the_grace_of_a_sequencer_on_both(quoted: QuotedTwins) -> None:
     twins.deposit("trader", usd=450)
     twins.do("borrower", buy(W))
     twins.do("trader", buy(-W, TRADER))
-    for price, code in ((7_030 * W, "oracle/sequencer-grace"), (6_900 * W, None)):
+    for price, code in ((7_755 * W, "oracle/sequencer-grace"), (7_670 * W, None)):
         twins.spread(BTC, price, 0, grace)
         check(twins)
         twins.do("liquidator", Liquidate(BORROWER), refused=code)

@@ -83,7 +83,7 @@ def test_a_faulty_price_is_moved_in_favour_and_rounded_against(mid: int, is_asse
     """MRG-12, T6: a tenth, exact to the wei."""
     for status in BLOCKING.values():
         assert compute_maintenance_price(wide(mid, 0, int(status)), is_asset, BAND) == price
-    for status in (Status.OK, *SOFT):
+    for status in (Status.OK, Status.SEQ_GRACE, *SOFT):
         assert compute_maintenance_price(wide(mid, 5, int(status)), is_asset, BAND) == mid
 
 
@@ -175,8 +175,6 @@ def test_what_is_closed_needs_an_accepted_price(code: str, status: Status) -> No
     state = both(-600)
     seen = surroundings(wide(BTC_PRICE, 0, int(status)))
     assert is_liquidatable(compute_health(state, state.accounts[ACCOUNT], seen))
-    if status == Status.SEQ_GRACE:
-        return
     assert refused(state, seen, TAKE) == code
     assert outcome_of(state, seen, FlagAccount(ACCOUNT)) == "ok"
 
@@ -229,8 +227,8 @@ def test_a_debt_waits_for_collateral_that_cannot_be_sold() -> None:
 def test_the_grace_period_does_not_protect_what_is_deep_below() -> None:
     """POL-1, LIQ-3: in SEQ_GRACE a LIQUIDATABLE account waits, one below the backstop ratio does not."""
     grace = wide(BTC_PRICE, 0, int(Status.SEQ_GRACE))
-    # At a tenth more the long has 800 dollars more, and needs 230.
-    above, deep = both(-600), both(-800)
+    # The price counts as it is: maintenance is 200 and the reserve of 10, two thirds of it 133.
+    above, deep = both(180), both(140)
     assert refused(above, surroundings(grace), TAKE) == "oracle/sequencer-grace"
     outcome = run(deep, surroundings(grace), TAKE)
     assert event_of(outcome, AccountLiquidated).account_state <= AccountState.BACKSTOP

@@ -128,7 +128,7 @@ def is_below_tiers(health: types.Health) -> bool:
 @view
 def compute_maintenance_price(mid: uint256, status: uint256, is_asset: bool) -> uint256:
     """The price at which account value and maintenance margin count something owned or owed (MRG-12)."""
-    if status & ~policy.LIQUIDATION == 0:
+    if status & ~policy.DEEP_LIQUIDATION == 0:
         return mid
     band: uint256 = parameters.state_word & calc.MASK_16
     if is_asset:
