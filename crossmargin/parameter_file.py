@@ -108,15 +108,24 @@ class RiskModel(FileModel):
     stale_band: BpsField = Field(
         description="By this part a price that cannot be trusted is moved in the account's favour."
     )
+    usdc_feed: Annotated[str, Reference()] | None = Field(
+        default=None, description="The feed that prices USDC; without one it counts one dollar."
+    )
+    depeg_threshold: BpsField = Field(
+        default=0, description="Part of a dollar; while USDC is below it initial margin rises."
+    )
+    depeg_factor: BpsField = Field(
+        default=0, description="By how much, part of the notional for each dollar that USDC is below the threshold."
+    )
     redemption_delay: DurationField = Field(description="Time from a redemption's request to its claim.")
     redemption_window: DurationField = Field(description="Time in which it must then be claimed.")
     equity_tiers: Annotated[tuple[EquityTierModel, ...], Field(max_length=MAX_BRACKETS)] = Field(
         description="Leverage by account equity."
     )
 
-    def to_record(self) -> RiskParams:
-        """The protocol's record; its fields have the same names."""
-        values = {name: getattr(self, name) for name in RiskModel.model_fields}
+    def to_record(self, usdc_feed: int) -> RiskParams:
+        """The protocol's record, with the feed of USDC plus 1 or 0; its other fields have the same names."""
+        values = {name: getattr(self, name) for name in RiskModel.model_fields} | {"usdc_feed": usdc_feed}
         values["equity_tiers"] = tuple(EquityTier(tier.lower, tier.leverage) for tier in self.equity_tiers)
         return RiskParams(**values)
 

@@ -147,9 +147,12 @@ def _build(model: ParametersModel, faults: Faults) -> ParameterSet:
         nodes, graph = build_nodes(model.nodes, model.feeds)
     feeds = _build_feeds(model, graph, nodes, faults)
     feed_names = list(model.feeds)
-    risk = model.risk.to_record()
+    risk = model.risk.to_record(0)
     sound: RiskParams | None = None
     with faults.noted():
+        if model.risk.usdc_feed is not None:
+            feed = resolve(model.risk.usdc_feed, feed_names, ("risk", "usdc_feed"), "feed")
+            risk = model.risk.to_record(feed + 1)
         _check(("risk",), check_risk, risk, rows="equity_tiers")
         sound = risk
     if next(iter(model.tokens), "") != SETTLEMENT:

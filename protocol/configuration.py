@@ -10,6 +10,8 @@ from protocol.params import MAX_BRACKETS, MAX_DECIMALS, CollateralParams, Market
 from protocol.units import BPS, DAY, PRICE_LIMIT, SIZE_LIMIT, UNITS_LIMIT, YEAR, Ratio, Usd, W
 
 USD_LIMIT = 2**96  # dollar amounts in parameters
+FEED_LIMIT = 2**16
+FACTOR_LIMIT = 2**16
 LEVERAGE_LIMIT = 2**80
 MAX_FEE_RATE = W // 100
 LONGEST_DURATION = YEAR
@@ -31,6 +33,7 @@ def check_risk(risk: RiskParams) -> None:
         risk.sale_discount,
         risk.lock_ratio,
         risk.stale_band,
+        risk.depeg_threshold,
     )
     ratios = (
         risk.margin_call_buffer,
@@ -51,6 +54,9 @@ def check_risk(risk: RiskParams) -> None:
         and risk.fixed_reward <= risk.max_reward
         and risk.reward_ratio <= risk.reward_ratio_max
         and risk.sale_discount < BPS
+        and 0 <= risk.usdc_feed < FEED_LIMIT
+        and 0 <= risk.depeg_factor < FACTOR_LIMIT
+        and (risk.usdc_feed or risk.depeg_threshold == risk.depeg_factor == 0)
     ):
         raise errors.BadRiskConfig
     check_lower_bounds([tier.lower for tier in risk.equity_tiers])
@@ -70,7 +76,7 @@ def check_market(risk: RiskParams, market: MarketParams) -> None:
     Refuses: config/market, config/funding, config/brackets, config/margin-rates.
     """
     if not (
-        0 <= market.feed < 2**16
+        0 <= market.feed < FEED_LIMIT
         and 0 < market.lot < SIZE_LIMIT
         and 0 < market.min_notional < USD_LIMIT
         and 0 <= market.maker_fee <= market.taker_fee <= MAX_FEE_RATE

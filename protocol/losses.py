@@ -6,6 +6,7 @@ from protocol.draft import Draft, DraftAccount
 from protocol.env import Env
 from protocol.ledger import add_cash, debit_pool, draw_insurance
 from protocol.params import CollateralParams
+from protocol.peg import read_usdc, sell_for_usdc
 from protocol.policy import is_accepted
 from protocol.state import Token
 from protocol.units import BPS, Bps, Price, Units, Usd, cdiv, fdiv
@@ -26,10 +27,11 @@ def compute_sale(debt: Usd, held: Units, price: Price, params: CollateralParams,
 def sell_collateral(draft: Draft, account: DraftAccount, env: Env, accepts: int) -> None:
     """Sell collateral to the pool by ascending token id until the debt is paid (WAT-2).
 
-    One whose price has a fault that is not accepted is kept. The pool pays with the claim it has on the account, so it
-    needs no cash.
+    It brings what it is worth in USDC. One whose price has a fault that is not accepted is kept. The pool pays
+    with the claim it has on the account, so it needs no cash.
     """
     state = draft.base
+    usdc = read_usdc(state.risk, env).mid
     for token in list(account.collateral):
         if account.cash >= 0:
             return
@@ -38,7 +40,8 @@ def sell_collateral(draft: Draft, account: DraftAccount, env: Env, accepts: int)
         if not is_accepted(accepts, quote.status):
             continue
         held = account.collateral[token]
-        units, proceeds = compute_sale(-account.cash, held, quote.mid, params, state.risk.sale_discount)
+        price = sell_for_usdc(quote.mid, usdc)
+        units, proceeds = compute_sale(-account.cash, held, price, params, state.risk.sale_discount)
         account.put_collateral(token, held - units)
         add_cash(draft, account, proceeds)
         debit_pool(draft, proceeds)

@@ -10,6 +10,7 @@ from protocol.draft import DraftMarket
 from protocol.env import Env, Quote
 from protocol.funding import compute_owed, project_funding
 from protocol.params import EquityTier, MarginBracket, MarketParams
+from protocol.peg import compute_depeg_margin, read_usdc
 from protocol.policy import DEEP_LIQUIDATION
 from protocol.records import record
 from protocol.state import Market, MarketPhase, Position, State
@@ -184,7 +185,12 @@ def compute_health(
         mm += position_mm
         im += limit_leverage(notional, holdings.leverage_caps.get(market, 0), position_im)
         gross += notional
-    reserve = compute_reserve(state, now) if holdings.positions else 0
+    reserve = 0
+    if holdings.positions:
+        reserve = compute_reserve(state, now)
+        usdc = read_usdc(state.risk, env)
+        status |= usdc.status
+        im += compute_depeg_margin(state.risk, usdc.bid, gross)
     return Health(raw, mm_equity, im_equity, mm + reserve, im + reserve, reserve, gross, status)
 
 

@@ -47,6 +47,9 @@ class RiskParams:
     phase_in: Seconds  # how long the old maintenance parameters hold after a change
     lock_ratio: Bps  # of the larger side's notional that the pool must keep
     stale_band: Bps  # by which a price that cannot be trusted is moved in the account's favour
+    usdc_feed: int  # the feed of USDC, plus 1; 0 for none: USDC counts one dollar
+    depeg_threshold: Bps  # of a dollar; below it initial margin rises
+    depeg_factor: Bps  # of the notional, for each dollar that USDC is below the threshold
     redemption_delay: Seconds
     redemption_window: Seconds
     equity_tiers: tuple[EquityTier, ...]

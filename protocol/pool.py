@@ -11,6 +11,7 @@ from protocol.env import Env
 from protocol.fills import compute_impact, compute_reserved
 from protocol.funding import project_funding
 from protocol.ledger import credit_pool
+from protocol.peg import buy_for_usdc, read_usdc
 from protocol.policy import NEW_RISK, check_accepted
 from protocol.records import record
 from protocol.state import NO_STAKE, USDC, Stake, State, Token
@@ -39,10 +40,10 @@ class PoolValue:
 def compute_pool_value(state: State, env: Env) -> PoolValue:
     """Value the pool against whoever moves (LPD-1, LPR-1).
 
-    For a deposit the traders' net loss counts and their net gain does not, inventory at market, rounded up, and what
-    would be left of the impact ledgers if the markets emptied now. For a redemption the other way round, inventory at
-    its maintenance haircut, rounded down, and no ledger; never below 0. The net is over all markets, pending funding
-    included.
+    For a deposit the traders' net loss counts and their net gain does not, inventory at market in USDC, rounded
+    up, and what would be left of the impact ledgers if the markets emptied now. For a redemption the other way round,
+    inventory at its maintenance haircut, rounded down, and no ledger; never below 0. The net is over all markets,
+    pending funding included.
     """
     pnl = reserved = left_over = status = 0
     for params, market in zip(state.market_params, state.markets, strict=True):
@@ -57,12 +58,13 @@ def compute_pool_value(state: State, env: Env) -> PoolValue:
         _, rebate = compute_impact(params, market.skew, -market.skew, quote.mid)
         left_over += market.impact - min(market.impact, rebate)
     at_market = at_haircut = 0
+    usdc = read_usdc(state.risk, env)
     for collateral, token in zip(state.collateral_params, state.tokens[1:], strict=False):
         if token.inventory == 0:
             continue
         quote = env.quote(collateral.feed)
-        status |= quote.status
-        at_market += cdiv(token.inventory * quote.mid, 10**collateral.decimals)
+        status |= quote.status | usdc.status
+        at_market += cdiv(token.inventory * buy_for_usdc(quote.mid, usdc.mid), 10**collateral.decimals)
         value = compute_token_value(token.inventory, quote.mid, collateral.decimals)
         at_haircut += compute_haircut_values(collateral.brackets, value)[0]
     pool = state.ledger.pool
@@ -178,8 +180,10 @@ def process_buy_inventory(state: State, env: Env, action: BuyInventory) -> Outco
         raise errors.InsufficientInventory(units=state.tokens[action.token].inventory)
     params = state.collateral_params[action.token - 1]
     quote = env.quote(params.feed)
-    check_accepted(NEW_RISK, quote.status)
-    cost = compute_inventory_cost(action.units, quote.mid, params.decimals, state.risk.sale_discount)
+    usdc = read_usdc(state.risk, env)
+    check_accepted(NEW_RISK, quote.status | usdc.status)
+    price = buy_for_usdc(quote.mid, usdc.mid)
+    cost = compute_inventory_cost(action.units, price, params.decimals, state.risk.sale_discount)
     if cost > action.max_cost:
         raise errors.PriceNotAcceptable(cost=cost)
     draft = Draft(state)

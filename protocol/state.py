@@ -158,7 +158,7 @@ class State:
     stakes: Table[int, Stake]  # by owner address, in order of first purchase
 
 
-NO_RISK = RiskParams(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ())
+NO_RISK = RiskParams(*(0,) * 26, equity_tiers=())
 NO_POSITION = Position(0, 0, 0)
 NO_STAKE = Stake(0, 0, 0)
 RING = 32  # buckets of a liquidation window

@@ -1,7 +1,7 @@
 # pragma version 0.4.3
 # pragma nonreentrancy on
-# @title Governance: parameters, roles and the pause
-# @notice Twin of protocol/governance.py; rules in specs/actions/governance.md.
+# @title Governance: parameters
+# @notice Twin of the first half of protocol/governance.py; rules in specs/actions/governance.md.
 # @custom:kill The admin can neither move funds nor stop liquidation.
 
 from modules import storage
@@ -110,47 +110,6 @@ def set_collateral(token: uint256, params: types.CollateralParams):
     log events.CollateralSet(token=token, params=params, phase_until=until)
 
 
-@external
-def pause_opening(paused: bool):
-    """
-    @notice Stop the growth of positions, or resume it; the guardian may only stop it (GOV-4).
-    """
-    assert msg.sender == roles.admin or (paused and msg.sender == roles.guardian), "role/not-guardian"
-    roles.opening_paused = paused
-    log events.OpeningPaused(paused=paused)
-
-
-@external
-def propose_admin(admin: address):
-    """
-    @notice Name the next admin; nothing changes until that address accepts (GOV-6).
-    """
-    self._check_admin()
-    roles.pending_admin = admin
-    self._report_roles()
-
-
-@external
-def accept_admin():
-    """
-    @notice Become admin, if one was proposed (GOV-6).
-    """
-    assert msg.sender == roles.pending_admin, "role/not-pending"
-    roles.admin = msg.sender
-    roles.pending_admin = empty(address)
-    self._report_roles()
-
-
-@external
-def set_guardian(guardian: address):
-    """
-    @notice Name the guardian (GOV-7).
-    """
-    self._check_admin()
-    roles.guardian = guardian
-    self._report_roles()
-
-
 @internal
 @view
 def _check_phases(params: types.RiskParams):
@@ -235,12 +194,6 @@ def _steer(market: uint256):
     totals: types.Market = funding.steer(market, markets.load(market))
     markets.store(market, totals)
     records.report_market(market, totals)
-
-
-@internal
-def _report_roles():
-    """Report who may do what."""
-    log events.RolesSet(admin=roles.admin, pending_admin=roles.pending_admin, guardian=roles.guardian)
 
 
 @internal

@@ -16,6 +16,7 @@ from modules import funding
 from modules import impact
 from modules import markets
 from modules import parameters
+from modules import peg
 from modules import pool_values
 from modules import prices
 from modules import roles
@@ -27,6 +28,7 @@ from modules import valuation
 
 uses: (accounts, markets, parameters, treasury)
 initializes: prices[roles := roles]
+initializes: peg[parameters := parameters, prices := prices]
 initializes: tiers[parameters := parameters]
 initializes: states[parameters := parameters, tiers := tiers]
 initializes: impact[parameters := parameters]
@@ -34,6 +36,7 @@ initializes: pool_values[
     impact := impact,
     markets := markets,
     parameters := parameters,
+    peg := peg,
     prices := prices,
     tiers := tiers,
     treasury := treasury,

@@ -16,6 +16,7 @@ from modules import ledger
 from modules import losses
 from modules import markets
 from modules import parameters
+from modules import peg
 from modules import policy
 from modules import prices
 from modules import records
@@ -30,6 +31,7 @@ from modules import windows
 
 uses: (accounts, parameters)
 initializes: prices[roles := roles]
+initializes: peg[parameters := parameters, prices := prices]
 initializes: tiers[parameters := parameters]
 initializes: states[parameters := parameters, tiers := tiers]
 initializes: records[accounts := accounts, treasury := treasury]
@@ -51,6 +53,7 @@ initializes: losses[
     accounts := accounts,
     ledger := ledger,
     parameters := parameters,
+    peg := peg,
     prices := prices,
     records := records,
     treasury := treasury,

@@ -15,6 +15,7 @@ from modules import impact
 from modules import ledger
 from modules import markets
 from modules import parameters
+from modules import peg
 from modules import pool_values
 from modules import policy
 from modules import prices
@@ -27,6 +28,7 @@ from modules import types
 
 uses: (parameters, treasury)
 initializes: prices[roles := roles]
+initializes: peg[parameters := parameters, prices := prices]
 initializes: tiers[parameters := parameters]
 initializes: records[accounts := accounts, treasury := treasury]
 initializes: ledger[accounts := accounts, treasury := treasury]
@@ -36,6 +38,7 @@ initializes: pool_values[
     impact := impact,
     markets := markets,
     parameters := parameters,
+    peg := peg,
     prices := prices,
     tiers := tiers,
     treasury := treasury,
@@ -132,11 +135,15 @@ def buy_inventory(token: uint256, units: uint256, max_cost: uint256):
     price: uint256 = 0
     status: uint256 = 0
     price, status = prices.quote(word >> 240)
-    policy.check_accepted(policy.NEW_RISK, status)
+    bid: uint256 = 0
+    usdc: uint256 = 0
+    status_of_usdc: uint256 = 0
+    bid, usdc, status_of_usdc = peg.read_usdc()
+    policy.check_accepted(policy.NEW_RISK, status | status_of_usdc)
     discount: uint256 = (parameters.state_word >> 32) & calc.MASK_16
     # Below 2**208 over at most 2**135.
     cost: uint256 = calc.ucdiv(
-        units * price * (2 * calc.BPS - discount),
+        units * peg.buy_for_usdc(price, usdc) * (2 * calc.BPS - discount),
         2 * calc.BPS * 10 ** ((word >> 232) & 255) * calc.USDC_TO_W,
     )
     assert cost <= max_cost, "trade/price"

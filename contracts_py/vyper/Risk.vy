@@ -11,6 +11,7 @@ from modules import accounts
 from modules import margin
 from modules import markets
 from modules import parameters
+from modules import peg
 from modules import prices
 from modules import roles
 from modules import states
@@ -18,12 +19,14 @@ from modules import tiers
 from modules import types
 
 initializes: prices[roles := roles]
+initializes: peg[parameters := parameters, prices := prices]
 initializes: tiers[parameters := parameters]
 initializes: states[parameters := parameters, tiers := tiers]
 initializes: margin[
     accounts := accounts,
     markets := markets,
     parameters := parameters,
+    peg := peg,
     prices := prices,
     tiers := tiers,
 ]

@@ -22,7 +22,7 @@ from crossmargin.steps.base import ActionModel, AmountField, AnyAction, Referenc
 from crossmargin.steps.pool import ClaimRedemptionModel
 from crossmargin.yamltext import Loc
 from protocol import actions
-from protocol.params import CollateralParams, MarketParams
+from protocol.params import CollateralParams, MarketParams, RiskParams
 
 
 class SetRiskModel(ActionModel, RiskModel):
@@ -32,15 +32,17 @@ class SetRiskModel(ActionModel, RiskModel):
 
     def to_action(self, known: Known, loc: Loc) -> AnyAction:
         """All of them at once."""
-        return actions.SetRisk(self.to_record())
+        feed = 0 if self.usdc_feed is None else known.feed(self.usdc_feed, (*loc, "usdc_feed")) + 1
+        return actions.SetRisk(self.to_record(feed))
 
     @classmethod
     def from_action(cls, action: Any, known: Known) -> ActionModel:
         """The record's fields have the same names."""
-        values = {name: getattr(action.params, name) for name in cls.model_fields}
+        params: RiskParams = action.params
+        values = {name: getattr(params, name) for name in cls.model_fields}
+        values["usdc_feed"] = known.feed_text(params.usdc_feed - 1) if params.usdc_feed else None
         values["equity_tiers"] = tuple(
-            EquityTierModel.model_construct(lower=row.lower, leverage=row.leverage)
-            for row in action.params.equity_tiers
+            EquityTierModel.model_construct(lower=row.lower, leverage=row.leverage) for row in params.equity_tiers
         )
         return cls.model_construct(**values)
 

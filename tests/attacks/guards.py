@@ -286,6 +286,34 @@ GUARDS: dict[str, Edits] = {
             "    if REMOVED or not reduces:\n        assert not roles",
         ),
     ),
+    "inventory costs what it is worth in USDC": (
+        (
+            "Pool.vy",
+            "units * peg.buy_for_usdc(price, usdc) *",
+            "units * (price if REMOVED else peg.buy_for_usdc(price, usdc)) *",
+        ),
+    ),
+    "collateral is sold at its price in USDC": (
+        (
+            LOSSES,
+            "peg.sell_for_usdc(price, usdc), (word",
+            "price if REMOVED else peg.sell_for_usdc(price, usdc), (word",
+        ),
+    ),
+    "a share pays for inventory in USDC": (
+        (
+            POOL_VALUES,
+            "inventory * peg.buy_for_usdc(price, usdc),",
+            "inventory * (price if REMOVED else peg.buy_for_usdc(price, usdc)),",
+        ),
+    ),
+    "leverage on cheap USDC needs more of it": (
+        (
+            MARGIN,
+            "    health.initial_margin += peg.compute_depeg_margin(",
+            "    health.initial_margin += 0 if REMOVED else peg.compute_depeg_margin(",
+        ),
+    ),
     "an account has an owner": (("Vault.vy", "assert account >> 96 != 0", "assert REMOVED or account >> 96 != 0"),),
     "bad debt is covered at once": (
         (

@@ -157,8 +157,7 @@ def test_b35_no_haircut_on_the_way_out(stage: Stage) -> None:
     """B35: a withdrawal that counts the collateral left behind at its market value; then everything falls.
 
     From: haircuts applied when collateral comes in and not when other things go out. Guard: COL-2, equity_im counts
-    collateral after its initial haircut. Without it 1,010 dollars more leave in time. USDC itself counts 1: a known
-    limit.
+    collateral after its initial haircut. Without it 1,010 dollars more leave in time.
     """
 
     def story(twins: Twins) -> int:

@@ -49,6 +49,7 @@ INCIDENTS = (
     ),
     incident("incident_single_venue_wicks", wrongly="long_raw short_raw", in_debt="long_raw short_raw"),
     incident("incident_sol_october", wrongly="long_raw", rightly="late late_raw", in_debt="long_raw late_raw"),
+    incident("incident_usdc_depeg", rightly="borrower borrower_raw", in_debt="borrower_raw"),
     incident("incident_usde_single_venue", wrongly="hedger_raw", in_debt="hedger_raw"),
 )
 each = pytest.mark.parametrize("incident", INCIDENTS, ids=lambda incident: incident.name)

@@ -161,6 +161,8 @@ def vary_risk(risk: RiskParams, step: Step) -> RiskParams:
         {"fixed_reward": 8 * W, "max_reward": 9 * W},
         {"max_reward": 1},
         {"reward_ratio": W // 250},
+        {"usdc_feed": RATE_FEED + 1, "depeg_threshold": 9_900, "depeg_factor": 100 * step.much},
+        {"usdc_feed": 0, "depeg_threshold": 0, "depeg_factor": step.much % 2},
     )
     return replace(risk, **pick(changes, step.how))
 

@@ -41,6 +41,13 @@ def test_refused_risk_parameters_on_both(twins: Twins) -> None:
         {"fixed_reward": USD + 1, "max_reward": USD + 1},
         {"max_reward": RISK.fixed_reward - 1},
         {"reward_ratio": RISK.reward_ratio_max + 1},
+        {"usdc_feed": 2**16},
+        {"usdc_feed": HUGE},
+        {"depeg_threshold": 1},
+        {"depeg_factor": 1},
+        {"usdc_feed": 1, "depeg_threshold": BPS + 1},
+        {"usdc_feed": 1, "depeg_factor": 2**16},
+        {"usdc_feed": 1, "depeg_factor": HUGE},
     ]
     refuse(twins, "config/risk", *(("admin", SetRisk(replace(RISK, **changes))) for changes in faults))
     first = RISK.equity_tiers[0]
@@ -266,6 +273,9 @@ def test_extreme_parameters_are_stored_alike_on_both(twins: Twins) -> None:
         phase_in=LONGEST_DURATION,
         lock_ratio=BPS,
         stale_band=BPS,
+        usdc_feed=2**16 - 1,
+        depeg_threshold=BPS,
+        depeg_factor=2**16 - 1,
         redemption_delay=LONGEST_DURATION,
         redemption_window=LONGEST_DURATION,
         equity_tiers=tuple(EquityTier(0 if not k else USD - 7 + k, LEVERAGE_LIMIT - 1 - k) for k in range(8)),

@@ -111,7 +111,9 @@ RISK_RANGES = [
     ("phase_in", 3_600, YEAR),
     ("redemption_delay", 0, YEAR),
     ("redemption_window", 0, YEAR),
+    ("usdc_feed", 0, 2**16 - 1),
 ]
+DEPEG_RANGES = [("depeg_threshold", 0, BPS), ("depeg_factor", 0, 2**16 - 1)]
 
 
 @pytest.mark.parametrize(("field", "lowest", "highest"), RISK_RANGES)
@@ -125,7 +127,18 @@ def test_each_risk_parameter_has_a_range(field: str, lowest: int, highest: int) 
 
 def test_no_risk_parameter_is_without_a_range() -> None:
     """CFG-1, S10: the table above covers every field but the equity tiers."""
-    assert {name for name, _, _ in RISK_RANGES} == {field.name for field in fields(RiskParams)} - {"equity_tiers"}
+    covered = {name for name, _, _ in RISK_RANGES + DEPEG_RANGES}
+    assert covered == {field.name for field in fields(RiskParams)} - {"equity_tiers"}
+
+
+@pytest.mark.parametrize(("field", "lowest", "highest"), DEPEG_RANGES)
+def test_what_follows_from_a_depeg_has_a_range_and_needs_a_feed(field: str, lowest: int, highest: int) -> None:
+    """CFG-1, PEG-2, S10: both ends with a feed, and only 0 without."""
+    for value in (lowest, highest):
+        assert code_of(check_risk, with_risk(usdc_feed=1, **{field: value})) == "ok"
+    for value in (lowest - 1, highest + 1):
+        assert code_of(check_risk, with_risk(usdc_feed=1, **{field: value})) == "config/risk"
+    assert code_of(check_risk, with_risk(**{field: 1})) == "config/risk"
 
 
 def test_limits_within_the_rewards_have_the_ranges_of_their_kind_too() -> None:

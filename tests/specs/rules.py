@@ -17,6 +17,7 @@ FAMILIES = (
     "UNIT",
     "CFG",
     "MRG",
+    "PEG",
     "STA",
     "COL",
     "LED",

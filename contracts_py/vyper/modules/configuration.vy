@@ -7,6 +7,8 @@ from modules import types
 MAX_FEE_RATE: constant(uint256) = 10**16
 MAX_DECIMALS: constant(uint256) = 24
 USD_LIMIT: constant(uint256) = 2**96
+FEED_LIMIT: constant(uint256) = 2**16
+FACTOR_LIMIT: constant(uint256) = 2**16
 LEVERAGE_LIMIT: constant(uint256) = 2**80
 LONGEST_DURATION: constant(uint256) = 365 * 86_400
 SHORTEST_PHASE_IN: constant(uint256) = 3_600
@@ -31,6 +33,7 @@ def check_risk(risk: types.RiskParams):
         and risk.sale_discount < calc.BPS
         and risk.lock_ratio <= calc.BPS
         and risk.stale_band <= calc.BPS
+        and risk.depeg_threshold <= calc.BPS
     ), "config/risk"
     assert (
         risk.margin_call_buffer <= calc.W
@@ -46,6 +49,9 @@ def check_risk(risk: types.RiskParams):
         and risk.phase_in <= LONGEST_DURATION
         and risk.redemption_delay <= LONGEST_DURATION
         and risk.redemption_window <= LONGEST_DURATION
+        and risk.usdc_feed < FEED_LIMIT
+        and risk.depeg_factor < FACTOR_LIMIT
+        and (risk.usdc_feed != 0 or risk.depeg_threshold | risk.depeg_factor == 0)
     ), "config/risk"
     count: uint256 = len(risk.equity_tiers)
     assert count != 0 and count <= types.MAX_BRACKETS, "config/brackets"
@@ -63,7 +69,7 @@ def check_risk(risk: types.RiskParams):
 def check_market(risk: types.RiskParams, market: types.MarketParams):
     """A market's parameters, alone and against the risk parameters (CFG-2 to CFG-4, CFG-6, CFG-8, CFG-9)."""
     assert (
-        market.feed < 2**16
+        market.feed < FEED_LIMIT
         and market.lot != 0
         and market.lot < 2**96
         and market.min_notional != 0

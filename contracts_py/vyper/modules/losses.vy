@@ -5,13 +5,14 @@ from modules import accounts
 from modules import calc
 from modules import ledger
 from modules import parameters
+from modules import peg
 from modules import policy
 from modules import prices
 from modules import records
 from modules import treasury
 from modules import types
 
-uses: (accounts, ledger, parameters, prices, records, treasury)
+uses: (accounts, ledger, parameters, peg, prices, records, treasury)
 
 
 @internal
@@ -51,6 +52,10 @@ def check_sellable(account: uint256, accepts: uint256):
 def sell_collateral(account: uint256, accepts: uint256):
     """Sell collateral with accepted prices to the pool by ascending token id until the debt is paid (WAT-2)."""
     discount: uint256 = (parameters.state_word >> 32) & calc.MASK_16
+    bid: uint256 = 0
+    usdc: uint256 = 0
+    unused: uint256 = 0
+    bid, usdc, unused = peg.read_usdc()
     tokens: uint256 = (accounts.headers[account] >> accounts.TOKENS_SHIFT) & accounts.TOKENS_MASK
     price: uint256 = 0
     status: uint256 = 0
@@ -66,7 +71,7 @@ def sell_collateral(account: uint256, accepts: uint256):
             if policy.is_accepted(accepts, status):
                 held: uint256 = accounts.collateral[account][token]
                 units, proceeds = self.compute_sale(
-                    convert(-cash, uint256), held, price, (word >> 232) & 255, discount
+                    convert(-cash, uint256), held, peg.sell_for_usdc(price, usdc), (word >> 232) & 255, discount
                 )
                 records.put_collateral(account, token, held - units)
                 ledger.add_cash(account, convert(proceeds, int256))

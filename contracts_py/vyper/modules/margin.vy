@@ -7,12 +7,13 @@ from modules import calc
 from modules import funding
 from modules import markets
 from modules import parameters
+from modules import peg
 from modules import prices
 from modules import tiers
 from modules import types
 from modules import valuation
 
-uses: (accounts, markets, parameters, prices, tiers)
+uses: (accounts, markets, parameters, peg, prices, tiers)
 
 
 @internal
@@ -82,6 +83,12 @@ def _add_positions(account: uint256, listed: uint256, before: types.Health) -> t
         if bits & 1 != 0:
             health = self._add_position(account, market, health)
         bits >>= 1
+    usdc: uint256 = 0
+    mid: uint256 = 0
+    status: uint256 = 0
+    usdc, mid, status = peg.read_usdc()
+    health.price_status |= status
+    health.initial_margin += peg.compute_depeg_margin(usdc, health.gross_notional)
     return health
 
 

@@ -47,6 +47,9 @@ def load_risk() -> types.RiskParams:
         phase_in=limit_word & calc.MASK_32,
         lock_ratio=(state_word >> 16) & calc.MASK_16,
         stale_band=state_word & calc.MASK_16,
+        usdc_feed=(margin_word >> 8) & calc.MASK_16,
+        depeg_threshold=(redemption_word >> 96) & calc.MASK_16,
+        depeg_factor=(redemption_word >> 112) & calc.MASK_16,
         redemption_delay=(redemption_word >> 32) & calc.MASK_32,
         redemption_window=redemption_word & calc.MASK_32,
         equity_tiers=tiers_of_equity,
@@ -58,7 +61,11 @@ def store_risk(risk: types.RiskParams, phase_until: uint256, former_reserve: uin
     """Put checked risk parameters in force."""
     count: uint256 = len(risk.equity_tiers)
     parameters.margin_word = (
-        (risk.keeper_reserve << 160) | (former_reserve << 64) | (phase_until << 24) | count
+        (risk.keeper_reserve << 160)
+        | (former_reserve << 64)
+        | (phase_until << 24)
+        | (risk.usdc_feed << 8)
+        | count
     )
     parameters.state_word = (
         (risk.margin_call_buffer << 192)
@@ -82,7 +89,11 @@ def store_risk(risk: types.RiskParams, phase_until: uint256, former_reserve: uin
         (risk.debt_cap << 160) | (risk.margin_call_fee << 64) | (risk.reward_grace << 32) | risk.phase_in
     )
     parameters.redemption_word = (
-        (former_phase_in << 64) | (risk.redemption_delay << 32) | risk.redemption_window
+        (risk.depeg_factor << 112)
+        | (risk.depeg_threshold << 96)
+        | (former_phase_in << 64)
+        | (risk.redemption_delay << 32)
+        | risk.redemption_window
     )
     for k: uint256 in range(types.MAX_BRACKETS):
         row: uint256 = 0

@@ -4,7 +4,7 @@
 
 from modules import types
 
-# keeper_reserve 96 | former reserve 96 | phase until 40 | unused 16 | equity tiers 8
+# keeper_reserve 96 | former reserve 96 | phase until 40 | usdc_feed 16 | equity tiers 8
 margin_word: uint256
 # margin_call_buffer 64 | liquidation_buffer 64 | unused 16 | backstop_ratio 16 | reward_cap 16 |
 # insurance_fee_share 16 | insurance_penalty_share 16 | sale_discount 16 | lock_ratio 16 | stale_band 16
@@ -12,7 +12,8 @@ state_word: uint256
 reward_word: uint256  # fixed_reward 96 | max_reward 96 | reward_ramp 64
 ratio_word: uint256  # reward_ratio 64 | reward_ratio_max 64 | penalty_ratio 64 | impact_cap_ratio 64
 limit_word: uint256  # debt_cap 96 | margin_call_fee 96 | reward_grace 32 | phase_in 32
-redemption_word: uint256  # unused 160 | former phase_in 32 | redemption_delay 32 | redemption_window 32
+# unused 128 | depeg_factor 16 | depeg_threshold 16 | former phase_in 32 | redemption_delay 32 | redemption_window 32
+redemption_word: uint256
 equity_tiers: uint256[types.MAX_BRACKETS]  # upper 96 | unused 80 | leverage 80
 
 market_count: uint256

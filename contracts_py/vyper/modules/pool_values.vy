@@ -6,13 +6,14 @@ from modules import funding
 from modules import impact
 from modules import markets
 from modules import parameters
+from modules import peg
 from modules import prices
 from modules import tiers
 from modules import treasury
 from modules import types
 from modules import valuation
 
-uses: (impact, markets, parameters, prices, tiers, treasury)
+uses: (impact, markets, parameters, peg, prices, tiers, treasury)
 
 struct PoolValue:
     deposit: uint256
@@ -72,6 +73,10 @@ def _value_inventory() -> (uint256, uint256, uint256):
     at_market: uint256 = 0
     at_haircut: uint256 = 0
     statuses: uint256 = 0
+    bid: uint256 = 0
+    usdc: uint256 = 0
+    status_of_usdc: uint256 = 0
+    bid, usdc, status_of_usdc = peg.read_usdc()
     for token: uint256 in range(1, parameters.collateral_count + 1, bound=types.MAX_TOKENS):
         inventory: uint256 = calc.low(treasury.token_totals[token])
         if inventory == 0:
@@ -80,9 +85,9 @@ def _value_inventory() -> (uint256, uint256, uint256):
         price: uint256 = 0
         status: uint256 = 0
         price, status = prices.quote(word >> 240)
-        statuses |= status
+        statuses |= status | status_of_usdc
         decimals: uint256 = (word >> 232) & 255
-        at_market += calc.ucdiv(inventory * price, 10**decimals)
+        at_market += calc.ucdiv(inventory * peg.buy_for_usdc(price, usdc), 10**decimals)
         counted: uint256 = 0
         im: uint256 = 0
         counted, im = tiers.compute_haircut_values(

@@ -37,6 +37,9 @@ struct RiskParams:
     phase_in: uint256
     lock_ratio: uint256
     stale_band: uint256
+    usdc_feed: uint256
+    depeg_threshold: uint256
+    depeg_factor: uint256
     redemption_delay: uint256
     redemption_window: uint256
     equity_tiers: DynArray[EquityTier, SENT_BRACKETS]
