@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,12 @@ def self_only_functions() -> set[str]:
     return set(re.findall(r"^def (\w+)\(", (source_root() / "interfaces/ISelf.vyi").read_text(), re.MULTILINE))
 
 
+@cache
+def exposed_functions(engine: str) -> tuple[Any, ...]:
+    """The compiler's view of every function that an engine exposes."""
+    return tuple(compiler_data(engine, source_root()).annotated_vyper_module._metadata["type"].exposed_functions)
+
+
 def test_every_engine_has_the_storage_layout_of_the_router(artifacts: dict[str, Artifact]) -> None:
     router = artifacts["CrossMargin"].layout
     assert set(router["storage_layout"]) == {"storage"}
@@ -44,8 +51,7 @@ def test_every_engine_has_the_storage_layout_of_the_router(artifacts: dict[str, 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_function_holds_the_lock_except_the_self_only_ones(engine: str) -> None:
-    module = compiler_data(engine, source_root()).annotated_vyper_module._metadata["type"]
-    exposed = {function.name: function.nonreentrant for function in module.exposed_functions}
+    exposed = {function.name: function.nonreentrant for function in exposed_functions(engine)}
     assert exposed
     for name, locked in exposed.items():
         assert locked != (name in self_only_functions()), f"{engine}.{name}"
@@ -148,14 +154,13 @@ def test_no_function_can_return_more_than_the_router_passes(engine: str) -> None
 
     source = (source_root() / "CrossMargin.vy").read_text()
     (most,) = re.findall(r"^MAX_RETURN: constant\(uint256\) = (\d+)$", source, re.MULTILINE)
-    module = compiler_data(engine, source_root()).annotated_vyper_module._metadata["type"]
-    for function in module.exposed_functions:
+    for function in exposed_functions(engine):
         if function.return_type is not None:
             encoded = calculate_type_for_external_return(function.return_type).abi_type
             assert encoded.size_bound() <= int(most), function.name
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def odd_router() -> tuple[Node, int]:
     """A router over an engine with odd functions, and its address."""
     odd = (SOURCES / "Odd.vy").read_text()

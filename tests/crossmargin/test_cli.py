@@ -96,30 +96,26 @@ def test_model_chain_and_lockstep_end_in_the_same_state(crossmargin: Crossmargin
 
 
 @needs_pyrevm
-@pytest.mark.parametrize("engine", ["chain", "lockstep"])
-def test_pyrevm_ends_in_the_same_state_as_eth_tester(crossmargin: Crossmargin, tmp_path: Path, engine: str) -> None:
-    results = [
-        json.loads(
-            crossmargin(
-                "replay", RULEBOOK, "--engine", engine, "--backend", name, "--out", tmp_path / name, "--json"
-            ).out
-        )
-        for name in ("eth-tester", "pyrevm")
-    ]
-    assert [result["backend"] for result in results] == ["eth-tester", "pyrevm"]
-    assert [result["failure"] for result in results] == ["", ""]
-    same = [
-        {key: value for key, value in result.items() if key not in {"backend", "seconds", "run_folder"}}
-        for result in results
-    ]
-    assert same[0] == same[1]
+def test_pyrevm_ends_in_the_same_state_as_eth_tester(crossmargin: Crossmargin, tmp_path: Path) -> None:
+    runs = (("lockstep", "eth-tester"), ("lockstep", "pyrevm"), ("chain", "pyrevm"))
+    results = []
+    for engine, backend in runs:
+        chosen = ("--engine", engine, "--backend", backend, "--out", tmp_path / f"{engine}-{backend}")
+        results.append(json.loads(crossmargin("replay", RULEBOOK, *chosen, "--json").out))
+    assert [(result["engine"], result["backend"]) for result in results] == list(runs)
+    assert [result["failure"] for result in results] == ["", "", ""]
+    told_apart = {"engine", "backend", "seconds", "run_folder"}
+    same = [{key: value for key, value in result.items() if key not in told_apart} for result in results]
+    assert same[0] == same[1] == same[2]
     # Gas is never taken from pyrevm, whose storage stays warm.
     gas = [
-        sqlite3.connect(tmp_path / name / "trace.sqlite").execute("SELECT SUM(gas) FROM action").fetchone()[0]
-        for name in ("eth-tester", "pyrevm")
+        sqlite3.connect(tmp_path / f"{engine}-{backend}" / "trace.sqlite")
+        .execute("SELECT SUM(gas) FROM action")
+        .fetchone()[0]
+        for engine, backend in runs
     ]
     assert gas[0] > 1_000_000
-    assert gas[1] is None
+    assert gas[1:] == [None, None]
 
 
 def test_without_pyrevm_the_backend_is_missing(
@@ -393,7 +389,7 @@ HOSTILE = {
     "negative leverage": "set_leverage_cap: {account: long, market: BTC, leverage: -20}",
     "text for leverage": "set_leverage_cap: {account: long, market: BTC, leverage: lots}",
     "transfer of 10^80": f"transfer: {{account: long, target: long, token: USDC, amount: {10**80}}}",
-    "batch of 100,000": "by: a, liquidate_many: {batch: [" + "long, " * 99_999 + "long]}",
+    "batch of 10,000": "by: a, liquidate_many: {batch: [" + "long, " * 9_999 + "long]}",
     "list for an address": "propose_admin: {admin: [a, b]}",
     "guardian of 2^255": f"set_guardian: {{guardian: {2**255:#x}}}",
     "shares of 10^80": f"by: a, request_redemption: {{shares: {10**80}}}",

@@ -15,7 +15,11 @@ from tests.crossmargin.commands import Answer, run
 
 DATA = Path(__file__).parent / "data"
 SCENARIO = DATA / "twins.yaml"
+ON_PYREVM = ("--backend", "pyrevm")
 IMPACT, RECORDS, CHECKS, SIZING = (f"modules/{name}.vy" for name in ("impact", "records", "checks", "sizing"))
+
+
+pytestmark = pytest.mark.skipif(find_spec("pyrevm") is None, reason="pyrevm is not installed")
 
 
 @pytest.fixture
@@ -27,12 +31,12 @@ def replay_with(
 ) -> Callable[..., Answer]:
     """Replay a scenario in lockstep with one text of a Vyper source replaced in some engines."""
 
-    def replay(engines: tuple[str, ...], path: str, old: str, new: str, *options: object) -> Answer:
+    def replay(engines: tuple[str, ...], path: str, old: str, new: str, scenario: Path) -> Answer:
         source = read_sources()[path]
         assert source.count(old) == 1, f"{path} has the text {source.count(old)} times"
         flipped = {**artifacts, **compile_all({path: source.replace(old, new)}, engines)}
         monkeypatch.setattr("crossmargin.replay.chain.compile_all", lambda: flipped)
-        return run(capsys, monkeypatch, "replay", "--out", tmp_path / "run", "--json", *(options or (SCENARIO,)))
+        return run(capsys, monkeypatch, "replay", scenario, *ON_PYREVM, "--out", tmp_path / "run", "--json")
 
     return replay
 
@@ -40,7 +44,7 @@ def replay_with(
 def test_without_a_flip_the_run_agrees(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = run(capsys, monkeypatch, "replay", SCENARIO, "--out", tmp_path / "run", "--json")
+    answer = run(capsys, monkeypatch, "replay", SCENARIO, *ON_PYREVM, "--out", tmp_path / "run", "--json")
     assert answer.code == 0
     assert json.loads(answer.out)["divergences"] == 0
 
@@ -102,7 +106,7 @@ def test_one_flipped_detail_ends_the_run(
     new: str,
     told: str,
 ) -> None:
-    answer = replay_with(engines, path, old, new)
+    answer = replay_with(engines, path, old, new, SCENARIO)
     assert answer.code == 5
     assert ": action " in answer.err
     assert told in answer.err
@@ -111,7 +115,6 @@ def test_one_flipped_detail_ends_the_run(
     assert told in manifest["failure"]
 
 
-@pytest.mark.skipif(find_spec("pyrevm") is None, reason="pyrevm is not installed")
 @pytest.mark.parametrize(
     ("path", "old", "new", "told"),
     [
@@ -131,10 +134,10 @@ def test_one_flipped_detail_ends_the_run(
         ),
     ],
 )
-def test_one_flipped_rule_of_liquidation_ends_a_run_on_pyrevm(
+def test_one_flipped_rule_of_liquidation_ends_a_run(
     replay_with: Callable[..., Answer], path: str, old: str, new: str, told: str
 ) -> None:
-    answer = replay_with(("Liquidation",), path, old, new, DATA / "rulebook.yaml", "--backend", "pyrevm")
+    answer = replay_with(("Liquidation",), path, old, new, DATA / "rulebook.yaml")
     assert answer.code == 5
     assert re.search(told, answer.err.strip())
     assert json.loads(answer.out)["divergences"] == 1

@@ -28,7 +28,7 @@ def tell(twins: Twins) -> None:
 @pytest.mark.parametrize("backend", ["pyrevm", "eth-tester"])
 def test_twins_go_back_to_a_moment_any_number_of_times(artifacts: dict[str, Artifact], backend: str) -> None:
     """S3: the same story from the same moment ends in the same state, at the same time."""
-    twins = Twins(artifacts, backend=backend)
+    twins = Twins(artifacts, backend, actors=("admin", "poster", "lender", "treasury", "borrower", "liquidator"))
     bare = twins.save()
     twins.configure()
     twins.fund()
