@@ -24,11 +24,17 @@ demo: .venv/.runtime ## Replay a real crash on the model and on the contracts, c
 
 dev: .venv/.dev ## Install what developing needs: test tools, pyrevm, anvil
 
+# Tests of a file stay on one worker and share what it sets up; one that has nothing left takes from the other's end.
+PYTEST = $(BIN)/pytest -n 2 --dist worksteal -q
+
+# Without stored bytecode every worker would rewrite all assertions, and every command line compile its imports anew.
+test test-deep: export PYTHONDONTWRITEBYTECODE :=
+
 test: .venv/.dev ## Run the tests, without the long ones
-	@$(BIN)/pytest -n 2 -q -m "not deep"
+	@$(PYTEST) -m "not deep"
 
 test-deep: .venv/.dev ## Run the long tests
-	@$(BIN)/pytest -n 2 -q -m deep
+	@$(PYTEST) -m deep
 
 lint: .venv/.dev ## Check style, format and types
 	@$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections import Counter
 from typing import Any
@@ -62,6 +63,11 @@ def bare_twins(unset_twins: tuple[Twins, Checkpoint]) -> Twins:
     twins, bare = unset_twins
     twins.restore(bare)
     return twins
+
+
+def pytest_collection_finish() -> None:
+    """What is collected stays to the end: the garbage collector need not look at it again and again."""
+    gc.freeze()
 
 
 # --- what the random stories of a run covered, counted in each worker and shown at the end ---------------------------

@@ -370,7 +370,7 @@ def test_a_start_that_no_chain_can_have_is_refused(
 @pytest.mark.parametrize("start", ["1970-01-03T00:00:00Z", "9998-12-31T23:59:54Z"])
 def test_the_first_and_the_last_start_run_on_a_chain(crossmargin: Crossmargin, tmp_path: Path, start: str) -> None:
     scenario = tmp_path / "far.yaml"
-    scenario.write_text(TWINS.read_text().replace("2020-03-12T00:00:00Z", start))
+    scenario.write_text(f"title: t\nparams: reference\nstart: {start}\nsteps: [{{at: 5s, push: {{BTC: 8000}}}}]\n")
     assert crossmargin("replay", scenario, "--out", tmp_path / "run").code == Exit.OK
 
 

@@ -160,36 +160,41 @@ def record_series(series: list[Bar], decimals: int) -> list[TapeRound]:
 
 
 @given(series=bar_series(), decimals=decimals_used)
-def test_no_round_lies_more_than_the_largest_step_from_the_one_before(series: list[Bar], decimals: int) -> None:
-    for before, after in pairwise(record_series(series, decimals)):
+def test_the_rounds_of_any_path_follow_the_rule(series: list[Bar], decimals: int) -> None:
+    rounds = record_series(series, decimals)
+    check_steps(rounds)
+    check_times(rounds, series)
+    check_deviation(rounds, series, decimals)
+    check_answers(rounds, series, decimals)
+
+
+def check_steps(rounds: list[TapeRound]) -> None:
+    """No round lies more than the largest step from the one before."""
+    for before, after in pairwise(rounds):
         assert abs(after.answer - before.answer) * 100 <= 3 * before.answer
 
 
-@given(series=bar_series(), decimals=decimals_used)
-def test_times_of_a_feed_rise_strictly_and_no_silence_outlasts_heartbeat_and_spacing(
-    series: list[Bar], decimals: int
-) -> None:
-    rounds = record_series(series, decimals)
+def check_times(rounds: list[TapeRound], series: list[Bar]) -> None:
+    """Times of a feed rise strictly, and no silence outlasts heartbeat and spacing."""
     assert rounds[0].time == START
     for before, after in pairwise(rounds):
         assert 0 < after.time - before.time < 3_600 + LENGTH // 4
     assert series[-1].points()[-1][0] - rounds[-1].time < 3_600
 
 
-@given(series=bar_series(), decimals=decimals_used)
-def test_after_every_point_the_last_round_is_nearer_than_the_deviation(series: list[Bar], decimals: int) -> None:
-    rounds = record_series(series, decimals)
+def check_deviation(rounds: list[TapeRound], series: list[Bar], decimals: int) -> None:
+    """After every point the last round is nearer than the deviation."""
     for time, price in get_path(series, START, START + len(series) * LENGTH, 10 ** (8 - decimals)):
         last = [entry.answer for entry in rounds if entry.time <= time][-1]
         assert abs(price - last) * 100 < last
 
 
-@given(series=bar_series(), decimals=decimals_used)
-def test_every_round_is_whole_at_its_decimals_and_between_the_extremes(series: list[Bar], decimals: int) -> None:
+def check_answers(rounds: list[TapeRound], series: list[Bar], decimals: int) -> None:
+    """Every round is whole at its decimals and between the extremes."""
     unit = 10 ** (8 - decimals)
     low = min(bar.low for bar in series) // unit * unit
     high = max(bar.high for bar in series)
-    for entry in record_series(series, decimals):
+    for entry in rounds:
         assert entry.answer % unit == 0
         assert low <= entry.answer <= high
 
