@@ -172,14 +172,20 @@ def best(citations: Iterable[Citation], rule: str) -> list[Citation]:
     return []
 
 
+@cache
+def named_by_file(folder: str, suffix: str) -> dict[str, set[str]]:
+    """What each file under a folder names, in order of their paths; those that check the prose name rules as samples."""
+    paths = {path.relative_to(ROOT).as_posix(): path for path in sorted((ROOT / folder).rglob(f"*{suffix}"))}
+    return {
+        name: {rule for rule, _ in cited(path.read_text("utf-8"))}
+        for name, path in paths.items()
+        if not name.startswith("tests/specs/")
+    }
+
+
 def files_naming(folder: str, suffix: str, rule: str) -> list[str]:
     """Files under a folder that name a rule, alone or within a range."""
-    found = []
-    for path in sorted((ROOT / folder).rglob(f"*{suffix}")):
-        name = path.relative_to(ROOT).as_posix()
-        if not name.startswith("tests/specs/") and any(rule == one for one, _ in cited(path.read_text("utf-8"))):
-            found.append(name)
-    return found
+    return [name for name, named in named_by_file(folder, suffix).items() if rule in named]
 
 
 def make_row(rule: str, definition: Definition) -> list[str]:
