@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ DEPLOYABLES = ("CrossMargin", *ENGINES, "FeedHub", "Feed", "mocks/Token")
 ORACLES = tuple(f"oracles/{name}" for name in ("Averages", "Graph", "GrowthCap", "Median", "PullFeed"))
 GRAPH = "oracles/Graph"
 EVM_VERSION = "prague"
+IMPORT = re.compile(r"^from (\w+) import (\w+)", re.MULTILINE)
 CODE_LIMIT = 22_000  # bytes of runtime code; the EVM's own limit is 24,576
 
 
@@ -49,20 +51,44 @@ def read_sources() -> dict[str, str]:
 def compile_all(changed: Mapping[str, str] | None = None, names: Sequence[str] = DEPLOYABLES) -> dict[str, Artifact]:
     """The deployables ``names``, compiled from the sources with ``changed`` files added or replaced.
 
-    Results are kept under a digest of sources, compiler and settings, in ``$CROSSMARGIN_CACHE`` or the user's
-    cache folder; a folder that cannot be written only costs the time to compile again.
+    Each is kept under a digest of the sources it is made of, compiler and settings, in ``$CROSSMARGIN_CACHE`` or the
+    user's cache folder; a folder that cannot be written only costs the time to compile again.
     """
     sources = {**read_sources(), **(changed or {})}
-    settings = [version("vyper"), version("snekmate"), EVM_VERSION, "gas", names]
-    key = hashlib.sha256(json.dumps([sources, settings], sort_keys=True).encode()).hexdigest()
-    cached = cache_folder() / f"{key}.json"
+    settings = [version("vyper"), version("snekmate"), EVM_VERSION, "gas"]
+    places = {name: cache_folder() / f"{_digest(name, sources, settings)}.json" for name in names}
+    found = {name: _load(place) for name, place in places.items()}
+    made = _compile(sources, [name for name, artifact in found.items() if artifact is None])
+    for name, artifact in made.items():
+        _store(places[name], artifact)
+    return {name: artifact or made[name] for name, artifact in found.items()}
+
+
+def find_sources(name: str, sources: Mapping[str, str]) -> dict[str, str]:
+    """The sources that a contract is made of: its own, and those it imports, near or far, by path."""
+    found: dict[str, str] = {}
+    waiting = [f"{name}.vy"]
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        found[path] = sources[path]
+        for folder, module in IMPORT.findall(sources[path]):
+            # What is not among the sources is a library's, and its version is part of the settings.
+            waiting += [path for path in (f"{folder}/{module}.vy", f"{folder}/{module}.vyi") if path in sources]
+    return found
+
+
+def _digest(name: str, sources: Mapping[str, str], settings: Sequence[str]) -> str:
+    text = json.dumps([name, find_sources(name, sources), settings], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _load(place: Path) -> Artifact | None:
     try:
-        stored = json.loads(cached.read_text("utf-8"))
-        return {name: Artifact(**artifact) for name, artifact in stored.items()}
+        return Artifact(**json.loads(place.read_text("utf-8")))
     except (OSError, ValueError, TypeError):
-        artifacts = _compile(sources, names)
-        _store(cached, artifacts)
-        return artifacts
+        return None
 
 
 def cache_folder() -> Path:
@@ -114,8 +140,8 @@ def _compile(sources: Mapping[str, str], names: Sequence[str]) -> dict[str, Arti
         return artifacts
 
 
-def _store(path: Path, artifacts: Mapping[str, Artifact]) -> None:
-    text = json.dumps({name: vars(artifact) for name, artifact in artifacts.items()})
+def _store(path: Path, artifact: Artifact) -> None:
+    text = json.dumps(vars(artifact))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Several test processes may compile at once; a rename shows each of them a whole file.

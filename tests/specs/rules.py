@@ -174,7 +174,7 @@ def best(citations: Iterable[Citation], rule: str) -> list[Citation]:
 
 @cache
 def named_by_file(folder: str, suffix: str) -> dict[str, set[str]]:
-    """What each file under a folder names, in order of their paths; those that check the prose name rules as samples."""
+    """What each file under a folder names, by its path; those that check the prose name rules as samples."""
     paths = {path.relative_to(ROOT).as_posix(): path for path in sorted((ROOT / folder).rglob(f"*{suffix}"))}
     return {
         name: {rule for rule, _ in cited(path.read_text("utf-8"))}
