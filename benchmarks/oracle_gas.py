@@ -174,9 +174,15 @@ def measure_graph(bench: OracleBench) -> Iterator[Row]:
     first = guard(leaves[0])
     yield READ, "graph, one source", read(compute_node_id(leaves[0]))
     yield READ, "graph, one source guarded", read(first)
+    second = guard(leaves[1])
+    yield (
+        READ,
+        "graph, one source guarded, in an envelope with another",
+        read(bench.register(graph, combine(Kind.ENVELOPE, first, second))),
+    )
     product = bench.register(graph, combine(Kind.MUL, guard(rate), first))
     yield READ, "graph, rate times underlying, both guarded", read(product)
-    middle = bench.register(graph, median(2, first, guard(leaves[1]), guard(leaves[2])))
+    middle = bench.register(graph, median(2, first, second, guard(leaves[2])))
     yield READ, "graph, median of 3 guarded", read(middle)
 
 

@@ -2,7 +2,7 @@
 
 A deployer that has sent nothing puts the graph at the address of its first transaction, the hub at that of its second,
 and then one contract for each feed. Nodes of the graph name feeds by address, so that model and parameter files must
-know them too.
+know them too. A source of prices has a deployer of its own, who sends nothing else: its address follows from its name.
 """
 
 from __future__ import annotations
@@ -13,12 +13,26 @@ from eth_utils import keccak
 from contracts_py.keys import address_of
 
 DEPLOYER = "deployer"
+CHAIN_ID = 131_277_322_940_537  # eth-tester's, whose id cannot be chosen; signed reports hold for one id
 FIRST_FEED = 2  # transactions of the deployer before it: the graph's and the hub's
 
 
 def contract_address(sender: int, nonce: int) -> int:
     """The address of a contract that ``sender`` creates: the low 20 bytes of keccak(rlp([sender, nonce]))."""
     return int.from_bytes(keccak(rlp.encode([sender.to_bytes(20, "big"), nonce]))[12:], "big")
+
+
+GRAPH_ADDRESS = contract_address(address_of(DEPLOYER), 0)
+
+
+def source_deployer(name: str) -> str:
+    """The actor who deploys a source."""
+    return f"{DEPLOYER}_{name}"
+
+
+def source_address(name: str) -> int:
+    """The address of a source of prices."""
+    return contract_address(address_of(source_deployer(name)), 0)
 
 
 def feed_address(feed: int) -> int:

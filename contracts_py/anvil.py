@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from contracts_py.addresses import CHAIN_ID
 from contracts_py.errors import NodeUnusable
 
 INSTALLED = Path(sys.prefix) / "anvil" / "node_modules" / ".bin" / "anvil"
@@ -32,6 +33,7 @@ def run_anvil(genesis: int) -> Iterator[str]:
         raise NodeUnusable("anvil was not found; install it and put it on the path, or choose another backend")
     port = find_free_port()
     command = [program, "--silent", "--port", str(port), "--timestamp", str(genesis), "--hardfork", "prague"]
+    command += ["--chain-id", str(CHAIN_ID)]
     # Its own group: what npm installs is a script that starts the real program.
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:

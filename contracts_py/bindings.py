@@ -95,15 +95,9 @@ class CrossMargin:
         raise self.refusal(action, sender, receipt)
 
     def refusal(self, action: Any, sender: int, receipt: Receipt) -> Refusal:
-        """Why a transaction failed: it is called again on the state its own block left, at the same time."""
+        """Why a transaction failed. Raises ``UnknownRevert``."""
         address, data = self.encode_action(action)
-        try:
-            self.node.call(address, data, sender, receipt.block)
-        except Reverted as failure:
-            if failure.reason in REFUSALS:
-                return REFUSALS[failure.reason]()
-            raise UnknownRevert(f"{function_name(type(action))}: {failure}") from None
-        raise UnknownRevert(f"{function_name(type(action))} failed as a transaction, but not as a call")
+        return explain(self.node, address, data, sender, receipt, function_name(type(action)))
 
     def read_events(self, receipt: Receipt) -> tuple[Any, ...]:
         """The protocol's events of a transaction, as the model's records. Tokens' own events are left out."""
@@ -111,14 +105,7 @@ class CrossMargin:
 
     def read_log(self, log: Log) -> Any:
         """One log as the model's event."""
-        shape = self._events[log.address, log.topics[0]]
-        topics = iter(log.topics[1:])
-        data = iter(decode(shape.data_types, log.data))
-        values = [
-            decode([kind], next(topics))[0] if name in shape.indexed else next(data)
-            for name, kind in zip(shape.names, shape.types, strict=True)
-        ]
-        return build(shape.record, values)
+        return decode_log(self._events[log.address, log.topics[0]], log)
 
     def encode_call(self, name: str, *arguments: Any) -> tuple[int, bytes]:
         """Where to send a call of a function, and its calldata."""
@@ -184,6 +171,33 @@ class CrossMargin:
         return int.from_bytes(self.node.call(self.deployment.tokens[token], data), "big")
 
 
+def explain(
+    node: Chain, address: int | None, data: bytes, sender: int, receipt: Receipt, what: str, value: int = 0
+) -> Refusal:
+    """Why a transaction failed: it is called again on the state its own block left, at the same time.
+
+    Raises ``UnknownRevert`` for a failure that is no refusal.
+    """
+    try:
+        node.call(address, data, sender, receipt.block, value)
+    except Reverted as failure:
+        if failure.reason in REFUSALS:
+            return REFUSALS[failure.reason]()
+        raise UnknownRevert(f"{what}: {failure}") from None
+    raise UnknownRevert(f"{what} failed as a transaction, but not as a call")
+
+
+def decode_log(shape: EventShape, log: Log) -> Any:
+    """One log as the model's event."""
+    topics = iter(log.topics[1:])
+    data = iter(decode(shape.data_types, log.data))
+    values = [
+        decode([kind], next(topics))[0] if name in shape.indexed else next(data)
+        for name, kind in zip(shape.names, shape.types, strict=True)
+    ]
+    return build(shape.record, values)
+
+
 def function_name(action: type) -> str:
     """The contract function of an action class: its name in snake case."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", action.__name__).lower()
@@ -209,12 +223,12 @@ def topic_of(entry: dict[str, Any]) -> bytes:
     return bytes(keccak(text=f"{entry['name']}({kinds})"))
 
 
-def read_event(entry: dict[str, Any]) -> EventShape:
-    """An event of an ABI and the model's record for it."""
+def read_event(entry: dict[str, Any], records: Mapping[str, type] = EVENTS) -> EventShape:
+    """An event of an ABI and the model's record for it, by name."""
     kinds = tuple(collapse_if_tuple(item) for item in entry["inputs"])
     indexed = tuple(item["name"] for item in entry["inputs"] if item["indexed"])
     return EventShape(
-        record=EVENTS[entry["name"]],
+        record=records[entry["name"]],
         names=tuple(item["name"] for item in entry["inputs"]),
         indexed=indexed,
         types=kinds,
@@ -224,6 +238,8 @@ def read_event(entry: dict[str, Any]) -> EventShape:
 
 def to_abi(kind: str, value: Any) -> Any:
     """A value of an action as the ABI encoder wants it: addresses as text."""
+    if kind == "address[]":
+        return [to_hex(one) for one in value]
     return to_hex(value) if kind == "address" else value
 
 

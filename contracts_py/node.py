@@ -46,6 +46,7 @@ class Chain(Protocol):
     """What deployment, bindings and read-back ask of a chain."""
 
     client: str
+    chain_id: int
 
     @property
     def now(self) -> int:
@@ -57,17 +58,28 @@ class Chain(Protocol):
     def fund(self, address: int) -> None:
         """Give an address the native coin it needs for gas."""
 
-    def send(self, key: bytes, to: int | None, data: bytes, time: int | None = None) -> Receipt:
-        """Execute one transaction in a block of its own, at ``time`` or one second after the newest block."""
+    def send(self, key: bytes, to: int | None, data: bytes, time: int | None = None, value: int = 0) -> Receipt:
+        """Execute one transaction in a block of its own, at ``time`` or one second after the newest block.
+
+        ``value`` is the wei sent along.
+        """
 
     def deploy(self, key: bytes, bytecode: str, arguments: bytes = b"") -> int:
         """Create a contract and return its address."""
 
-    def call(self, to: int, data: bytes, sender: int | None = None, block: int | None = None) -> bytes:
-        """The answer of a contract to a call, at the newest block or at ``block``. Raises ``Reverted``."""
+    def call(
+        self, to: int | None, data: bytes, sender: int | None = None, block: int | None = None, value: int = 0
+    ) -> bytes:
+        """The answer of a contract to a call, at the newest block or at ``block``. Raises ``Reverted``.
+
+        Without ``to`` the data would create a contract.
+        """
 
     def storage(self, address: int) -> Callable[[int], int]:
         """A reader of a contract's storage words at the newest block."""
+
+    def balance(self, address: int) -> int:
+        """The wei that an address has at the newest block."""
 
 
 class Node:
@@ -113,7 +125,7 @@ class Node:
         }
         self.web3.eth.wait_for_transaction_receipt(self.web3.eth.send_transaction(payment))
 
-    def send(self, key: bytes, to: int | None, data: bytes, time: int | None = None) -> Receipt:
+    def send(self, key: bytes, to: int | None, data: bytes, time: int | None = None, value: int = 0) -> Receipt:
         """Execute one transaction in a block of its own, at ``time`` or one second after the newest block."""
         if time is not None:
             self._request("evm_setNextBlockTimestamp", [time])
@@ -123,7 +135,7 @@ class Node:
             "gas": GAS_LIMIT,
             "maxFeePerGas": MAX_FEE,
             "maxPriorityFeePerGas": 0,
-            "value": 0,
+            "value": value,
             "data": data,
         }
         if to is not None:
@@ -151,16 +163,20 @@ class Node:
             raise Reverted("contract creation failed")
         return receipt.contract
 
-    def call(self, to: int, data: bytes, sender: int | None = None, block: int | None = None) -> bytes:
+    def call(
+        self, to: int | None, data: bytes, sender: int | None = None, block: int | None = None, value: int = 0
+    ) -> bytes:
         """The answer of a contract to a call, at the newest block or at ``block``. Raises ``Reverted``."""
         from eth_tester.exceptions import TransactionFailed
 
         request: Any = {
             "from": self._payer if sender is None else Web3.to_checksum_address(to_hex(sender)),
-            "to": Web3.to_checksum_address(to_hex(to)),
             "data": data,
             "gas": GAS_LIMIT,
+            "value": value,
         }
+        if to is not None:
+            request["to"] = Web3.to_checksum_address(to_hex(to))
         try:
             return bytes(self.web3.eth.call(request, "latest" if block is None else block))
         except TransactionFailed as failure:
@@ -177,6 +193,10 @@ class Node:
             return read
         where = Web3.to_checksum_address(to_hex(address))
         return lambda slot: int.from_bytes(self.web3.eth.get_storage_at(where, slot), "big")
+
+    def balance(self, address: int) -> int:
+        """The wei that an address has at the newest block."""
+        return int(self.web3.eth.get_balance(Web3.to_checksum_address(to_hex(address))))
 
     def _next_nonce(self, key: bytes) -> int:
         if key not in self._nonces:

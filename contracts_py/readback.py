@@ -13,6 +13,7 @@ from contracts_py.node import Chain
 from contracts_py.readback_graph import read_graph
 from contracts_py.storage import Storage
 from oracle.feeds import HISTORY, Feed, FeedHub, NodeFeed, RateFeed, Round
+from oracle.sources import Source
 from oracle.state import OracleState
 from protocol.params import (
     MAX_BRACKETS,
@@ -91,13 +92,16 @@ def read_state(node: Chain, deployment: Deployment, artifacts: Mapping[str, Arti
     )
 
 
-def read_oracle(node: Chain, deployment: Deployment, artifacts: Mapping[str, Artifact]) -> OracleState:
-    """The state of the feed hub, and of the graph if there is one, as their storage has it."""
+def read_oracle(
+    node: Chain, deployment: Deployment, artifacts: Mapping[str, Artifact], sources: Table[int, Source]
+) -> OracleState:
+    """The state of the feed hub, and of the graph if there is one, as their storage has it, with these sources."""
     hub = read_hub(Storage(node.storage(deployment.hub), artifacts["FeedHub"].layout["storage_layout"]))
     if not deployment.graph:
         return OracleState(hub, None, ())
     layout = artifacts[GRAPH].layout["storage_layout"]
-    return OracleState(hub, read_graph(Storage(node.storage(deployment.graph), layout)), deployment.feeds)
+    graph = read_graph(Storage(node.storage(deployment.graph), layout))
+    return OracleState(hub, graph, deployment.feeds, deployment.graph, sources)
 
 
 def read_hub(storage: Storage) -> FeedHub:

@@ -13,6 +13,7 @@ from typing import Any
 
 from eth_abi import decode
 
+from contracts_py.addresses import CHAIN_ID
 from contracts_py.compile import EVM_VERSION
 from contracts_py.errors import NodeUnusable, Reverted
 from contracts_py.keys import address_of_key, to_hex
@@ -31,7 +32,9 @@ class RevmNode:
 
         self.client = "pyrevm"
         self._pyrevm = pyrevm
-        self._evm: Any = pyrevm.EVM(spec_id=EVM_VERSION.upper())
+        self.chain_id = CHAIN_ID
+        settings = pyrevm.Env(cfg=pyrevm.CfgEnv(chain_id=CHAIN_ID))
+        self._evm: Any = pyrevm.EVM(env=settings, spec_id=EVM_VERSION.upper())
         self._block = 0
         self.now = genesis_time
         self._set_time(genesis_time)
@@ -42,7 +45,7 @@ class RevmNode:
     def fund(self, address: int) -> None:
         """Gas is free here."""
 
-    def send(self, key: bytes, to: int | None, data: bytes, time: int | None = None) -> Receipt:
+    def send(self, key: bytes, to: int | None, data: bytes, time: int | None = None, value: int = 0) -> Receipt:
         """Execute one transaction at ``time``, or one second after the one before.
 
         A contract that cannot be created raises ``Reverted``.
@@ -56,9 +59,9 @@ class RevmNode:
                 created = evm.deploy(sender, data, gas=GAS_LIMIT)
             except RuntimeError as failure:
                 raise Reverted(read_reason(str(failure))) from None
-            return Receipt(True, self._block, 0, (), int(created, 16))
+            return Receipt(True, self._block, 0, tuple(map(read_log, evm.result.logs)), int(created, 16))
         try:
-            evm.message_call(sender, to_hex(to), data, gas=GAS_LIMIT)
+            evm.message_call(self._rich(sender, value), to_hex(to), data, value=value, gas=GAS_LIMIT)
         except RuntimeError as failure:
             self._reason = read_reason(str(failure))
             return Receipt(False, self._block, 0, (), 0)
@@ -68,13 +71,17 @@ class RevmNode:
         """Create a contract and return its address."""
         return self.send(key, None, bytes.fromhex(bytecode[2:]) + arguments).contract
 
-    def call(self, to: int, data: bytes, sender: int | None = None, block: int | None = None) -> bytes:
+    def call(
+        self, to: int | None, data: bytes, sender: int | None = None, block: int | None = None, value: int = 0
+    ) -> bytes:
         """The answer of a contract to a call now; what it changes is undone. Raises ``Reverted``."""
+        assert to is not None, "why a contract cannot be created, send says"
         evm = self._evm
         evm.reset_transient_storage()
         checkpoint = evm.snapshot()
         try:
-            answer: bytes = evm.message_call(to_hex(sender or 0), to_hex(to), data, gas=GAS_LIMIT)
+            payer = self._rich(to_hex(sender or 0), value)
+            answer: bytes = evm.message_call(payer, to_hex(to), data, value=value, gas=GAS_LIMIT)
         except RuntimeError as failure:
             raise Reverted(read_reason(str(failure))) from None
         finally:
@@ -85,6 +92,16 @@ class RevmNode:
         """A reader of a contract's storage words."""
         where, read = to_hex(address), self._evm.storage
         return lambda slot: int(read(where, slot))
+
+    def balance(self, address: int) -> int:
+        """The wei that an address has."""
+        return int(self._evm.get_balance(to_hex(address)))
+
+    def _rich(self, sender: str, value: int) -> str:
+        """The sender, with the coin to send along."""
+        if value:
+            self._evm.set_balance(sender, self._evm.get_balance(sender) + value)
+        return sender
 
     def _set_time(self, time: int) -> None:
         self.now = time

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import UnionType
 from typing import Any
 
 from crossmargin.faults import Fault, texts_at
 from crossmargin.fields import ACTOR_NAME
+from crossmargin.messages import shown
+from crossmargin.moments import When
 from crossmargin.names import resolve, unknown
 from crossmargin.parameters import ParameterSet
 from crossmargin.quantities import read_decimal, read_integer
+from crossmargin.source_set import SourceSpec
 from crossmargin.yamltext import Loc
+from oracle.sources import Follower
 
 ADDRESS_LIMIT = 2**160
 UNKNOWN = -1  # what a wrong name or number stands for once it is noted
@@ -29,6 +34,8 @@ class Known:
     accounts: Mapping[str, int]
     address_of: Callable[[str], int]
     note: Callable[[Fault], None] | None = None
+    start: int = 0  # of the scenario, in unix seconds
+    now: int = 0  # of the step
 
     def actor(self, text: str, loc: Loc) -> int:
         """An actor's address; any name of an actor's form is one, and a number is an address."""
@@ -47,9 +54,22 @@ class Known:
         number = self._noted(self._node, text, loc)
         return bytes(32) if number == UNKNOWN else number.to_bytes(32, "big")
 
+    def source(self, text: str, kind: type | UnionType, loc: Loc) -> SourceSpec:
+        """A source whose plan is of a kind."""
+        place = resolve(text, [spec.name for spec in self.params.sources], loc, "source")
+        spec = self.params.sources[place]
+        plan = spec.plan.state if isinstance(spec.plan, Follower) else spec.plan
+        if not isinstance(plan, kind):
+            raise Fault(loc, f"{shown(text)} is another kind of source", "name one that has this action")
+        return spec
+
+    def time(self, when: When | None) -> int:
+        """Unix seconds of a time that an action says; by default, of its step."""
+        return self.now if when is None else when.after(self.start)
+
     def check_graph(self, loc: Loc) -> None:
         """Refuse an action of the graph where a deployment of the parameter set has none."""
-        if not self.params.nodes:
+        if not self.params.has_graph:
             message = f"the parameter set `{self.params.name}` has no nodes, so that no graph is deployed with it"
             raise Fault(loc, message, "use a set that has some, as `guarded`", key=True)
 
@@ -123,6 +143,10 @@ class Known:
     def node_text(self, node: bytes) -> str:
         """How to write a node: its name, or its id."""
         return next((spec.name for spec in self.params.nodes if spec.id == node), "0x" + node.hex())
+
+    def source_text(self, source: int) -> str:
+        """How to write a source."""
+        return next(spec.name for spec in self.params.sources if spec.address == source)
 
     def token_text(self, token: int) -> str:
         """How to write a token."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Protocol
 from pydantic import ConfigDict, Field
 
 from crossmargin.fields import ACTOR, Choice, Duration, FileModel, Integer, Name, Quantity, Reference, refuse
+from crossmargin.source_file import AverageField, ReportField
 from crossmargin.yamltext import Loc
 from oracle import nodes
 from oracle.nodes import Kind, Node, NodeId
@@ -34,6 +35,9 @@ class Names(Protocol):
     def feed(self, text: str, loc: Loc) -> tuple[int, int]:
         """The address of a pushed feed's own contract, and the decimals of its answers."""
 
+    def source(self, text: str, feed_id: str | None, average: str | None, loc: Loc) -> tuple[int, int]:
+        """The address of a source, and the key for it."""
+
 
 class KindModel(FileModel):
     """What a node of one kind says. ``limits`` is what the rules ask of it, in the words of the file (GRD-9)."""
@@ -56,6 +60,20 @@ class AggregatorModel(KindModel):
         """Over the feed's own contract."""
         address, decimals = names.feed(self.feed, (*loc, "feed"))
         return nodes.aggregator(address, self.pair, decimals)
+
+
+class SourceNodeModel(KindModel):
+    """What a source says."""
+
+    source: Annotated[str, Reference()] = Field(description="The source.")
+    feed_id: ReportField | None = Field(default=None, description="Of a pull source: which feed of reports.")
+    average: AverageField | None = Field(default=None, description="Of averages: which of the three.")
+    pair: PairField = Field(description="What its prices are: BTC/USD is dollars for one BTC.")
+
+    def to_node(self, kind: Kind, names: Names, loc: Loc) -> Node:
+        """Sources answer at 18 decimals."""
+        address, key = names.source(self.source, self.feed_id, self.average, (*loc, "source"))
+        return nodes.source(address, key, self.pair)
 
 
 class FixedModel(KindModel):
@@ -128,6 +146,18 @@ class DeviationModel(KindModel):
         """The reference is the second parent."""
         below, reference = names.node(self.of, (*loc, "of")), names.node(self.reference, (*loc, "reference"))
         return nodes.deviation(below, reference, self.tolerance)
+
+
+class EnvelopeModel(KindModel):
+    """A price whose sides reach to those of another, so that new risk gets the worse of both."""
+
+    of: ParentField = Field(description="The node below, whose price it is.")
+    reference: ParentField = Field(description="The node to whose sides it reaches.")
+
+    def to_node(self, kind: Kind, names: Names, loc: Loc) -> Node:
+        """The reference is the second parent."""
+        below, reference = names.node(self.of, (*loc, "of")), names.node(self.reference, (*loc, "reference"))
+        return nodes.combine(kind, below, reference)
 
 
 class BoundsModel(KindModel):
@@ -215,6 +245,7 @@ class NodeModel(FileModel):
 
     model_config = ConfigDict(json_schema_extra=_describe_node)
 
+    source: SourceNodeModel | None = None
     aggregator: AggregatorModel | None = None
     fixed: FixedModel | None = None
     mul: CombineModel | None = None
@@ -233,6 +264,7 @@ class NodeModel(FileModel):
     sequencer: SequencerModel | None = None
     hours: HoursModel | None = None
     halt: PlainModel | None = None
+    envelope: EnvelopeModel | None = None
 
     @classmethod
     def check_keys(cls, data: dict[str, Any]) -> None:

@@ -11,6 +11,8 @@ from crossmargin.messages import shown
 from crossmargin.names import resolve, unknown
 from crossmargin.node_file import NodeModel
 from crossmargin.parameter_file import FeedModel
+from crossmargin.source_file import SourceModel
+from crossmargin.source_set import find_source
 from crossmargin.yamltext import Loc
 from oracle.graph import Graph, RegisterNode, make_graph, process_register_node
 from oracle.nodes import NodeId, compute_node_id
@@ -37,11 +39,12 @@ class NodeSpec:
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """What the names in a node stand for: nodes above it, and feeds."""
+    """What the names in a node stand for: nodes above it, feeds and sources."""
 
     above: Mapping[str, NodeId]
     nodes: Mapping[str, NodeModel]
     feeds: Mapping[str, FeedModel]
+    sources: Mapping[str, SourceModel]
 
     def node(self, text: str, loc: Loc) -> NodeId:
         """A node that stands above."""
@@ -60,15 +63,21 @@ class _Names:
             raise Fault(loc, f"feed {shown(text)} has no rounds", "name a feed that has decimals and max_age")
         return feed_address(index), decimals
 
+    def source(self, text: str, feed_id: str | None, average: str | None, loc: Loc) -> tuple[int, int]:
+        """A source of any kind."""
+        return find_source(text, feed_id, average, self.sources, loc)
 
-def build_nodes(models: Mapping[str, NodeModel], feeds: Mapping[str, FeedModel]) -> tuple[tuple[NodeSpec, ...], Graph]:
+
+def build_nodes(
+    models: Mapping[str, NodeModel], feeds: Mapping[str, FeedModel], sources: Mapping[str, SourceModel]
+) -> tuple[tuple[NodeSpec, ...], Graph]:
     """Every node with its id, and the graph of them. What a rule refuses is a fault at the node."""
     graph = make_graph(admin=0, guardian=0)
     specs: list[NodeSpec] = []
     above: dict[str, NodeId] = {}
     for name, model in models.items():
         loc = ("nodes", name)
-        node = model.to_node(_Names(above, models, feeds), loc)
+        node = model.to_node(_Names(above, models, feeds, sources), loc)
         action = RegisterNode(node.kind, node.params, node.parents)
         node_id = compute_node_id(node)
         for other in specs:

@@ -22,6 +22,7 @@ from crossmargin.fields import (
     refuse,
 )
 from crossmargin.node_file import NODE_NAME, NodeModel
+from crossmargin.source_file import SOURCE_NAME, SourceModel
 from protocol.params import (
     MAX_BRACKETS,
     MAX_DECIMALS,
@@ -204,6 +205,9 @@ class ParametersModel(FileModel):
     name: Annotated[str, SET_NAME] = Field(description="The set's name.")
     version: Annotated[int, Integer(2**32)] = Field(description="Rises with every change of a number.")
     feeds: dict[Annotated[str, FEED_NAME], FeedModel] = Field(description="Feeds; their order gives the ids.")
+    sources: dict[Annotated[str, SOURCE_NAME], SourceModel] = Field(
+        default_factory=dict, description="Sources of prices that nodes read, each below those it follows."
+    )
     nodes: dict[Annotated[str, NODE_NAME], NodeModel] = Field(
         default_factory=dict, description="Nodes of the price graph, each below those it is made of."
     )

@@ -14,9 +14,12 @@ from crossmargin.names import resolve
 from crossmargin.node_set import NodeSpec, build_nodes
 from crossmargin.parameter_file import FeedModel, MarketModel, ParametersModel, TokenModel, to_haircuts
 from crossmargin.quantities import read_decimal, write_decimal
+from crossmargin.source_file import CapPlan
+from crossmargin.source_set import SourceSpec, build_sources
 from crossmargin.yamltext import Document, Loc, read_yaml
 from oracle.feeds import MAX_FEEDS, RATE_FEED_DECIMALS, SHORTEST_MAX_AGE, FeedHub, SetFeed, SetNodeFeed, SetRateFeed
 from oracle.graph import Graph, RegisterNode, make_graph
+from oracle.sources import Source
 from oracle.state import OracleState, apply_oracle
 from protocol.actions import SetCollateral, SetMarket, SetRisk
 from protocol.configuration import check_collateral, check_market, check_risk
@@ -105,11 +108,21 @@ class ParameterSet:
 
     name: str
     version: int
+    sources: tuple[SourceSpec, ...]
     nodes: tuple[NodeSpec, ...]
     feeds: tuple[FeedSpec, ...]
     tokens: tuple[TokenSpec, ...]
     markets: tuple[MarketSpec, ...]
     risk: RiskParams
+
+    @property
+    def has_graph(self) -> bool:
+        """Whether a graph is deployed: for nodes, or for sources that feeds at known addresses are followed by."""
+        return bool(self.nodes or self.sources)
+
+    def genesis_sources(self) -> dict[str, Source]:
+        """The sources that are there from the beginning, by name."""
+        return {spec.name: spec.plan for spec in self.sources if not isinstance(spec.plan, CapPlan)}
 
 
 def load_parameters(path: Path) -> ParameterSet:
@@ -144,7 +157,11 @@ def _build(model: ParametersModel, faults: Faults) -> ParameterSet:
     nodes: tuple[NodeSpec, ...] | None = None
     graph = make_graph(admin=0, guardian=0)
     with faults.noted():
-        nodes, graph = build_nodes(model.nodes, model.feeds)
+        nodes, graph = build_nodes(model.nodes, model.feeds, model.sources)
+    sources: tuple[SourceSpec, ...] = ()
+    if nodes is not None:
+        with faults.noted():
+            sources = build_sources(model.sources, model.feeds, {node.name: node.id for node in nodes})
     feeds = _build_feeds(model, graph, nodes, faults)
     feed_names = list(model.feeds)
     risk = model.risk.to_record(0)
@@ -168,7 +185,7 @@ def _build(model: ParametersModel, faults: Faults) -> ParameterSet:
     for name, market in model.markets.items():
         with faults.noted():
             markets.append(_build_market(name, market, sound, feed_names))
-    return ParameterSet(model.name, model.version, nodes or (), feeds, tuple(tokens), tuple(markets), risk)
+    return ParameterSet(model.name, model.version, sources, nodes or (), feeds, tuple(tokens), tuple(markets), risk)
 
 
 def _build_feeds(

@@ -13,6 +13,7 @@ from contracts_py.keys import address_of
 from crossmargin.fields import Prose, reader_of
 from crossmargin.known import Known
 from crossmargin.library import PARAMETERS
+from crossmargin.moments import When
 from crossmargin.parameters import ParameterSet, load_parameters
 from crossmargin.quantities import write_decimal, write_duration, write_time
 from crossmargin.scenario_file import AccountModel, QuoteExpectModel, StepExpectModel, StepModel
@@ -20,6 +21,7 @@ from crossmargin.scenario_records import IN_UNITS, AccountSpec, QuoteExpectation
 from crossmargin.steps.base import ActionModel
 from crossmargin.steps.feeds import push_from_action
 from oracle.feeds import Push
+from oracle.sources import AtSource
 from protocol.env import Status
 
 MODELS: dict[str, type[ActionModel]] = {}  # by name of the record's class
@@ -67,7 +69,7 @@ def render_scenario(
 
 def render_step(step: Step, start: int, known: Known) -> dict[str, Any]:
     """The keys and texts of a step."""
-    name = type(step.action).__name__
+    name = type(step.action.action if isinstance(step.action, AtSource) else step.action).__name__
     action = (
         push_from_action(step.action, known)
         if isinstance(step.action, Push)
@@ -107,7 +109,7 @@ def dump(value: Any) -> Any:
 def dump_field(value: Any, info: FieldInfo) -> Any:
     """A field's value, written by the reader that read it."""
     reader = reader_of(info.annotation, info.metadata)
-    if reader is None or not isinstance(value, int | str):
+    if reader is None or not isinstance(value, int | str | When):
         return dump(value)
     text = reader.write(value)
     return quote(text) if isinstance(reader, Prose) else text

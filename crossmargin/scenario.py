@@ -6,18 +6,21 @@ A scenario file is found by its path, or by its bare name in the folder ``specs/
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from contracts_py.addresses import source_deployer
+from crossmargin.driving import check_tape, find_drives
 from crossmargin.errors import InputError
 from crossmargin.faults import Fault, Faults, texts_at
 from crossmargin.fields import read_form
 from crossmargin.known import UNKNOWN, Known
 from crossmargin.library import PARAMETERS, SCENARIOS, TAPES, exists
-from crossmargin.messages import near
 from crossmargin.names import unknown
 from crossmargin.parameters import ParameterSet, load_parameters
 from crossmargin.quantities import EARLIEST_START, LATEST_STEP, BadText, write_time
+from crossmargin.reporting import expand_reporters
 from crossmargin.scenario_file import AccountModel, EndModel, ScenarioModel, StepExpectModel, StepModel
 from crossmargin.scenario_records import (
     IN_UNITS,
@@ -33,10 +36,10 @@ from crossmargin.scenario_records import (
 from crossmargin.source import list_folder
 from crossmargin.steps.base import ActionModel, AnyAction
 from crossmargin.steps.feeds import push_to_action
-from crossmargin.tape import ANSWER_DECIMALS, Tape, load_tape
+from crossmargin.tape import Tape, load_tape
 from crossmargin.text import decimal
 from crossmargin.yamltext import Document, Loc, read_yaml
-from oracle.feeds import SetFeed
+from oracle.sources import AtSource
 from protocol.env import Status
 from protocol.state import account_id
 
@@ -65,7 +68,7 @@ def parse_scenario(document: Document, address_of: AddressOf, parameters: Parame
     path, faults = document.source.file, Faults(document)
     model, numbers = _read_model(document, faults)
     params = parameters or _load_params(model.params, path, faults)
-    tape = _load_tape(model.tape, params, path, faults) if params is not None and model.tape is not None else None
+    tape = _load_tape(model, params, path, faults) if params is not None and model.tape is not None else None
     start = _find_start(model, tape, faults) if model.tape is None or model.start is not None or tape else None
     accounts = _build_accounts(model, address_of, faults)
     steps: list[Step] = []
@@ -75,6 +78,13 @@ def parse_scenario(document: Document, address_of: AddressOf, parameters: Parame
         for number, step in zip(numbers, model.steps, strict=True):
             with faults.noted():
                 steps.append(builder.build(step, ("steps", number)))
+        reports: list[Step] = []
+        for index, reporters in enumerate(model.reporters):
+            with faults.noted():
+                loc = ("reporters", index)
+                reports += expand_reporters(reporters, tape, replace(known, start=start), loc, document.place(loc))
+        # Reports of a second stand before what the scenario does in it, as rounds of a tape do.
+        steps = sorted((*reports, *steps), key=lambda step: step.at)
     for index, keeper in enumerate(model.keepers):
         if keeper in model.keepers[:index]:
             faults.note(Fault(("keepers", index), f"the keeper `{keeper}` stands here a second time"))
@@ -90,6 +100,7 @@ def parse_scenario(document: Document, address_of: AddressOf, parameters: Parame
         about=model.about,
         params=params,
         tape=tape,
+        drives=find_drives(tape, params, model) if tape else {},
         start=start,
         insurance=model.insurance,
         accounts=accounts,
@@ -166,34 +177,15 @@ def _load_params(text: str, path: Path, faults: Faults) -> ParameterSet | None:
         return None
 
 
-def _load_tape(text: str, params: ParameterSet, path: Path, faults: Faults) -> Tape | None:
+def _load_tape(model: ScenarioModel, params: ParameterSet, path: Path, faults: Faults) -> Tape | None:
     try:
-        tape = load_tape(_find(TAPES.find, text, path, ("tape",)))
-        _check_tape(tape, params)
+        assert model.tape is not None
+        tape = load_tape(_find(TAPES.find, model.tape, path, ("tape",)))
+        check_tape(tape, params, model)
     except (Fault, InputError) as fault:
         faults.note(fault)
         return None
     return tape
-
-
-def _check_tape(tape: Tape, params: ParameterSet) -> None:
-    """Refuse a tape unless the parameter set has its feeds with the decimals that tapes have, and its times."""
-    specs = {feed.name: feed for feed in params.feeds}
-    for feed in tape.feeds:
-        if feed not in specs:
-            message = f"the tape has rounds of `{feed}`, the parameter set `{params.name}` has no such feed"
-            raise Fault(("tape",), message + near(feed, specs))
-        if not isinstance(specs[feed].action, SetFeed):
-            message = f"the tape has rounds of `{feed}`, which is made of other feeds in `{params.name}`"
-            raise Fault(("tape",), message, "a tape has rounds of the feeds it is made of")
-        decimals = specs[feed].decimals
-        if decimals != ANSWER_DECIMALS:
-            message = f"feed `{feed}` has {decimals} decimals in `{params.name}`, a tape has {ANSWER_DECIMALS}"
-            raise Fault(("tape",), message)
-    last = tape.rounds[-1].time
-    if last > LATEST_STEP:
-        remedy = f"end it at {write_time(LATEST_STEP)} at the latest"
-        raise Fault(("tape",), f"the tape ends at {write_time(last)}", remedy)
 
 
 def _find_start(model: ScenarioModel, tape: Tape | None, faults: Faults) -> int | None:
@@ -243,6 +235,7 @@ class _StepBuilder:
         self._accounts = {account.id: account for account in accounts.values()}
         self._start = start
         self._latest = start
+        self._created: set[int] = set()
 
     def build(self, model: StepModel, loc: Loc) -> Step:
         """A step's record."""
@@ -250,10 +243,11 @@ class _StepBuilder:
         with self._faults.noted():
             self._check_time(at, (*loc, "at"))
         shape, key_loc = model.action, (*loc, model.action_key)
+        known = replace(self._known, start=self._start, now=at)
         if isinstance(shape, ActionModel):
-            action = shape.to_action(self._known, key_loc)
+            action = shape.to_action(known, key_loc)
         else:
-            action = push_to_action(shape, self._known, key_loc)
+            action = push_to_action(shape, known, key_loc)
         expect = SUCCESS
         if model.expect:
             expect = self._build_expectation(model.expect, action, (*loc, "expect"))
@@ -266,6 +260,9 @@ class _StepBuilder:
         shape = model.action
         role = shape.sender if isinstance(shape, ActionModel) else "poster"
         reason = f"anyone may `{model.action_key}`"
+        if isinstance(action, AtSource) and role == "creator":
+            role = source_deployer(self._known.source_text(action.source))
+            self._check_creator(model, role, action.source, loc)
         if role == "owner":
             role = account.owner if account else ""
             reason = "the owner of this account is not known here"
@@ -273,6 +270,14 @@ class _StepBuilder:
         if not sender and getattr(action, "account", 0) != UNKNOWN:
             raise Fault(loc, f"the step has no sender: {reason}", "add the key `by`", key=True)
         return sender
+
+    def _check_creator(self, model: StepModel, creator: str, source: int, loc: Loc) -> None:
+        """Refuse a source that is created by somebody else or a second time: it would be at another address."""
+        if model.by not in {None, creator}:
+            raise Fault(loc, f"only {creator} creates this source", "leave out the key `by`", key=True)
+        if source in self._created:
+            raise Fault(loc, "this source was created above", "a second attempt needs a source of its own", key=True)
+        self._created.add(source)
 
     def _check_time(self, at: int, loc: Loc) -> None:
         if at > LATEST_STEP:

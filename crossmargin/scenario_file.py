@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from crossmargin import quantities
 from crossmargin.fields import (
     ACCOUNT_NAME,
     ACTOR_NAME,
+    FEED_NAME,
     Choice,
     DecimalText,
     FileModel,
@@ -20,12 +18,11 @@ from crossmargin.fields import (
     Integer,
     Prose,
     Quantity,
-    Reader,
     Reference,
     refuse,
 )
-from crossmargin.messages import shown
-from crossmargin.quantities import BadText
+from crossmargin.moments import Moment, UtcTime, When
+from crossmargin.reporting_file import ReportersModel
 from crossmargin.steps.accounts import (
     CreateIsolatedModel,
     DepositModel,
@@ -60,61 +57,26 @@ from crossmargin.steps.pool import (
     FundInsuranceModel,
     RequestRedemptionModel,
 )
+from crossmargin.steps.pull import (
+    ParsePriceFeedUpdatesUniqueModel,
+    SetBandModel,
+    SetSignersModel,
+    SetTermsModel,
+    UpdatePriceFeedsModel,
+    WithdrawFeesModel,
+)
+from crossmargin.steps.sources import (
+    AdvanceModel,
+    CreateGrowthCapModel,
+    SetSnapshotModel,
+    SubmitModel,
+    UpdateModel,
+)
 from crossmargin.steps.trading import CloseAllModel, TradeModel
 from oracle.errors import REFUSALS
 from protocol.account_state import AccountState
 from protocol.env import Status
 from protocol.units import UNITS_LIMIT
-
-
-@dataclass(frozen=True, slots=True)
-class When:
-    """A time: seconds after the scenario's start, or unix seconds."""
-
-    seconds: int
-    is_offset: bool
-
-    def after(self, start: int) -> int:
-        """Unix seconds."""
-        return start + self.seconds if self.is_offset else self.seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Moment(Reader[When]):
-    """An offset such as ``1h30m``, or a UTC time."""
-
-    def read(self, text: str) -> When:
-        """An offset begins with a number and a letter, a time with a year."""
-        if re.match(r"[0-9]{4}-|.*T", text):
-            return When(quantities.read_time(text), is_offset=False)
-        try:
-            return When(quantities.read_duration(text), is_offset=True)
-        except BadText:
-            remedy = "write time since the start, like 90s or 1h30m, or a UTC time, like 2020-03-12T10:00:00Z"
-            raise BadText(f"{shown(text)} is not a time", remedy) from None
-
-    def write(self, value: When) -> str:
-        """The shortest text."""
-        written = quantities.write_duration if value.is_offset else quantities.write_time
-        return written(value.seconds)
-
-    def schema(self) -> dict[str, Any]:
-        """Either form."""
-        return {"type": "string", "pattern": f"^((?=[0-9]){quantities.DURATION}|{quantities.TIME})$"}
-
-
-@dataclass(frozen=True, slots=True)
-class UtcTime(Reader[int]):
-    """Unix seconds, written as a UTC time."""
-
-    def read(self, text: str) -> int:
-        """Like 2020-03-12T10:00:00Z."""
-        return quantities.read_time(text)
-
-    def schema(self) -> dict[str, Any]:
-        """A UTC time."""
-        return {"type": "string", "pattern": f"^{quantities.TIME}$"}
-
 
 ActorField = Annotated[str, ACTOR_NAME]
 ProseField = Annotated[str, Prose()]
@@ -212,6 +174,17 @@ class StepModel(FileModel):
     poke_node: PokeNodeModel | None = None
     halt_node: HaltNodeModel | None = None
     reset_node: ResetNodeModel | None = None
+    submit: SubmitModel | None = None
+    update_price_feeds: UpdatePriceFeedsModel | None = None
+    parse_price_feed_updates_unique: ParsePriceFeedUpdatesUniqueModel | None = None
+    set_signers: SetSignersModel | None = None
+    set_terms: SetTermsModel | None = None
+    set_band: SetBandModel | None = None
+    withdraw_fees: WithdrawFeesModel | None = None
+    update: UpdateModel | None = None
+    create_growth_cap: CreateGrowthCapModel | None = None
+    set_snapshot: SetSnapshotModel | None = None
+    advance: AdvanceModel | None = None
     push: PushModel | None = Field(
         default=None, description="New prices by feed; or a list of rounds, pushed exactly as it stands."
     )
@@ -278,6 +251,10 @@ class ScenarioModel(FileModel):
     about: ProseField = Field(default="", description="What happens and why it is told.")
     params: ProseField = Field(description="A name under specs/params, or a path from this file.")
     tape: ProseField | None = Field(default=None, description="A name under specs/tapes, or a path from this file.")
+    drives: dict[Annotated[str, FEED_NAME], tuple[Annotated[str, FEED_NAME], ...]] = Field(
+        default_factory=dict,
+        description="Which pushed feeds a column of the tape drives; by default, the one of its name.",
+    )
     start: Annotated[int, UtcTime()] | None = Field(
         default=None, description="When it begins (UTC); by default, with the tape's first round."
     )
@@ -288,5 +265,8 @@ class ScenarioModel(FileModel):
         default_factory=dict, description="Margin accounts by name."
     )
     keepers: tuple[ActorField, ...] = Field(default=(), description="Who liquidates after each round.")
+    reporters: tuple[ReportersModel, ...] = Field(
+        default=(), description="Who reports to medians and pull sources; each entry stands for steps."
+    )
     steps: tuple[StepModel, ...] = Field(default=(), description="Actions in order of time.")
     expect: EndModel | None = Field(default=None, description="What must hold at the end.")

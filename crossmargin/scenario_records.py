@@ -99,6 +99,7 @@ class Scenario:
     about: str
     params: ParameterSet
     tape: Tape | None
+    drives: Mapping[str, tuple[str, ...]]  # pushed feeds by column of the tape
     start: int  # unix seconds
     insurance: int  # units of USDC
     accounts: Mapping[str, AccountSpec]

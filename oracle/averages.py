@@ -68,6 +68,11 @@ class Averages:
 
 
 @record
+class Update:
+    """Record what the source says now (AVG-2)."""
+
+
+@record
 class Observed:
     """A price was recorded; the averages are those up to it."""
 

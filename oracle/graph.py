@@ -29,6 +29,7 @@ from oracle.quote_guards import (
     guard_bounds,
     guard_confidence,
     guard_deviation,
+    guard_envelope,
     guard_halt,
     guard_hours,
     guard_staleness,
@@ -339,7 +340,7 @@ def reduce_parents(graph: Graph, now: Seconds, node: Node, observed: Observed) -
 
 
 def guard_parent(graph: Graph, now: Seconds, node_id: NodeId, node: Node, observed: Observed) -> Quote:
-    """The quote of a guard: that of its first parent, perhaps with one fault more (GRA-5)."""
+    """The quote of a guard: that of its first parent, perhaps with one fault more or wider sides (GRA-5)."""
     quote = process(graph, now, node.parents[0], observed)
     a, b, c, _ = node.params
     match node.kind:
@@ -347,6 +348,8 @@ def guard_parent(graph: Graph, now: Seconds, node_id: NodeId, node: Node, observ
             return guard_staleness(quote, now, a, b, c)
         case Kind.DEVIATION:
             return guard_deviation(quote, process(graph, now, node.parents[1], observed), a)
+        case Kind.ENVELOPE:
+            return guard_envelope(quote, process(graph, now, node.parents[1], observed))
         case Kind.BOUNDS:
             return guard_bounds(quote, a, b, c)
         case Kind.CONFIDENCE:

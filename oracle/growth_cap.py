@@ -58,6 +58,11 @@ class SetSnapshot:
 
 
 @record
+class Advance:
+    """Let the snapshot advance by itself (CAP-3)."""
+
+
+@record
 class SnapshotSet:
     """The snapshot now in force."""
 
@@ -103,12 +108,10 @@ def check_snapshot(config: GrowthCapConfig, snapshot: Snapshot, now: Seconds, li
         raise errors.CapBelowLive
 
 
-def create_growth_cap(
-    admin: int, config: GrowthCapConfig, snapshot: Snapshot, now: Seconds, live: Quote
-) -> tuple[GrowthCap, tuple[SnapshotSet]]:
-    """The bound of a rate with its first snapshot, which meets the checks of every other (CAP-5).
+def check_cap_config(config: GrowthCapConfig) -> None:
+    """Refuse a bound that is no bound, or that its admin could not change (CAP-5).
 
-    Refuses: oracle/cap-config and what check_snapshot refuses.
+    Refuses: oracle/cap-config.
     """
     if not (
         1 <= config.growth <= MOST_GROWTH
@@ -118,6 +121,16 @@ def create_growth_cap(
         and (config.interval == 0 or 2 * config.min_delay <= config.interval <= config.max_term)
     ):
         raise errors.BadCapConfig
+
+
+def create_growth_cap(
+    admin: int, config: GrowthCapConfig, snapshot: Snapshot, now: Seconds, live: Quote
+) -> tuple[GrowthCap, tuple[SnapshotSet]]:
+    """The bound of a rate with its first snapshot, which meets the checks of every other (CAP-5).
+
+    Refuses: oracle/cap-config and what check_snapshot refuses.
+    """
+    check_cap_config(config)
     check_snapshot(config, snapshot, now, live)
     return GrowthCap(admin, config, snapshot), (SnapshotSet(snapshot.ratio, snapshot.time),)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from oracle.feeds import MAX_FEED_DECIMALS, Feed, FeedHub, RateFeed
 from oracle.graph import Graph, Observed, process
@@ -35,11 +35,11 @@ def get_quote(feed: Feed, now: Seconds) -> Quote:
 
 
 def get_quotes(
-    hub: FeedHub, now: Seconds, graph: Graph | None = None, contracts: Sequence[int] = ()
+    hub: FeedHub, now: Seconds, graph: Graph | None = None, observe: Callable[[], Observed] | None = None
 ) -> tuple[Quote, ...]:
     """The quotes of all feeds, by id, as ``Env`` wants them.
 
-    A node feed has the quote of its node in ``graph``, which asks feeds by the addresses ``contracts`` (ORC-8).
+    A node feed has the quote of its node in ``graph``, over what contracts answer, which is observed only then (ORC-8).
     """
     quotes: list[Quote] = []
     observed: Observed | None = None
@@ -48,23 +48,22 @@ def get_quotes(
             quotes.append(get_quote(feed, now))
         elif isinstance(feed, RateFeed):
             quotes.append(multiply(quotes[feed.rate], quotes[feed.underlying]))
-        elif graph is None:
+        elif graph is None or observe is None:
             quotes.append(NO_QUOTE)
         else:
-            observed = observed or observe_feeds(hub, contracts)
+            observed = observed or observe()
             quotes.append(process(graph, now, feed.node, observed))
     return tuple(quotes)
 
 
-def observe_feeds(hub: FeedHub, contracts: Sequence[int]) -> Observed:
-    """What the feeds' own contracts would answer to a node, by address (ORC-8).
+def observe_rounds(hub: FeedHub, contracts: Sequence[int]) -> dict[int, tuple[int, int, int]]:
+    """The rounds that the feeds' own contracts would answer to a node, by address (part of ORC-8).
 
     A push feed answers with its newest round, whose times are both when it was accepted (ORC-1). It fails before its
     first round, and rate and node feeds always do.
     """
-    rounds = {
+    return {
         address: (feed.rounds[-1].answer, feed.rounds[-1].updated_at, feed.rounds[-1].updated_at)
         for address, feed in zip(contracts, hub.feeds, strict=False)
         if isinstance(feed, Feed) and feed.rounds
     }
-    return Observed({}, rounds)

@@ -104,18 +104,18 @@ def process_submit(median: Median, now: Seconds, sender: int, action: Submit) ->
     return replace(median, slots=slots), (Submitted(index, new.number, new.answer, new.observed_at),)
 
 
-def get_used_slots(median: Median, now: Seconds) -> tuple[Slot, ...]:
-    """The slots that count: fresh, and within ``skew`` of the reference; none without a quorum of them (MED-3).
+def get_used_slots(median: Median, now: Seconds) -> tuple[tuple[Slot, ...], Seconds]:
+    """The slots that count, fresh and within ``skew`` of the reference, and its time; none without a quorum (MED-3).
 
     The reference is the time of the fresh slot with ``faults`` others before it, newest first. That many liars cannot
     push it beyond the newest honest slot, so a report dated ahead drops no honest one.
     """
     fresh = [slot for slot in median.slots if slot.number and not is_stale(slot.observed_at, median.max_age, now)]
     if len(fresh) < median.quorum:
-        return ()
+        return (), 0
     reference = sorted(slot.observed_at for slot in fresh)[-1 - median.faults]
     used = tuple(slot for slot in fresh if abs(slot.observed_at - reference) <= median.skew)
-    return used if len(used) >= median.quorum else ()
+    return (used, reference) if len(used) >= median.quorum else ((), 0)
 
 
 def compute_middle(values: Sequence[int]) -> tuple[int, int]:
@@ -125,15 +125,14 @@ def compute_middle(values: Sequence[int]) -> tuple[int, int]:
 
 
 def get_median_quote(median: Median, now: Seconds) -> Quote:
-    """The median at scale W, published when the oldest report used was observed (MED-5).
+    """The median at scale W, published at the time of the reference, which never goes back (MED-5).
 
     Bid and ask are the middle answers, exact: at most 18 decimals. Mid is half their sum, rounded down by less than
     a wei. A bid that is not positive or an ask too large leaves no price.
     """
-    used = get_used_slots(median, now)
+    used, published = get_used_slots(median, now)
     if not used:
         return NO_MEDIAN
-    published = min(slot.observed_at for slot in used)
     scale: int = 10 ** (MAX_FEED_DECIMALS - median.decimals)
     low, high = compute_middle([slot.answer for slot in used])
     if low <= 0:
@@ -150,7 +149,7 @@ def get_latest_round(median: Median) -> int:
 
 
 def get_median_round(median: Median, now: Seconds, number: int) -> RoundData:
-    """The latest round, under the field names of AggregatorV3; both times are the oldest used (MED-6).
+    """The latest round, under the field names of AggregatorV3; both times are the reference (MED-6).
 
     The answer is not filtered; of an even number of reports it is half the sum of the middle two, rounded down.
 
@@ -158,9 +157,8 @@ def get_median_round(median: Median, now: Seconds, number: int) -> RoundData:
     """
     if number != get_latest_round(median):
         raise errors.UnknownRound
-    used = get_used_slots(median, now)
+    used, published = get_used_slots(median, now)
     if not used:
         raise oracle_errors.NoMedian
-    published = min(slot.observed_at for slot in used)
     answer = fdiv(sum(compute_middle([slot.answer for slot in used])), 2)
     return RoundData(number, answer, published, published, number)

@@ -56,11 +56,12 @@ class Kind(IntEnum):
     SEQUENCER = 17
     HOURS = 18
     HALT = 19
+    ENVELOPE = 20
 
 
 CALLING = frozenset({Kind.SOURCE, Kind.AGGREGATOR, Kind.SEQUENCER})
 REDUCING = frozenset({Kind.MEDIAN, Kind.MIN, Kind.MAX, Kind.RECENT, Kind.FIRST_OK})
-PAIRING = frozenset({Kind.MUL, Kind.DIV, Kind.DEVIATION})
+PAIRING = frozenset({Kind.MUL, Kind.DIV, Kind.DEVIATION, Kind.ENVELOPE})
 
 
 @record
@@ -119,7 +120,7 @@ def fixed(value: Price, pair: str) -> Node:
 
 
 def combine(kind: Kind, *parents: NodeId) -> Node:
-    """Parents combined without parameters: MUL, DIV, INVERT, MIN, MAX, RECENT, FIRST_OK, HALT."""
+    """Parents combined without parameters: MUL, DIV, INVERT, MIN, MAX, RECENT, FIRST_OK, HALT, ENVELOPE."""
     return Node(kind, (0, 0, 0, 0), parents)
 
 
@@ -171,14 +172,15 @@ def check_kind(kind: int) -> None:
 
     Refuses: oracle/node-kind.
     """
-    if not Kind.SOURCE <= kind <= Kind.HALT:
+    if not Kind.SOURCE <= kind <= Kind.ENVELOPE:
         raise errors.UnknownKind
 
 
 def check_parents(node: Node) -> None:
     """Refuse a wrong number of parents, or one parent twice (GRA-2).
 
-    None below a source or constant, two for MUL, DIV and DEVIATION, two to eight where a choice is made, else one.
+    None below a source or constant, two for MUL, DIV, DEVIATION and ENVELOPE, two to eight where a choice is made, else
+    one.
 
     Refuses: oracle/node-parents.
     """

@@ -1,4 +1,6 @@
-"""Guards: each looks at one quote for one fault and marks it; none changes a price (GRD-1 to GRD-8).
+"""Guards: each looks at one quote for one fault and marks it; one widens its sides, none changes its middle.
+
+Rules GRD-1 to GRD-8 and GRD-10.
 
 A guard of values passes a quote without a price on as it is: what is wrong with it is said already.
 """
@@ -48,6 +50,18 @@ def guard_deviation(quote: Quote, reference: Quote, tolerance: int) -> Quote:
     if quote.status != Status.OK or reference.status != Status.OK:
         return quote if quote.bid == 0 else mark(quote, Status.UNCERTAIN)
     return mark(quote, Status.DEVIATED) if is_deviated(quote.mid, reference.mid, tolerance) else quote
+
+
+def guard_envelope(quote: Quote, reference: Quote) -> Quote:
+    """Widen a price to the sides of another, so that whoever takes a side gets the worse of both (GRD-10).
+
+    The middle, time and status stay its own. As for a deviation, only two quotes that are OK are put together; when
+    either is not, the price is UNCERTAIN: without its reference it must carry no new risk.
+    """
+    if quote.status != Status.OK or reference.status != Status.OK:
+        return quote if quote.bid == 0 else mark(quote, Status.UNCERTAIN)
+    bid, ask = min(quote.bid, reference.bid), max(quote.ask, reference.ask)
+    return Quote(bid, quote.mid, ask, quote.publish_time, quote.status)
 
 
 def guard_bounds(quote: Quote, low: Price, high: Price, near: int) -> Quote:

@@ -1,5 +1,5 @@
 # pragma version 0.4.3
-# @title Feed: one push feed under the AggregatorV3 interface
+# @title Feed: one push feed under the AggregatorV3 interface, and under that of sources
 # @notice Twin of latest_round_data and get_round_data in oracle/feeds.py. A round not remembered is refused.
 # @custom:kill Views cannot be stopped.
 
@@ -7,6 +7,7 @@ interface IHub:
     def round_data(feed: uint256, round: uint256) -> (int256, uint256): view
     def latest_round(feed: uint256) -> uint256: view
     def feed_decimals(feed: uint256) -> uint256: view
+    def read(feed: uint256) -> (uint256, uint256, uint256, uint256, uint256): view
 
 HUB: immutable(address)
 FEED: immutable(uint256)
@@ -46,6 +47,18 @@ def getRoundData(round: uint80) -> (uint80, int256, uint256, uint256, uint80):
     @notice One of the feed's last 64 rounds; any other is refused.
     """
     return self._round(convert(round, uint256))
+
+
+@external
+@view
+def quote(key: bytes32) -> (uint256, uint256, uint256, uint256, uint256):
+    """
+    @notice The price of a push feed, as sources give theirs; refused before its first round, and for any other feed,
+            as a round is (SRC-1).
+    @param key Not looked at: a feed has one price.
+    """
+    assert staticcall IHub(HUB).latest_round(FEED) != 0, "oracle/unknown-round"
+    return staticcall IHub(HUB).read(FEED)
 
 
 @internal

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from eth_abi import encode
 from eth_utils import keccak
 
-from contracts_py.addresses import feed_addresses
+from contracts_py.addresses import CHAIN_ID, feed_addresses, source_address, source_deployer
 from contracts_py.backend import eth_tester_provider
 from contracts_py.bindings import CrossMargin
 from contracts_py.compile import GRAPH, Artifact, compile_all
@@ -19,8 +19,11 @@ from contracts_py.keys import address_of, private_key, to_hex
 from contracts_py.node import Chain, Node
 from contracts_py.readback import read_oracle, read_state
 from contracts_py.revm import RevmNode
+from contracts_py.sources import CONTRACTS, Sources
 from crossmargin.replay.books import Books
 from crossmargin.replay.world import World
+from oracle.pull import PullFeed
+from oracle.sources import AtSource, Source
 from protocol.errors import InvariantBroken
 from protocol.events import TokenUpdated
 
@@ -40,6 +43,7 @@ class ChainEngine:
         actors: Iterable[str],
         artifacts: dict[str, Artifact] | None = None,
         with_graph: bool = False,
+        sources: Mapping[str, Source | None] | None = None,
     ) -> None:
         self.seconds = 0.0
         self.books = Books()
@@ -56,8 +60,12 @@ class ChainEngine:
                 "the graph name; start a new node for every replay"
             )
         self.contracts = CrossMargin(node, self.deployment, self._artifacts)
+        self.sources = self._create_sources(node, sources or {})
+        # Who deploys a source sends nothing else, or it would be at another address.
+        deployers = set(map(source_deployer, sources or {}))
         for actor in actors:
-            self.fill_wallet(actor)
+            if actor not in deployers:
+                self.fill_wallet(actor)
         if node.now >= first_action:
             raise NodeUnusable("setting up took more chain time than there is before the first action")
 
@@ -75,6 +83,28 @@ class ChainEngine:
             )
         return node
 
+    def _create_sources(self, node: Chain, sources: Mapping[str, Source | None]) -> Sources:
+        """Deploy sources by name; those that are None only get somebody who can, and will be growth caps."""
+        artifacts: dict[str, Artifact] = {}
+        for name, _ in CONTRACTS.values() if sources else ():
+            artifacts |= compile_all(names=(name,))
+        created = Sources(node, artifacts)
+        for name, source in sources.items():
+            node.fund(address_of(source_deployer(name)))
+            if source is None:
+                continue
+            if isinstance(source, PullFeed) and node.chain_id != CHAIN_ID:
+                raise NodeUnusable(
+                    f"its chain has the id {node.chain_id}, but reports are signed for {CHAIN_ID}; start it with that "
+                    f"one (anvil: --chain-id {CHAIN_ID})"
+                )
+            if created.create(private_key(source_deployer(name)), source).contract != source_address(name):
+                raise NodeUnusable(
+                    f"the deployer of the source {name} has sent transactions before, so that it is not at the address "
+                    "that nodes of the graph name; start a new node for every replay"
+                )
+        return created
+
     def fill_wallet(self, actor: str) -> None:
         """Give an actor gas and all the tokens it will need, and let the protocol take them."""
         node, address, key = self.contracts.node, address_of(actor), private_key(actor)
@@ -87,7 +117,8 @@ class ChainEngine:
         """The events of an action at ``time``, and its gas. Raises a ``Refusal``."""
         started = clock.perf_counter()
         try:
-            events, receipt = self.contracts.execute(action, private_key(sender), address_of(sender), time)
+            at = self.sources if isinstance(action, AtSource) else self.contracts
+            events, receipt = at.execute(action, private_key(sender), address_of(sender), time)
         finally:
             self.seconds += clock.perf_counter() - started
         return events, receipt.gas_used
@@ -109,7 +140,7 @@ class ChainEngine:
         node = self.contracts.node
         return World(
             read_state(node, self.deployment, self._artifacts),
-            read_oracle(node, self.deployment, self._artifacts),
+            read_oracle(node, self.deployment, self._artifacts, self.sources.read()),
         )
 
 

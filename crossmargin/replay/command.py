@@ -15,6 +15,7 @@ from contracts_py.keys import address_of
 from crossmargin.errors import Exit, WrongUse
 from crossmargin.messages import clean
 from crossmargin.output import say, warn
+from crossmargin.parameters import ParameterSet
 from crossmargin.progress import Progress
 from crossmargin.replay.expectations import Missed, check_end, check_step
 from crossmargin.replay.folder import RunFolder
@@ -26,6 +27,7 @@ from crossmargin.replay.summary import Summary
 from crossmargin.replay.trace import Trace
 from crossmargin.scenario import actors, find_scenarios, load_scenario
 from crossmargin.scenario_records import Scenario
+from oracle.sources import Source
 from protocol.codec import digest
 from protocol.errors import InvariantBroken
 
@@ -129,10 +131,19 @@ def open_chain(scenario: Scenario, backend: str) -> Iterator[Chain]:
                 [TokenPlan(token.name, token.decimals) for token in scenario.params.tokens],
                 [feed.description for feed in scenario.params.feeds],
                 actors(scenario),
-                with_graph=bool(scenario.params.nodes),
+                with_graph=scenario.params.has_graph,
+                sources={
+                    spec.name: scenario.params.genesis_sources().get(spec.name) for spec in scenario.params.sources
+                },
             )
     except (OSError, BadResponseFormat, TimeExhausted) as problem:
         raise NodeUnusable(f"the backend failed: {problem}") from None
+
+
+def planned_sources(params: ParameterSet) -> dict[str, Source | None]:
+    """All sources by name; None for one that a step creates."""
+    present = params.genesis_sources()
+    return {spec.name: present.get(spec.name) for spec in params.sources}
 
 
 def describe_inputs(scenario: Scenario, engine: str, backend: str) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def check_step(done: Done) -> Iterator[Missed]:
     if step is None:
         return
     expected_code = step.expect.refused or "ok"
-    subject = type(step.action).__name__
+    subject = done.planned.name
     whole = Place(step.line, step.column)
     if done.code != expected_code:
         facts = ", ".join(f"{name} {show_fact(done, step, name, value)}" for name, value in done.facts.items())

@@ -44,7 +44,9 @@ def build_result(replay: Replay, backend: str, divergences: int) -> dict[str, An
 
 
 def _parts_of(world: World) -> dict[str, Any]:
-    """What a state is made of; a world without a graph has no part for it."""
+    """What a state is made of; a world without a graph or sources has no part for them."""
     oracle = world.oracle
-    parts = {"protocol": world.protocol, "oracle": oracle.hub}
-    return {**parts, "graph": oracle.graph} if oracle.graph else parts
+    parts: dict[str, Any] = {"protocol": world.protocol, "oracle": oracle.hub}
+    if oracle.graph:
+        parts["graph"] = oracle.graph
+    return {**parts, "sources": oracle.sources} if oracle.sources else parts

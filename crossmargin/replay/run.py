@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 from heapq import merge
 from typing import Any, Protocol
 
-from contracts_py.addresses import feed_addresses
+from contracts_py.addresses import feed_addresses, source_address
 from contracts_py.errors import UnknownRevert
 from contracts_py.keys import address_of
-from crossmargin.parameters import ParameterSet, genesis_actions
+from crossmargin.parameters import genesis_actions
 from crossmargin.replay.books import Books
 from crossmargin.replay.keepers import keeper_turn, next_liquidation
 from crossmargin.replay.lockstep import Difference, Divergence, compare_results, compare_worlds
 from crossmargin.replay.world import World, new_world
 from crossmargin.scenario_records import Scenario, Step
 from oracle.feeds import Push, RoundPushed
+from oracle.sources import AtSource
 from protocol.actions import FundInsurance
 from protocol.errors import Refusal
 from protocol.events import AccountLiquidated
@@ -52,6 +53,11 @@ class Planned:
     sender: str
     action: Any
     step: Step | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the action; of one of a source, without its address."""
+        return type(self.action.action if isinstance(self.action, AtSource) else self.action).__name__
 
 
 @dataclass(frozen=True)
@@ -109,8 +115,9 @@ class Replay:
         self.totals = Totals()
         admin, guardian, poster = (address_of(role) for role in ("admin", "guardian", "poster"))
         params = scenario.params
-        contracts = feed_addresses(len(params.feeds)) if params.nodes else None
-        self.world = new_world(admin, guardian, poster, len(params.tokens), contracts)
+        contracts = feed_addresses(len(params.feeds)) if params.has_graph else None
+        sources = {source_address(name): source for name, source in params.genesis_sources().items()}
+        self.world = new_world(admin, guardian, poster, len(params.tokens), contracts, sources)
         self.books = Books()
         self._clock = scenario.start - CONFIGURE_TIME
         self._number = 0
@@ -123,7 +130,7 @@ class Replay:
         for planned in plan_timeline(self.scenario):
             done = self._apply(planned)
             yield done
-            if isinstance(planned.action, Push) and done.code == "ok":
+            if isinstance(planned.action, Push | AtSource) and done.code == "ok":
                 yield from self._keepers(round_number)
                 round_number += 1
         self._compare_states("end of run")
@@ -169,7 +176,7 @@ class Replay:
         if self.chain:
             chain_code, chain_events, gas = _execute(self.chain, self._clock, planned)
             if self.engine == "lockstep":
-                action = type(planned.action).__name__
+                action = planned.name
                 self._report(action, compare_results(code, events, chain_code, chain_events))
                 if self._number % STATE_CHECK_INTERVAL == 0:
                     self._compare_states(action)
@@ -201,18 +208,20 @@ def plan_timeline(scenario: Scenario) -> Iterator[Planned]:
     """Rounds of the tape and steps of the scenario, by time; at the same time the round comes first."""
     pushes = scenario.tape.pushes() if scenario.tape else ()
     rounds = (
-        Planned(time, "round", "poster", build_push(scenario.params, answers))
+        Planned(time, "round", "poster", build_push(scenario, answers))
         for time, answers in pushes
-        if time >= scenario.start
+        if time >= scenario.start and any(scenario.drives[column] for column in answers)
     )
     steps = (Planned(step.at, "user", step.sender, step.action, step) for step in scenario.steps)
     return merge(rounds, steps, key=lambda planned: planned.time)
 
 
-def build_push(params: ParameterSet, answers: dict[str, int]) -> Push:
-    """The push of answers by feed name, in the order of ids that the hub wants."""
-    names = [feed.name for feed in params.feeds]
-    by_id = sorted((names.index(name), answer) for name, answer in answers.items())
+def build_push(scenario: Scenario, answers: dict[str, int]) -> Push:
+    """The push of answers by column of the tape to the feeds they drive, in the order of ids that the hub wants."""
+    names = [feed.name for feed in scenario.params.feeds]
+    by_id = sorted(
+        (names.index(name), answer) for column, answer in answers.items() for name in scenario.drives[column]
+    )
     return Push(tuple(feed for feed, _ in by_id), tuple(answer for _, answer in by_id))
 
 

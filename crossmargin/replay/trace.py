@@ -12,6 +12,7 @@ from typing import Any
 
 from crossmargin.replay.run import Done
 from crossmargin.scenario_records import AccountSpec
+from oracle.sources import OfSource
 from protocol.account_state import compute_account_state
 from protocol.codec import canonical
 from protocol.events import LiquidationRefused
@@ -67,7 +68,7 @@ class Trace:
                 done.time,
                 planned.kind,
                 planned.sender,
-                type(planned.action).__name__,
+                planned.name,
                 canonical(planned.action),
                 done.code,
                 done.gas or None,
@@ -80,7 +81,7 @@ class Trace:
                 (
                     done.number,
                     position,
-                    type(event).__name__,
+                    type(event.event if isinstance(event, OfSource) else event).__name__,
                     _text(getattr(event, "account", None)),
                     _text(getattr(event, "market", None)),
                     canonical(event),

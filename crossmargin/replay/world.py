@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from contracts_py.addresses import GRAPH_ADDRESS
 from oracle.feeds import Feed, FeedHub, Push, SetFeed, SetNodeFeed, SetRateFeed
 from oracle.graph import HaltNode, PokeNode, RegisterNode, ResetNode, make_graph
-from oracle.guards import get_quotes
-from oracle.state import OracleState, apply_oracle
+from oracle.sources import AtSource, Source
+from oracle.state import OracleState, apply_oracle, get_feed_quotes
 from protocol.env import Env
+from protocol.records import Table
 from protocol.state import State, genesis
 from protocol.transition import apply
 
-ORACLE_ACTIONS = (Push, SetFeed, SetRateFeed, SetNodeFeed, RegisterNode, PokeNode, HaltNode, ResetNode)
+ORACLE_ACTIONS = (Push, SetFeed, SetRateFeed, SetNodeFeed, RegisterNode, PokeNode, HaltNode, ResetNode, AtSource)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,7 @@ class World:
 
     def env(self, now: int, sender: int = 0) -> Env:
         """The surroundings of an action by ``sender``, with the prices of this moment."""
-        oracle = self.oracle
-        return Env(now, sender, get_quotes(oracle.hub, now, oracle.graph, oracle.contracts))
+        return Env(now, sender, get_feed_quotes(self.oracle, now))
 
     def feed_decimals(self, feed: int) -> int:
         """Decimals of a pushed feed's answers."""
@@ -45,9 +46,17 @@ class World:
 
 
 def new_world(
-    admin: int, guardian: int, poster: int, tokens: int, feed_contracts: Sequence[int] | None = None
+    admin: int,
+    guardian: int,
+    poster: int,
+    tokens: int,
+    feed_contracts: Sequence[int] | None = None,
+    sources: Mapping[int, Source] | None = None,
 ) -> World:
     """The world just after deployment: with a graph over these contracts of feeds, by id, or without a graph."""
-    graph = None if feed_contracts is None else make_graph(admin, guardian)
-    oracle = OracleState(FeedHub(admin, poster, ()), graph, tuple(feed_contracts or ()))
+    hub = FeedHub(admin, poster, ())
+    oracle = OracleState(hub, None, ())
+    if feed_contracts is not None:
+        graph = make_graph(admin, guardian)
+        oracle = OracleState(hub, graph, tuple(feed_contracts), GRAPH_ADDRESS, Table(sources))
     return World(genesis(admin, guardian, tokens), oracle)

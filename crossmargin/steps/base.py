@@ -1,8 +1,8 @@
 """What the steps of a scenario have in common: an action as text and as the protocol's record.
 
-Every action of the protocol, of the feeds and of the graph can be written, with every value its arguments can have:
-also those the protocol refuses, since a scenario may be about a refusal. Each model turns its text into the record
-(``to_action``) and a record into its text (``from_action``); the two are inverse.
+Every action of the protocol, of the feeds, of the graph and of sources can be written, with every value its arguments
+can have: also those the protocol refuses, since a scenario may be about a refusal. Each model turns its text into the
+record (``to_action``) and a record into its text (``from_action``); the two are inverse.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ AmountField = Annotated[str, DecimalText()]
 
 
 class ActionModel(FileModel):
-    """One action. ``sender`` names who sends it if the step does not say: a role, or ``owner`` of the account."""
+    """One action. ``sender`` names who sends it if the step does not say: a role, or ``owner`` of the account.
+
+    A ``creator`` is the actor who deploys the source that the action names.
+    """
 
     sender: ClassVar[str] = ""
 

@@ -15,7 +15,7 @@ LAST = 46
 NOT_YET = {
     "B16": "a pending order acts after its check: there are no orders, every action is checked in the block it acts in",
     "B18": "a choice among several valid prices: the vault reads one price for each feed and second, nobody brings his "
-    "own; that of pull reports, which it does not read, is attacked in tests/oracle/test_pull_attacks.py",
+    "own; that of pull reports, which it reads through nodes, is attacked in tests/oracle/test_pull_attacks.py",
     "B20": "an order is replayed, or its hash lacks a field: there are no orders and no signed messages",
     "B21": "an order survives its position: there are no orders",
     "B22": "a stop fills before its trigger: there are no trigger orders",

@@ -39,8 +39,10 @@ def incident(name: str, wrongly: str = "", rightly: str = "", in_debt: str = "")
 INCIDENTS = (
     incident("incident_cbeth_missing_leg", wrongly="borrower_raw", in_debt="borrower_raw"),
     incident("incident_dead_leg", rightly="long long_both", in_debt="long_both"),
+    incident("incident_growth_cap_desync", wrongly="borrower_raw"),
     incident("incident_luna_floor", rightly="buyer_raw", in_debt="buyer_raw"),
     incident("incident_mngo_pump", rightly="pumper_raw", in_debt="pumper_raw"),
+    incident("incident_replayed_report", wrongly="long_raw"),
     incident(
         "incident_sequencer_outage",
         wrongly="owner_raw idle_raw",
@@ -89,10 +91,13 @@ def test_every_incident_is_looked_at() -> None:
 
 
 def test_the_incidents_have_the_risk_of_the_reference_set() -> None:
-    incidents, reference = (load_parameters(PARAMETERS.find(name)) for name in ("incidents", "reference"))
-    assert incidents.risk == reference.risk
+    incidents, sources, reference = (
+        load_parameters(PARAMETERS.find(name)) for name in ("incidents", "sources", "reference")
+    )
+    assert incidents.risk == sources.risk == reference.risk
     asked = reference.markets[0].params.brackets
-    assert all(market.params.brackets == asked for market in (*incidents.markets, *reference.markets))
+    markets = (*incidents.markets, *sources.markets, *reference.markets)
+    assert all(market.params.brackets == asked for market in markets)
 
 
 def test_of_two_twins_one_is_priced_by_a_node_and_one_by_a_feed_that_nodes_read() -> None:

@@ -65,9 +65,13 @@ def test_the_guarded_set_is_the_reference_over_other_feeds() -> None:
     assert reference.nodes == ()
 
 
-def test_every_kind_is_in_the_guarded_set_but_sources() -> None:
-    kinds = {Kind(node.action.kind) for node in load_parameters(PATH).nodes}
-    assert kinds == set(Kind) - {Kind.SOURCE} == {Kind[key.upper()] for key in NODE_KEYS}
+def test_every_kind_is_in_the_guarded_set_or_in_that_of_sources() -> None:
+    guarded, sources = (
+        {Kind(node.action.kind) for node in load_parameters(PARAMETERS.find(name)).nodes}
+        for name in ("guarded", "sources")
+    )
+    assert guarded == set(Kind) - {Kind.SOURCE, Kind.ENVELOPE}
+    assert guarded | sources == set(Kind) == {Kind[key.upper()] for key in NODE_KEYS}
 
 
 def test_nodes_are_registered_before_the_feeds_that_are_made_of_them() -> None:
@@ -143,8 +147,8 @@ def test_a_node_is_what_its_text_says(text: str, expected: ADD) -> None:
         ("{aggregator: {feed: ETH_1, pair: ETHUSD}}", 41, "`ETHUSD` is not a pair", "write what is priced and in what"),
         ("{halt: {of: btc_up}}", 3, "`odd` is the same node as `btc`", "name it once"),
         ("{halt: {of: eth}, min: {of: [eth]}}", 26, "a node is of one kind, this one is `halt` too", "make it two"),
-        ("{}", 8, "a node needs a kind", "one of: aggregator, fixed"),
-        ("{source: {}}", 9, "unknown key `source`", ""),
+        ("{}", 8, "a node needs a kind", "one of: source, aggregator, fixed"),
+        ("{source: {source: eth, pair: ETH/USD}}", 26, "unknown source `eth`", ""),
         ("{hours: {of: eth, days: [tues], opens: 1h, length: 1h}}", 33, "unknown day `tues`", "there are: mon, tue"),
     ],
 )

@@ -19,6 +19,7 @@ from crossmargin.steps.liquidation import LONGEST_BATCH
 from oracle.errors import REFUSALS
 from oracle.feeds import MAX_FEEDS, Push, SetRateFeed
 from oracle.nodes import MAX_PARENTS
+from oracle.sources import AtSource, SourceAction
 from oracle.state import OracleAction
 from protocol import actions
 from protocol.account_state import AccountState
@@ -81,7 +82,7 @@ FIELDS = {
     **dict.fromkeys(("decimals", "max_age"), unsigned),
     "paused": st.booleans(),
     "node": nodes,
-    "kind": st.one_of(st.integers(0, 20), unsigned),
+    "kind": st.one_of(st.integers(0, 21), unsigned),
     "parents": st.lists(nodes, max_size=MAX_PARENTS + 1).map(tuple),
 }
 feed_lists = st.one_of(st.just([0, 1]), st.lists(unsigned, max_size=4), st.just(list(range(MAX_FEEDS))))
@@ -93,7 +94,10 @@ pushes = st.one_of(
         )
     ),
 )
-KINDS: tuple[type, ...] = (*actions.Action.__args__, *OracleAction.__args__)
+SOURCE_KINDS: tuple[type, ...] = SourceAction.__args__  # tried in test_source_steps.py
+KINDS: tuple[type, ...] = tuple(
+    kind for kind in (*actions.Action.__args__, *OracleAction.__args__) if kind is not AtSource
+)
 
 
 def actions_of(kind: type) -> st.SearchStrategy[Any]:
@@ -171,7 +175,7 @@ def test_each_action_survives_a_round_trip(tmp_path: Path, kind: type) -> None:
 
 
 def test_every_action_has_a_text() -> None:
-    assert set(KEYS) == {kind.__name__ for kind in KINDS}
+    assert set(KEYS) == {kind.__name__ for kind in (*KINDS, *SOURCE_KINDS)}
     assert set(MODELS) == set(KEYS) - {"Push"}
     assert sorted(KEYS.values()) == sorted(ACTION_KEYS)
 
@@ -192,7 +196,7 @@ def test_every_expectation_is_drawn() -> None:
 
 
 def test_every_key_is_the_name_of_its_action() -> None:
-    assert {kind.__name__: function_name(kind) for kind in KINDS} == KEYS
+    assert {kind.__name__: function_name(kind) for kind in (*KINDS, *SOURCE_KINDS)} == KEYS
 
 
 def test_a_rendered_scenario_reads_well() -> None:

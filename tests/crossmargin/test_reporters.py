@@ -122,7 +122,7 @@ def check_bound(median: Median, reporters: Reporters, quote: Quote, now: int) ->
     """MED-3, MED-4: with as many faults as may be, a price lies among the honest reports that count."""
     if reporters.faulty > median.faults or quote.status != 0:
         return
-    used = get_used_slots(median, now)
+    used, _ = get_used_slots(median, now)
     honest = [
         slot.answer for reporter, slot in enumerate(median.slots) if not is_faulty(reporters, reporter) and slot in used
     ]

@@ -8,6 +8,7 @@ from typing import Any
 from eth_abi import decode, encode
 from eth_utils import keccak
 
+from contracts_py.addresses import CHAIN_ID
 from contracts_py.bindings import call_data
 from contracts_py.compile import EVM_VERSION, Artifact
 from contracts_py.errors import Reverted
@@ -84,7 +85,7 @@ def report_of(price: int = 200 * 10**8, time: int = START, *, feed_id: bytes = E
     )
 
 
-def digest_of(report: PriceReport, chain_id: int = 1, contract: int = CONTRACT) -> bytes:
+def digest_of(report: PriceReport, chain_id: int = CHAIN_ID, contract: int = CONTRACT) -> bytes:
     """What signers of a report sign for a contract on a chain."""
     return hash_typed_data(hash_domain(chain_id, contract), hash_report(report))
 
@@ -95,7 +96,7 @@ def sign(digest: bytes, *names: str) -> tuple[bytes, ...]:
 
 
 def payload_of(
-    report: PriceReport, threshold: int = 1, *, chain_id: int = 1, contract: int = CONTRACT, first: int = 0
+    report: PriceReport, threshold: int = 1, *, chain_id: int = CHAIN_ID, contract: int = CONTRACT, first: int = 0
 ) -> bytes:
     """A report signed by as many reporters as are needed, from the ``first`` on."""
     names = REPORTERS[first : first + threshold]
@@ -217,7 +218,7 @@ class PullTwins:
 
     def __init__(self, artifact: Artifact, signing: SetSigners, terms: SetTerms = OPEN_TERMS) -> None:
         self.chain = PullChain(artifact, signing, terms)
-        self.model, events = make_pull_feed(1, self.chain.address, self.chain.admin, signing, terms)
+        self.model, events = make_pull_feed(CHAIN_ID, self.chain.address, self.chain.admin, signing, terms)
         assert self.chain.deployed == as_told(events)
         self.now = START
 

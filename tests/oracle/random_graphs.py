@@ -33,7 +33,16 @@ from tests.oracle.graph_twins import RUNS_OUT, WORKS, GraphTwins
 
 PAIRS = ("ETH/USD", "ETH/USD", "ETH/USD", "BTC/USD", "wstETH/ETH", "USD/USD")
 PRICES = (1, 2, 10**9, W - 1, W, W + 1, 2 * W, 3 * W, 200 * W, 201 * W, 400 * W, 8_000 * W, PRICE_LIMIT - 1)
-GUARDS = (Kind.STALENESS, Kind.BOUNDS, Kind.CONFIDENCE, Kind.BREAKER, Kind.SEQUENCER, Kind.HOURS, Kind.HALT)
+GUARDS = (
+    Kind.STALENESS,
+    Kind.BOUNDS,
+    Kind.CONFIDENCE,
+    Kind.BREAKER,
+    Kind.SEQUENCER,
+    Kind.HOURS,
+    Kind.HALT,
+    Kind.ENVELOPE,
+)
 REDUCERS = (Kind.MEDIAN, Kind.MIN, Kind.MAX, Kind.RECENT, Kind.FIRST_OK)
 # Limits of age that graphs use, so that answers can be exactly as old.
 AGES = (0, 60, 61, 3_600, 259_200)
@@ -117,6 +126,8 @@ class RandomGraph:
                 return sequencer(parent, draw.pick((0, self.twins.feeds[0])), draw.pick((0, 60, 3_600)))
             case Kind.HOURS:
                 return hours(parent, draw.between(1, 127), draw.below(86_400), draw.pick((1, 3_600, 30_000, 604_799)))
+            case Kind.ENVELOPE:
+                return combine(kind, parent, draw.pick(self.nodes))
             case _:
                 return combine(Kind.HALT, parent)
 

@@ -235,6 +235,7 @@ def test_every_kind_does_what_its_function_does(bench: Bench) -> None:
         (sequencer(one, FEED, 60), flat(200 * W, NOW, Status.SEQ_DOWN)),
         (hours(one, 1, 0, 60), flat(200 * W, NOW, Status.MARKET_CLOSED)),
         (combine(Kind.HALT, one), flat(200 * W)),
+        (combine(Kind.ENVELOPE, one, two), Quote(100 * W, 200 * W, 200 * W, NOW, 0)),
     ]
     assert {node.kind for node, _ in cases} == set(Kind) - set(LONELY)
     for node, expected in cases:

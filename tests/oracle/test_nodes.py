@@ -30,7 +30,7 @@ PARENT = b"\x01" * 32
 # --- GRA-2: kinds and parents ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("kind", "code"), [(0, "oracle/node-kind"), (1, None), (19, None), (20, "oracle/node-kind")])
+@pytest.mark.parametrize(("kind", "code"), [(0, "oracle/node-kind"), (1, None), (20, None), (21, "oracle/node-kind")])
 def test_kinds_are_numbered(kind: int, code: str | None) -> None:
     """GRA-2."""
     assert outcome(check_kind, kind) == code
@@ -39,7 +39,7 @@ def test_kinds_are_numbered(kind: int, code: str | None) -> None:
 MANY = tuple(bytes([number]) * 32 for number in range(1, 10))
 SEVERAL = (Kind.MEDIAN, Kind.MIN, Kind.MAX, Kind.RECENT, Kind.FIRST_OK)
 LONELY = (Kind.SOURCE, Kind.AGGREGATOR, Kind.FIXED)
-PAIRS = (Kind.MUL, Kind.DIV, Kind.DEVIATION)
+PAIRS = (Kind.MUL, Kind.DIV, Kind.DEVIATION, Kind.ENVELOPE)
 ALLOWED = {kind: {0} if kind in LONELY else {2} if kind in PAIRS else {1} for kind in Kind}
 ALLOWED |= {kind: set(range(2, 9)) for kind in SEVERAL}
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts_py.addresses import CHAIN_ID
 from contracts_py.keys import address_of
 from oracle.pull import (
     BandSet,
@@ -54,7 +55,7 @@ def feed_with(
     threshold: int = 1, faults: int = 0, count: int | None = None, *, fee: int = 0, ahead: int = 0
 ) -> PullFeed:
     """A contract without reports."""
-    return make_pull_feed(1, CONTRACT, ADMIN, signing_of(threshold, faults, count), SetTerms(fee, ahead))[0]
+    return make_pull_feed(CHAIN_ID, CONTRACT, ADMIN, signing_of(threshold, faults, count), SetTerms(fee, ahead))[0]
 
 
 def run(feed: PullFeed, action: Action, now: int = START, sender: int = KEEPER) -> PullFeed:

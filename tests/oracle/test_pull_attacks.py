@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from eth_abi import decode
 
+from contracts_py.addresses import CHAIN_ID
 from contracts_py.compile import Artifact, compile_all
 from contracts_py.keys import address_of
 from oracle.pull import ParsePriceFeedUpdatesUnique, SetSigners, UpdatePriceFeeds
@@ -145,7 +146,7 @@ def attack(artifacts_of_pull: tuple[Artifact, Artifact]) -> Callable[[str, Story
 Attack = Callable[[str, Story], tuple[int, int]]
 
 
-def signed(chain: PullChain, report: PriceReport, *names: str, chain_id: int = 1) -> bytes:
+def signed(chain: PullChain, report: PriceReport, *names: str, chain_id: int = CHAIN_ID) -> bytes:
     """A report signed by the first three reporters, or by those named."""
     return encode_payload(report, sign(digest_of(report, chain_id, chain.address), *(names or REPORTERS[:3])))
 
@@ -315,7 +316,7 @@ def test_a_report_of_one_chain_is_brought_to_another(attack: Attack) -> None:
         chain.split(5)
         here = at(2, START + 1)
         # Signed for this half; without the guard its contract knows only the domain of the other.
-        assert "ok" in {bring(chain, signed(chain, here, chain_id=one), after=1) for one in (5, 1)}
+        assert "ok" in {bring(chain, signed(chain, here, chain_id=one), after=1) for one in (5, CHAIN_ID)}
         bring(chain, signed(chain, at(200, START + 2)), after=1)
         return dollars(chain) - 2
 
@@ -332,11 +333,13 @@ def test_a_report_of_one_feed_is_brought_to_another(attack: Attack) -> None:
     def story(chain: PullChain) -> int:
         bitcoin, blank = report_of(8_000 * 10**8, START + 1, feed_id=BTC), bytes(32)
         for label in (ETH, blank):  # an ordinary report, signed as the contract wants it
-            signatures = sign(digest_of(replace(at(200, START), feed_id=label), 1, chain.address), *REPORTERS[:3])
+            signatures = sign(
+                digest_of(replace(at(200, START), feed_id=label), CHAIN_ID, chain.address), *REPORTERS[:3]
+            )
             bring(chain, encode_payload(at(200, START), signatures))
         assert dollars(chain) == 200
         for label in (BTC, blank):
-            signatures = sign(digest_of(replace(bitcoin, feed_id=label), 1, chain.address), *REPORTERS[:3])
+            signatures = sign(digest_of(replace(bitcoin, feed_id=label), contract=chain.address), *REPORTERS[:3])
             bring(chain, encode_payload(replace(bitcoin, feed_id=ETH), signatures), after=1)
         return dollars(chain) - 200
 
@@ -353,7 +356,7 @@ def test_the_other_s_of_a_signature(attack: Attack) -> None:
 
     def story(chain: PullChain) -> int:
         report = at(200, START)
-        signatures = sign(digest_of(report, 1, chain.address), *REPORTERS[:3])
+        signatures = sign(digest_of(report, contract=chain.address), *REPORTERS[:3])
         accepted = 0
         for choice in range(8):
             chosen = tuple(malleate(one) if choice >> i & 1 else one for i, one in enumerate(signatures))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from eth_abi import decode
 
+from contracts_py.addresses import CHAIN_ID
 from contracts_py.bindings import call_data
 from contracts_py.compile import CODE_LIMIT, Artifact, compile_all
 from contracts_py.errors import Reverted
@@ -267,7 +268,7 @@ def test_the_contract_tells_its_domain(artifact: Artifact) -> None:
     kinds = "(bytes1,string,string,uint256,address,bytes32,uint256[])"
     answer = chain.node.call(chain.address, call_data("eip712Domain()"))
     assert decode([*kinds[1:-1].split(",")], answer) == (
-        *(b"\x0f", "PullFeed", "1", 1, to_hex(chain.address), bytes(32), ()),
+        *(b"\x0f", "PullFeed", "1", CHAIN_ID, to_hex(chain.address), bytes(32), ()),
     )
 
 
@@ -364,7 +365,7 @@ def random_payload(draw: Draw, twins: PullTwins) -> bytes:
         field, value = draw.pick(OUTSIDE)
         changed: dict[str, Any] = {field: value}
         report = replace(report, **changed)
-    digest = digest_of(report, 5 if forgery == "chain" else 1, here + (forgery == "contract"))
+    digest = digest_of(report, 5 if forgery == "chain" else CHAIN_ID, here + (forgery == "contract"))
     names = list(REPORTERS[:need])
     if forgery in {"order", "twice"} and need > 1:
         at = draw.below(need - 1)

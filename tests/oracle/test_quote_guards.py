@@ -13,6 +13,7 @@ from oracle.quote_guards import (
     guard_bounds,
     guard_confidence,
     guard_deviation,
+    guard_envelope,
     guard_halt,
     guard_hours,
     guard_staleness,
@@ -239,3 +240,42 @@ def test_no_guard_changes_a_price_or_forgets_a_fault(quote: Quote, other: Quote,
     ):
         assert result == Quote(quote.bid, quote.mid, quote.ask, quote.publish_time, result.status)
         assert result.status & quote.status == quote.status
+
+
+# --- GRD-10: sides ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reference", "sides"),
+    [
+        ((190, 195, 199), (190, 201)),
+        ((201, 205, 210), (199, 210)),
+        ((150, 200, 250), (150, 250)),
+        ((200, 200, 200), (199, 201)),
+    ],
+)
+def test_an_envelope_reaches_to_both_and_keeps_its_middle(
+    reference: tuple[int, int, int], sides: tuple[int, int]
+) -> None:
+    """GRD-10: lower, higher, around, within."""
+    price = Quote(199, 200, 201, NOW, 0)
+    found = guard_envelope(price, Quote(*reference, NOW - 9, 0))
+    assert found == Quote(sides[0], 200, sides[1], NOW, 0)
+
+
+@pytest.mark.parametrize("fault", list(Status)[1:])
+def test_an_envelope_needs_both_prices(fault: Status) -> None:
+    """GRD-10: with any fault of either nothing is widened, and the price is not confirmed."""
+    price, slow = Quote(199, 200, 201, NOW, 0), Quote(100, 100, 100, NOW, int(fault))
+    assert guard_envelope(price, slow) == Quote(199, 200, 201, NOW, int(Status.UNCERTAIN))
+    assert guard_envelope(slow, price) == Quote(100, 100, 100, NOW, int(fault | Status.UNCERTAIN))
+
+
+@given(quotes(), quotes())
+def test_an_envelope_is_never_narrower(price: Quote, reference: Quote) -> None:
+    """GRD-10: bid <= mid <= ask still; new risk never gets a better side than without it."""
+    found = guard_envelope(price, reference)
+    assert found.bid <= price.bid
+    assert found.ask >= price.ask
+    assert (found.mid, found.publish_time) == (price.mid, price.publish_time)
+    assert found.bid <= found.mid <= found.ask or found.bid == 0

@@ -11,6 +11,7 @@ from eth_account.messages import _hash_eip191_message, encode_typed_data
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts_py.addresses import CHAIN_ID
 from contracts_py.keys import private_key, to_hex
 from oracle.signing import (
     CURVE_ORDER,
@@ -38,7 +39,9 @@ from tests.oracle.pulling import (
 )
 
 
-def verify(payload: bytes, *, count: int = 1, threshold: int = 1, chain_id: int = 1, contract: int = CONTRACT) -> Any:
+def verify(
+    payload: bytes, *, count: int = 1, threshold: int = 1, chain_id: int = CHAIN_ID, contract: int = CONTRACT
+) -> Any:
     """The report of a payload that enough of the first reporters signed, or the code of the refusal."""
     try:
         return verify_payload(payload, hash_domain(chain_id, contract), ADDRESSES[:count], threshold)
@@ -101,7 +104,7 @@ def test_the_digest_is_that_of_an_independent_library(report: PriceReport, chain
 
 def test_a_wallet_signs_what_a_reporter_signs() -> None:
     """PUL-1, PUL-2: byte for byte."""
-    message = typed_data(report_of(), 1, CONTRACT)
+    message = typed_data(report_of(), CHAIN_ID, CONTRACT)
     theirs = Account.sign_message(message, private_key(REPORTERS[0]))
     assert sign(digest_of(report_of()), REPORTERS[0])[0] == bytes(theirs.signature)
     assert recover_signer(digest_of(report_of()), bytes(theirs.signature)) == ADDRESSES[0]

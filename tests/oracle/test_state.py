@@ -21,9 +21,9 @@ from oracle.feeds import (
     SetRateFeed,
 )
 from oracle.graph import HaltNode, NodeHalted, RegisterNode, ResetNode, make_graph, process
-from oracle.guards import get_quotes, observe_feeds
+from oracle.guards import get_quotes, observe_rounds
 from oracle.nodes import Kind, Node, NodeId, aggregator, combine, compute_node_id, fixed, sequencer
-from oracle.state import CUT_OVER_BPS, OracleState, apply_oracle, check_cut_over
+from oracle.state import CUT_OVER_BPS, OracleState, apply_oracle, check_cut_over, get_feed_quotes, observe
 from protocol.codec import digest
 from protocol.env import NO_QUOTE, Quote, Status
 from protocol.errors import Refusal
@@ -85,16 +85,16 @@ def oracle() -> OracleState:
 
 def test_a_node_feed_has_the_quote_of_its_node(oracle: OracleState) -> None:
     """ORC-8: whatever the graph says of it, and the feeds beside it are as they were."""
-    quotes = get_quotes(oracle.hub, NOW + 9, oracle.graph, oracle.contracts)
+    quotes = get_feed_quotes(oracle, NOW + 9)
     assert quotes[2] == Quote(8_000 * W, 8_000 * W, 8_000 * W, NOW, 0)
     assert quotes[:2] == get_quotes(replace(oracle.hub, feeds=oracle.hub.feeds[:2]), NOW + 9)
     assert oracle.graph is not None
-    assert quotes[2] == process(oracle.graph, NOW + 9, FIRST, observe_feeds(oracle.hub, oracle.contracts))
+    assert quotes[2] == process(oracle.graph, NOW + 9, FIRST, observe(oracle, NOW + 9))
 
 
 def test_a_feeds_own_age_is_not_a_nodes(oracle: OracleState) -> None:
     """ORC-8: a node says by itself what is too old; `max_age` is for readers of the feed."""
-    quotes = get_quotes(oracle.hub, NOW + 7_201, oracle.graph, oracle.contracts)
+    quotes = get_feed_quotes(oracle, NOW + 7_201)
     assert [quote.status for quote in quotes] == [Status.STALE_HARD, Status.STALE_HARD, 0]
 
 
@@ -192,8 +192,8 @@ def test_a_node_asks_push_feeds_by_their_contracts() -> None:
     """ORC-1, ORC-8: a feed without a round fails, as do rate and node feeds, and a feed that has no contract."""
     pushed = Feed(8, 60, 2, (Round(7, NOW - 9), Round(-8, NOW - 3)))
     feeds = (pushed, Feed(8, 60, 0, ()), RateFeed(0, 0), NodeFeed(FIRST), pushed)
-    assert observe_feeds(FeedHub(ADMIN, POSTER, feeds), CONTRACTS).rounds == {CONTRACTS[0]: (-8, NOW - 3, NOW - 3)}
-    assert observe_feeds(FeedHub(ADMIN, POSTER, ()), CONTRACTS).rounds == {}
+    assert observe_rounds(FeedHub(ADMIN, POSTER, feeds), CONTRACTS) == {CONTRACTS[0]: (-8, NOW - 3, NOW - 3)}
+    assert observe_rounds(FeedHub(ADMIN, POSTER, ()), CONTRACTS) == {}
 
 
 def test_a_gate_asks_a_feed_since_when_it_says_so(oracle: OracleState) -> None:
@@ -203,7 +203,7 @@ def test_a_gate_asks_a_feed_since_when_it_says_so(oracle: OracleState) -> None:
     oracle, _ = apply_oracle(oracle, NOW, ADMIN, SetNodeFeed(4, compute_node_id(gate)))
 
     def status(now: int) -> int:
-        return get_quotes(oracle.hub, now, oracle.graph, oracle.contracts)[4].status
+        return get_feed_quotes(oracle, now)[4].status
 
     assert status(NOW) == Status.SEQ_DOWN
     oracle, _ = apply_oracle(oracle, NOW, POSTER, Push((3,), (0,)))

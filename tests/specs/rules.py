@@ -44,6 +44,7 @@ FAMILIES = (
     "CAP",
     "MED",
     "PUL",
+    "SRC",
     "QUO",
     "GRD",
     "GRA",

@@ -23,6 +23,7 @@ BREAKER: constant(uint256) = 16
 SEQUENCER: constant(uint256) = 17
 HOURS: constant(uint256) = 18
 HALT: constant(uint256) = 19
+ENVELOPE: constant(uint256) = 20
 
 MAX_PARENTS: constant(uint256) = quotes.MAX_LEGS
 SENT_PARENTS: constant(uint256) = MAX_PARENTS + 1  # room for one too many, so that it is refused and not undecodable
@@ -42,7 +43,7 @@ def check_parents(kind: uint256, parents: DynArray[bytes32, SENT_PARENTS]):
         assert count == 0, "oracle/node-parents"
     elif kind >= MEDIAN and kind <= FIRST_OK:
         assert count >= 2 and count <= MAX_PARENTS, "oracle/node-parents"
-    elif kind == MUL or kind == DIV or kind == DEVIATION:
+    elif kind == MUL or kind == DIV or kind == DEVIATION or kind == ENVELOPE:
         assert count == 2, "oracle/node-parents"
     else:
         assert count == 1, "oracle/node-parents"

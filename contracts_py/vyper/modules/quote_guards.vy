@@ -1,6 +1,6 @@
 # @title Guards of quotes
 # @notice Twin of oracle/quote_guards.py and of the formulas of oracle/breaker.py: GRD-1 to GRD-8. Each guard gives the
-#         faults it adds; none changes a price.
+#         faults it adds; one widens the sides of a price (GRD-10), none changes its middle.
 
 from modules import price_status
 from modules import quotes
@@ -40,6 +40,19 @@ def guard_deviation(quote: quotes.Quote, reference: quotes.Quote, tolerance: uin
     if quote.status != 0 or reference.status != 0:
         return 0 if quote.bid == 0 else price_status.UNCERTAIN
     return price_status.DEVIATED if self.is_deviated(quote.mid, reference.mid, tolerance) else 0
+
+
+@internal
+@pure
+def widen(quote: quotes.Quote, reference: quotes.Quote) -> quotes.Quote:
+    """A price whose sides reach to those of another live one, or that no other confirms (GRD-10)."""
+    widened: quotes.Quote = quote
+    if quote.status == 0 and reference.status == 0:
+        widened.bid = min(quote.bid, reference.bid)
+        widened.ask = max(quote.ask, reference.ask)
+    elif quote.bid != 0:
+        widened.status |= price_status.UNCERTAIN
+    return widened
 
 
 @internal

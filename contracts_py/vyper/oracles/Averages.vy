@@ -26,6 +26,7 @@ struct Hour:
     ended: uint256  # price of the hours that ended, 0 if none did
     delayed: uint256  # price of a day ago
 
+SOURCE_GAS: constant(uint256) = 4_000_000  # what a node of the graph may use with every source burning all it gets
 HISTORY: constant(uint256) = 64  # observations remembered
 SEARCHES: constant(uint256) = 6  # halvings of HISTORY
 TIMES: constant(uint256) = 16  # asked of observe at once
@@ -99,7 +100,7 @@ def __init__(source: address, key: bytes32, gap: uint256, window: uint256, tau: 
 @external
 def update() -> bool:
     """
-    @notice Record the source's price and charge what held before (AVG-2). Never reverts.
+    @notice Record the source's price and charge what held before (AVG-2). Reverts only for lack of gas.
     @return Whether the update had an effect.
     """
     price: uint256 = 0
@@ -107,7 +108,7 @@ def update() -> bool:
     status: uint256 = 0
     bid: uint256 = 0
     ask: uint256 = 0
-    bid, price, ask, publish_time, status = followed_source.read(SOURCE, KEY)
+    bid, price, ask, publish_time, status = followed_source.read(SOURCE, KEY, SOURCE_GAS)
     if (
         status & UNRECORDED != 0
         or price == 0

@@ -84,7 +84,7 @@ def register_node(kind: uint256, params: uint256[4], parents: DynArray[bytes32, 
     node: bytes32 = keccak256(abi_encode(kind, params, parents))
     if self.headers[node] != 0:
         return node
-    assert kind >= nodes.SOURCE and kind <= nodes.HALT, "oracle/node-kind"
+    assert kind >= nodes.SOURCE and kind <= nodes.ENVELOPE, "oracle/node-kind"
     nodes.check_parents(kind, parents)
     size: uint256 = 1
     calls: uint256 = 1 if kind == nodes.SOURCE or kind == nodes.AGGREGATOR or kind == nodes.SEQUENCER else 0
@@ -276,8 +276,18 @@ def _evaluate(header: uint256) -> quotes.Quote:
         quote = self._evaluate_at((below >> 32) & MASK_24)
     for i: uint256 in range(count, bound=LONGEST_CHAIN):
         guard: uint256 = guards[unsafe_sub(unsafe_sub(count, i), 1)]
-        quote.status |= self._find_fault(guard, guard & MASK_8, quote)
+        if guard & MASK_8 == nodes.ENVELOPE:
+            quote = quote_guards.widen(quote, self._read_reference(guard, quote))
+        else:
+            quote.status |= self._find_fault(guard, guard & MASK_8, quote)
     return quote
+
+
+@internal
+@view
+def _read_reference(header: uint256, quote: quotes.Quote) -> quotes.Quote:
+    """The quote of a guard's second parent, which is asked only about a quote that is OK (GRD-2, GRD-10)."""
+    return self._evaluate_parent(header, 1) if quote.status == 0 else quotes.no_quote()
 
 
 @internal
@@ -355,10 +365,7 @@ def _find_fault(header: uint256, kind: uint256, quote: quotes.Quote) -> uint256:
         extra: uint256 = self.extras[index]
         return quote_guards.guard_bounds(quote, extra & MASK_128, extra >> 128, a)
     if kind == nodes.DEVIATION:
-        reference: quotes.Quote = quotes.no_quote()
-        if quote.status == 0:
-            reference = self._evaluate_parent(header, 1)
-        return quote_guards.guard_deviation(quote, reference, header >> (PARENTS_AT + 48))
+        return quote_guards.guard_deviation(quote, self._read_reference(header, quote), header >> (PARENTS_AT + 48))
     if kind == nodes.SEQUENCER:
         return self._find_gate_fault(self.extras[index], a)
     if kind == nodes.HOURS:

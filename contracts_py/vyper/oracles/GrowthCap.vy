@@ -17,6 +17,8 @@ BPS: constant(uint256) = 10**4
 YEAR: constant(uint256) = 365 * 86_400
 PRICE_LIMIT: constant(uint256) = 2**96
 MASK_48: constant(uint256) = 2**48 - 1
+# Any source that asks nobody answers for less, and the graph, which gives a cap 250,000, has what must be there for it.
+SOURCE_GAS: constant(uint256) = 150_000
 
 SHORTEST_DELAY: constant(uint256) = 3_600
 LONGEST_TERM: constant(uint256) = 180 * 86_400
@@ -86,7 +88,7 @@ def setSnapshot(ratio: uint256, time: uint48):
 @external
 def advance() -> bool:
     """
-    @notice Take the capped rate as the new snapshot, of now (CAP-3). Never reverts.
+    @notice Take the capped rate as the new snapshot, of now (CAP-3). Reverts only for lack of gas.
     @return Whether the snapshot advanced.
     """
     snapshot: uint256 = self.snapshot
@@ -194,7 +196,7 @@ def _read() -> (uint256, uint256, uint256, uint256, uint256):
     ask: uint256 = 0
     publish_time: uint256 = 0
     status: uint256 = 0
-    bid, mid, ask, publish_time, status = followed_source.read(SOURCE, KEY)
+    bid, mid, ask, publish_time, status = followed_source.read(SOURCE, KEY, SOURCE_GAS)
     if max(bid, max(mid, ask)) >= PRICE_LIMIT:
         return 0, 0, 0, publish_time, status | price_status.OUT_OF_BOUNDS
     if mid == 0:

@@ -43,11 +43,11 @@ numbers: HashMap[address, uint256]  # slot of a reporter, plus 1
 # low halves as the answers.
 slots: uint256[MAX_REPORTERS]
 
-# What the used slots say: the two middle answers, equal if their number is odd; the oldest time; how many there are.
+# What the used slots say: the two middle answers, equal if their number is odd; the reference; how many there are.
 struct Middle:
     low: int256
     high: int256
-    oldest: uint256
+    time: uint256
     used: uint256
 
 
@@ -107,20 +107,20 @@ def submit(answer: int256, observed_at: uint64) -> bool:
 @reentrant
 def quote(key: bytes32) -> (uint256, uint256, uint256, uint256, uint256):
     """
-    @notice The price at scale 1e18, the oldest time used and status bits; never reverts (MED-5).
+    @notice The price at scale 1e18, the time of the reference and status bits; never reverts (MED-5).
     @param key Not looked at: a Median has one price.
     """
     middle: Middle = self._middle()
     if middle.used == 0:
         return 0, 0, 0, 0, price_status.NO_QUORUM
     if middle.low <= 0:
-        return 0, 0, 0, middle.oldest, price_status.NON_POSITIVE
+        return 0, 0, 0, middle.time, price_status.NON_POSITIVE
     # Below 2**127 times 10**18, both.
     bid: uint256 = convert(middle.low * SCALE, uint256)
     ask: uint256 = convert(middle.high * SCALE, uint256)
     if ask >= PRICE_LIMIT:
-        return 0, 0, 0, middle.oldest, price_status.OUT_OF_BOUNDS
-    return bid, (bid + ask) // 2, ask, middle.oldest, 0
+        return 0, 0, 0, middle.time, price_status.OUT_OF_BOUNDS
+    return bid, (bid + ask) // 2, ask, middle.time, 0
 
 
 @internal
@@ -150,7 +150,6 @@ def _middle() -> Middle:
     oldest: uint256 = reference - min(reference - 1, window)
     answers: uint256[MAX_REPORTERS] = empty(uint256[MAX_REPORTERS])
     used: uint256 = 0
-    last: uint256 = newest
     for i: uint256 in range(MAX_REPORTERS):
         word: uint256 = words[i]
         time: uint256 = word >> 216
@@ -158,7 +157,6 @@ def _middle() -> Middle:
             answers[i] = max_value(uint256)  # sorted behind all answers
             continue
         answers[i] = word & MASK_128
-        last = min(last, time)
         used += 1
     if used < needed:
         return empty(Middle)
@@ -166,7 +164,7 @@ def _middle() -> Middle:
     return Middle(
         low=convert(answers[(used - 1) // 2], int256) - ANSWER_LIMIT,
         high=convert(answers[used // 2], int256) - ANSWER_LIMIT,
-        oldest=last,
+        time=reference,
         used=used,
     )
 
@@ -196,12 +194,12 @@ def getRoundData(round: uint80) -> (uint80, int256, uint256, uint256, uint80):
 @internal
 @view
 def _round(round: uint256) -> (uint80, int256, uint256, uint256, uint80):
-    """The median as AggregatorV3 readers get it; both times are the oldest used (MED-6)."""
+    """The median as AggregatorV3 readers get it; both times are the reference (MED-6)."""
     middle: Middle = self._middle()
     assert middle.used != 0, "oracle/no-median"
     id: uint80 = convert(round, uint80)
     # A shift rounds down, below 0 too.
-    return id, (middle.low + middle.high) >> 1, middle.oldest, middle.oldest, id
+    return id, (middle.low + middle.high) >> 1, middle.time, middle.time, id
 
 
 @internal

@@ -60,7 +60,7 @@ PRICE_LIMIT: constant(uint256) = 2**96
 MASK_40: constant(uint256) = 2**40 - 1
 MASK_64: constant(uint256) = 2**64 - 1
 
-ADMIN: immutable(address)
+ADMIN: public(immutable(address))
 # unused 136 | fee 96 | ahead 8 | faults 8 | threshold 8
 terms_word: uint256
 # price 64, signed | conf 64 | publish_time 40 | prev_publish_time 40 | expo + 20, 8 | unused 32 | band 8, 0 for default
