@@ -22,8 +22,10 @@ from oracle.feeds import SetFeed, SetRateFeed
 from protocol.actions import (
     AcceptAdmin,
     BuyInventory,
+    CancelOrder,
     ClaimRedemption,
     CloseAll,
+    CommitOrder,
     CreateIsolated,
     Deposit,
     DepositToPool,
@@ -39,13 +41,15 @@ from protocol.actions import (
     SetLeverageCap,
     SetMarket,
     SetOperator,
+    SetOrders,
     SetRisk,
+    SettleOrder,
     Trade,
     Transfer,
     Withdraw,
 )
-from protocol.params import MAX_MARKETS
-from protocol.state import account_id
+from protocol.params import MAX_MARKETS, OrderParams
+from protocol.state import INSTANT, account_id
 from protocol.units import W
 
 TABLE = Path(__file__).parent.parent / "specs" / "gas.json"
@@ -70,6 +74,8 @@ def measure() -> Iterator[dict[str, Any]]:
         yield from measure_holder(bench, positions, collaterals)
         yield from measure_keeper(bench, positions, collaterals)
         yield from measure_views(bench, positions, collaterals)
+    for positions, collaterals in ((POSITIONS[0], COLLATERALS[0]), (POSITIONS[-1], COLLATERALS[-1])):
+        yield from measure_orders(bench, positions, collaterals)
     yield from measure_batch(bench)
     yield from measure_pool(bench)
     for count in (1, 4, 16):
@@ -112,6 +118,30 @@ def measure_holder(bench: Bench, positions: int, collaterals: int) -> Iterator[d
     yield row("trade", "close", bench.do(owner, Trade(account, last, 20 * W, NO_LIMIT)), *names)
     bench.do(owner, Trade(account, last, 20 * W, NO_LIMIT))
     yield row("close_all", "", bench.do(owner, CloseAll(account, ANY_CASH)), *names)
+
+
+def measure_orders(bench: Bench, positions: int, collaterals: int) -> Iterator[dict[str, Any]]:
+    """What an order costs its trader and its keeper."""
+    names = (positions, collaterals)
+    owner, market = f"orderer_{positions}_{collaterals}", positions - 1
+    account = bench.open_account(owner, positions - 1, collaterals, 10_000 * positions)
+    gas = bench.do("admin", SetOrders(market, OrderParams(market, 1, 3_600, W, W)))
+    yield row("set_orders", "", gas, *names)
+    for case, size in (("open the last position", 20 * W), ("reduce", -10 * W)):
+        order = CommitOrder(account, market, size, NO_LIMIT if size > 0 else 0)
+        yield row("commit_order", case, bench.do(owner, order), *names)
+        bench.push(PRICE)
+        settlement = SettleOrder(account, market, bench.chain.contracts.view("latest_round", market))
+        yield row("settle_order", case, bench.do("keeper", settlement), *names)
+    bench.do(owner, CommitOrder(account, market, 10 * W, 1))
+    bench.push(PRICE)
+    settlement = SettleOrder(account, market, bench.chain.contracts.view("latest_round", market))
+    yield row("settle_order", "refused by its trade", bench.do("keeper", settlement), *names)
+    bench.do(owner, CommitOrder(account, market, 10 * W, NO_LIMIT))
+    bench.now += 3_700
+    yield row("cancel_order", "", bench.do("keeper", CancelOrder(account, market)), *names)
+    bench.do("admin", SetOrders(market, INSTANT))
+    bench.push(PRICE)
 
 
 def measure_keeper(bench: Bench, positions: int, collaterals: int) -> Iterator[dict[str, Any]]:

@@ -164,7 +164,7 @@ def measure_memory() -> float:
     table: Table[int, Account] = Table()
     for owner in range(1, ACCOUNTS + 1):
         positions = {market: Position(owner * W + market, owner * 8_000 * W, owner) for market in (0, 1)}
-        account = Account(owner * W, {1: owner * W}, positions, {}, 0, 0, 0, 0)
+        account = Account(owner * W, {1: owner * W}, positions, {}, 0, 0, 0, 0, {})
         table = table.put(account_id(2**100 + owner), account)
     used, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -25,10 +25,10 @@ from oracle import feeds, graph
 from oracle.errors import REFUSALS
 from protocol import events as protocol_events
 from protocol.account_state import AccountState
-from protocol.actions import Trade
+from protocol.actions import SettleOrder, Trade
 from protocol.errors import Refusal
 from protocol.margin import Health
-from protocol.views import LiquidationQuote, Solvency, TradePreview
+from protocol.views import LiquidationQuote, SettlementPreview, Solvency, TradePreview
 
 EVENTS: dict[str, type] = {
     name: cls
@@ -129,6 +129,12 @@ class CrossMargin:
     def preview_trade(self, action: Trade) -> TradePreview:
         """What a trade by the account's owner would do in this block."""
         preview: TradePreview = build(TradePreview, self.view("preview_trade", *astuple(action)))
+        return preview
+
+    def preview_settle_order(self, action: SettleOrder, keeper: int) -> SettlementPreview:
+        """What a settlement by a keeper's address would do in this block."""
+        answer = self.view("preview_settle_order", *astuple(action), sender=keeper)
+        preview: SettlementPreview = build(SettlementPreview, answer)
         return preview
 
     def quote_liquidation(self, account: int, keeper: int) -> LiquidationQuote:

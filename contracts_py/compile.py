@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-ENGINES = ("Risk", "Fills", "Trading", "Liquidation", "Vault", "Pool", "Governance", "Roles", "Lens")
+ENGINES = ("Risk", "Fills", "Trading", "Orders", "Liquidation", "Vault", "Pool", "Governance", "Roles", "Lens")
 DEPLOYABLES = ("CrossMargin", *ENGINES, "FeedHub", "Feed", "mocks/Token")
 # Sources of prices, each deployed by whoever runs it; the graph beside the hub, where a feed of it is a node.
 ORACLES = tuple(f"oracles/{name}" for name in ("Averages", "Graph", "GrowthCap", "Median", "PullFeed"))

@@ -22,6 +22,7 @@ from protocol.params import (
     HaircutBracket,
     MarginBracket,
     MarketParams,
+    OrderParams,
     RiskParams,
 )
 from protocol.records import Table
@@ -32,6 +33,7 @@ from protocol.state import (
     Ledger,
     Market,
     MarketPhase,
+    Order,
     Position,
     RiskPhase,
     Roles,
@@ -74,6 +76,7 @@ def read_state(node: Chain, deployment: Deployment, artifacts: Mapping[str, Arti
         ),
         market_params=tuple(_read_market_params(storage, market) for market in markets),
         market_phases=tuple(_read_market_phase(storage, market) for market in markets),
+        order_params=tuple(_read_order_params(storage, market) for market in markets),
         collateral_params=tuple(_read_collateral(storage, token) for token in collaterals),
         collateral_phases=tuple(_read_collateral_phase(storage, token) for token in collaterals),
         accounts=Table(accounts),
@@ -88,6 +91,7 @@ def read_state(node: Chain, deployment: Deployment, artifacts: Mapping[str, Arti
             *_halves(storage.word("treasury.dues")),
             *_halves(storage.word("treasury.pool_word")),
         ),
+        escrow=storage.word("orders.escrow"),
         stakes=Table(stakes),
     )
 
@@ -143,7 +147,31 @@ def _read_account(storage: Storage, account: int, markets: range, collaterals: r
         margin_called_at=header >> 88 & MASK_40,
         isolated=header >> 41 & 63,
         operator=storage.entry("accounts.operators", account),
+        orders=_read_orders(storage, account, header, markets),
     )
+
+
+def _read_orders(storage: Storage, account: int, header: int, markets: range) -> dict[int, Order]:
+    listed = storage.entry("orders.lists", account)
+    if (listed != 0) != bool(header >> 47 & 1):
+        raise ValueError(f"account {account}: its header and its list disagree about orders")
+    orders = {}
+    for market in markets:
+        size, acceptable = _halves(storage.entry("orders.trades", account, market))
+        terms = storage.entry("orders.terms", account, market)
+        if bool(listed >> market & 1) != (size != 0):
+            raise ValueError(f"account {account}: its list and its order in market {market} disagree")
+        if size:
+            orders[market] = Order(
+                size_delta=_signed(size, 128),
+                acceptable_price=acceptable,
+                fee=terms >> 176,
+                cancel_fee=terms >> 96 & MASK_80,
+                feed=terms >> 80 & MASK_16,
+                settles_from=terms >> 40 & MASK_40,
+                expires_at=terms & MASK_40,
+            )
+    return orders
 
 
 def _read_market(storage: Storage, market: int) -> Market:
@@ -247,6 +275,17 @@ def _read_market_phase(storage: Storage, market: int) -> MarketPhase:
     count = storage.word("parameters.funding_words", market) & 255
     until = storage.word("parameters.market_words", market) >> 24 & MASK_40
     return MarketPhase(until, _read_margin_brackets(storage, "phase_brackets", market, count))
+
+
+def _read_order_params(storage: Storage, market: int) -> OrderParams:
+    word = storage.word("orders.rules", market)
+    return OrderParams(
+        feed=word >> 208,
+        delay=word >> 192 & MASK_16,
+        window=word >> 160 & MASK_32,
+        fee=word >> 80 & MASK_80,
+        cancel_fee=word & MASK_80,
+    )
 
 
 def _read_margin_brackets(storage: Storage, name: str, market: int, count: int) -> tuple[MarginBracket, ...]:

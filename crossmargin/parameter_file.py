@@ -30,6 +30,7 @@ from protocol.params import (
     HaircutBracket,
     MarginBracket,
     MarketParams,
+    OrderParams,
     RiskParams,
 )
 
@@ -172,6 +173,35 @@ class MarketModel(FileModel):
         return MarketParams(feed=feed, brackets=brackets, **values)
 
 
+class OrdersModel(FileModel):
+    """How a market trades by committed orders."""
+
+    delay: DurationField = Field(description="From the commitment to the first round that may be the price: 1s to 1h.")
+    window: DurationField = Field(description="Time in which the order must then be settled: 1s to 1d.")
+    fee: UsdField = Field(description="USD of an order, for whoever settles it: at most 1000.")
+    cancel_fee: UsdField = Field(description="USD of the fee for whoever cancels an expired order.")
+
+    def to_record(self, feed: int) -> OrderParams:
+        """The protocol's record."""
+        return OrderParams(feed, self.delay, self.window, self.fee, self.cancel_fee)
+
+
+class MarketOrdersModel(OrdersModel):
+    """The rules of a market's committed orders."""
+
+    feed: Annotated[str, Reference()] | None = Field(
+        default=None, description="The pushed feed whose rounds are their prices; without it, the market's own."
+    )
+
+
+class ListedMarketModel(MarketModel):
+    """One perpetual market, and how it trades."""
+
+    orders: MarketOrdersModel | None = Field(
+        default=None, description="Rules of orders; without it, it trades at once."
+    )
+
+
 class HaircutModel(FileModel):
     """Weights for the part of a collateral's value from here to the next entry."""
 
@@ -213,4 +243,6 @@ class ParametersModel(FileModel):
     )
     risk: RiskModel
     tokens: dict[Annotated[str, TOKEN_NAME], TokenModel] = Field(description="Tokens in order of id, USDC first.")
-    markets: dict[Annotated[str, MARKET_NAME], MarketModel] = Field(description="Markets; their order gives the ids.")
+    markets: dict[Annotated[str, MARKET_NAME], ListedMarketModel] = Field(
+        description="Markets; their order gives the ids."
+    )

@@ -12,7 +12,7 @@ from crossmargin.faults import Fault, Faults, texts_at
 from crossmargin.fields import validate
 from crossmargin.names import resolve
 from crossmargin.node_set import NodeSpec, build_nodes
-from crossmargin.parameter_file import FeedModel, MarketModel, ParametersModel, TokenModel, to_haircuts
+from crossmargin.parameter_file import FeedModel, ListedMarketModel, ParametersModel, TokenModel, to_haircuts
 from crossmargin.quantities import read_decimal, write_decimal
 from crossmargin.source_file import CapPlan
 from crossmargin.source_set import SourceSpec, build_sources
@@ -21,10 +21,12 @@ from oracle.feeds import MAX_FEEDS, RATE_FEED_DECIMALS, SHORTEST_MAX_AGE, FeedHu
 from oracle.graph import Graph, RegisterNode, make_graph
 from oracle.sources import Source
 from oracle.state import OracleState, apply_oracle
-from protocol.actions import SetCollateral, SetMarket, SetRisk
+from protocol.actions import SetCollateral, SetMarket, SetOrders, SetRisk
 from protocol.configuration import check_collateral, check_market, check_risk
 from protocol.errors import BadBrackets, Refusal
-from protocol.params import MAX_MARKETS, MAX_TOKENS, CollateralParams, MarketParams, RiskParams
+from protocol.orders import check_order_rules
+from protocol.params import MAX_MARKETS, MAX_TOKENS, CollateralParams, MarketParams, OrderParams, RiskParams
+from protocol.state import INSTANT
 
 ADMIN = "admin"
 SETTLEMENT = "USDC"
@@ -32,7 +34,7 @@ SETTLEMENT_DECIMALS = 6
 COLLATERAL_KEYS = ("feed", "account_cap", "global_cap", "haircuts")
 
 FeedAction = SetFeed | SetRateFeed | SetNodeFeed
-GenesisAction = RegisterNode | FeedAction | SetRisk | SetMarket | SetCollateral
+GenesisAction = RegisterNode | FeedAction | SetRisk | SetMarket | SetOrders | SetCollateral
 T = TypeVar("T")
 
 # What each rule asks for, in the words of the file; the refusal's own sentence comes before it.
@@ -62,6 +64,10 @@ RULES = {
     "config/haircuts": (
         "mm and im never rise from one entry to the next, im is at most mm, mm at most 1 - sale_discount, "
         "and caps are below 2^96 units"
+    ),
+    "config/orders": (
+        "delay is 1s to 1h, window 1s to 1d, fee at most 1000, cancel_fee at most fee; leave `orders` out for a market "
+        "that trades at once"
     ),
     "oracle/config": (
         "decimals are at most 18 and max_age is 1m to 3d; rate and underlying name feeds above this one that have "
@@ -100,6 +106,7 @@ class MarketSpec:
 
     name: str
     params: MarketParams
+    orders: OrderParams
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +155,10 @@ def genesis_actions(params: ParameterSet) -> list[tuple[str, GenesisAction]]:
     collateral = [
         SetCollateral(index, token.params) for index, token in enumerate(params.tokens) if token.params is not None
     ]
-    ordered: list[GenesisAction] = [*nodes, *feeds, SetRisk(params.risk), *markets, *collateral]
+    orders = [
+        SetOrders(index, market.orders) for index, market in enumerate(params.markets) if market.orders != INSTANT
+    ]
+    ordered: list[GenesisAction] = [*nodes, *feeds, SetRisk(params.risk), *markets, *orders, *collateral]
     return [(ADMIN, action) for action in ordered]
 
 
@@ -253,13 +263,22 @@ def _build_token(name: str, token: TokenModel, risk: RiskParams | None, feed_nam
     return TokenSpec(name, token.decimals, params)
 
 
-def _build_market(name: str, market: MarketModel, risk: RiskParams | None, feed_names: Sequence[str]) -> MarketSpec:
+def _build_market(
+    name: str, market: ListedMarketModel, risk: RiskParams | None, feed_names: Sequence[str]
+) -> MarketSpec:
     """A market, held against the risk parameters if they are sound."""
     loc = ("markets", name)
     params = market.to_record(resolve(market.feed, feed_names, (*loc, "feed"), "feed"))
     if risk is not None:
         _check(loc, check_market, risk, params, rows="tiers")
-    return MarketSpec(name, params)
+    orders = INSTANT
+    if market.orders is not None:
+        feed = params.feed
+        if market.orders.feed is not None:
+            feed = resolve(market.orders.feed, feed_names, (*loc, "orders", "feed"), "feed")
+        orders = market.orders.to_record(feed)
+        _check((*loc, "orders"), check_order_rules, orders)
+    return MarketSpec(name, params, orders)
 
 
 def _read_units(text: str, name: str, token: TokenModel, loc: Loc) -> int:

@@ -50,6 +50,7 @@ from crossmargin.steps.graph import (
     SetNodeFeedModel,
 )
 from crossmargin.steps.liquidation import FlagAccountModel, LiquidateManyModel, LiquidateModel, MarginCallModel
+from crossmargin.steps.orders import CancelOrderModel, CommitOrderModel, SetOrdersModel, SettleOrderModel
 from crossmargin.steps.pool import (
     BuyInventoryModel,
     ClaimRedemptionModel,
@@ -151,6 +152,9 @@ class StepModel(FileModel):
     set_leverage_cap: SetLeverageCapModel | None = None
     trade: TradeModel | None = None
     close_all: CloseAllModel | None = None
+    commit_order: CommitOrderModel | None = None
+    settle_order: SettleOrderModel | None = None
+    cancel_order: CancelOrderModel | None = None
     margin_call: MarginCallModel | None = None
     flag_account: FlagAccountModel | None = None
     liquidate: LiquidateModel | None = None
@@ -162,6 +166,7 @@ class StepModel(FileModel):
     fund_insurance: FundInsuranceModel | None = None
     set_risk: SetRiskModel | None = None
     set_market: SetMarketModel | None = None
+    set_orders: SetOrdersModel | None = None
     set_collateral: SetCollateralModel | None = None
     pause_opening: PauseOpeningModel | None = None
     propose_admin: ProposeAdminModel | None = None

@@ -1,12 +1,13 @@
-"""From a feed to one guarded price at scale W (ORC-2, ORC-6 to ORC-8)."""
+"""From a feed to one guarded price at scale W (ORC-2, ORC-6 to ORC-9)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from oracle.feeds import MAX_FEED_DECIMALS, Feed, FeedHub, RateFeed
+from oracle.feeds import MAX_FEED_DECIMALS, Feed, FeedHub, RateFeed, get_round_data
 from oracle.graph import Graph, Observed, process
 from oracle.quotes import make_quote, multiply
+from protocol import errors
 from protocol.env import NO_QUOTE, Quote, Status
 from protocol.units import Seconds
 
@@ -32,6 +33,24 @@ def get_quote(feed: Feed, now: Seconds) -> Quote:
     status = STALE_HARD if is_stale(newest.updated_at, feed.max_age, now) else OK
     price = max(newest.answer, 0) * SCALES[feed.decimals]
     return make_quote(price, price, price, newest.updated_at, status)
+
+
+def read_first_round(hub: FeedHub, feed_id: int, number: int, since: Seconds) -> Quote:
+    """The price of a push feed's round, if it is the first from a time on (ORC-9).
+
+    The time is that of its block; there is only one such round, whoever names it. A past price is not stale: it is the
+    one of its moment. A feed without rounds has no price. Refuses: oracle/unknown-round, oracle/not-first.
+    """
+    feed = hub.feeds[feed_id] if feed_id < len(hub.feeds) else None
+    if not isinstance(feed, Feed):
+        return NO_QUOTE
+    found = get_round_data(feed, number)
+    if found.updated_at < since:
+        raise errors.NotFirstRound
+    if number > 1 and get_round_data(feed, number - 1).updated_at >= since:
+        raise errors.NotFirstRound
+    price = max(found.answer, 0) * SCALES[feed.decimals]
+    return make_quote(price, price, price, found.updated_at, OK)
 
 
 def get_quotes(

@@ -5,7 +5,7 @@ The contract has a function of the same name in snake case, with the same argume
 
 from __future__ import annotations
 
-from protocol.params import CollateralParams, MarketParams, RiskParams
+from protocol.params import CollateralParams, MarketParams, OrderParams, RiskParams
 from protocol.records import record
 from protocol.units import Price, Ratio, Size, Units, Usd
 
@@ -79,6 +79,33 @@ class SetLeverageCap:
     account: int
     market: int
     leverage_cap: Ratio
+
+
+@record
+class CommitOrder:
+    """Ask for a trade at a price that is not known yet (specs/actions/orders.md)."""
+
+    account: int
+    market: int
+    size_delta: Size
+    acceptable_price: Price
+
+
+@record
+class SettleOrder:
+    """Make the trade of a pending order at the round that is its price (specs/actions/orders.md)."""
+
+    account: int
+    market: int
+    round: int
+
+
+@record
+class CancelOrder:
+    """End an order that nobody settled in time (specs/actions/orders.md)."""
+
+    account: int
+    market: int
 
 
 @record
@@ -160,6 +187,14 @@ class SetMarket:
 
 
 @record
+class SetOrders:
+    """Let a market trade by committed orders, or at once with a delay of 0 (specs/actions/orders.md)."""
+
+    market: int
+    params: OrderParams
+
+
+@record
 class SetCollateral:
     """List a collateral or replace its parameters (specs/actions/governance.md)."""
 
@@ -202,6 +237,9 @@ Action = (
     | Trade
     | CloseAll
     | SetLeverageCap
+    | CommitOrder
+    | SettleOrder
+    | CancelOrder
     | MarginCall
     | FlagAccount
     | Liquidate
@@ -213,6 +251,7 @@ Action = (
     | FundInsurance
     | SetRisk
     | SetMarket
+    | SetOrders
     | SetCollateral
     | PauseOpening
     | ProposeAdmin

@@ -64,6 +64,15 @@ def check_market_listed(state: State, market: int) -> None:
         raise errors.UnknownMarket(market=market)
 
 
+def check_no_orders(account: Account) -> None:
+    """Refuse to take margin away from a pending order, which would be a way to cancel it (ORD-8).
+
+    Refuses: order/pending.
+    """
+    if account.orders:
+        raise errors.OrderPending
+
+
 def check_amount(units: Units) -> None:
     """Refuse an amount of nothing, or more than the protocol stores.
 

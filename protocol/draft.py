@@ -14,15 +14,17 @@ from protocol.events import (
     AccountFlagged,
     AccountUpdated,
     CollateralUpdated,
+    EscrowUpdated,
     Event,
     LedgerUpdated,
     MarketUpdated,
+    OrderUpdated,
     StakeUpdated,
     TokenUpdated,
     WindowUpdated,
 )
 from protocol.records import record
-from protocol.state import NO_STAKE, Account, Ledger, Market, Position, Stake, State, Token, Window
+from protocol.state import NO_ORDER, NO_STAKE, Account, Ledger, Market, Order, Position, Stake, State, Token, Window
 from protocol.units import (
     INDEX_LIMIT,
     RESERVED_LIMIT,
@@ -60,6 +62,7 @@ class DraftAccount:
         "leverage_caps",
         "margin_called_at",
         "operator",
+        "orders",
         "positions",
     )
 
@@ -70,6 +73,7 @@ class DraftAccount:
             self.collateral: Mapping[int, Units] = {}
             self.positions: Mapping[int, Position] = {}
             self.leverage_caps: Mapping[int, Ratio] = {}
+            self.orders: Mapping[int, Order] = {}
         else:
             self.cash = before.cash
             self.collateral = before.collateral
@@ -79,6 +83,7 @@ class DraftAccount:
             self.margin_called_at = before.margin_called_at
             self.isolated = before.isolated
             self.operator = before.operator
+            self.orders = before.orders
 
     def put_collateral(self, token: int, units: Units) -> None:
         """Set the units of one collateral; 0 removes it."""
@@ -106,6 +111,7 @@ class DraftAccount:
             self.margin_called_at,
             self.isolated,
             self.operator,
+            self.orders,
         )
 
 
@@ -189,6 +195,7 @@ class Draft:
         "_windows",
         "base",
         "deficit",
+        "escrow",
         "events",
         "insurance",
         "pool",
@@ -206,6 +213,7 @@ class Draft:
         self.trader_debt = ledger.trader_debt
         self.share_supply = ledger.shares
         self.reserved = ledger.reserved
+        self.escrow = state.escrow
         self.events: list[Event] = []
         self._accounts: dict[int, DraftAccount] = {}
         self._markets: dict[int, DraftMarket] = {}
@@ -263,6 +271,31 @@ class Draft:
         check_range(stake.shares, 0, UNSIGNED_LIMIT)
         self._stakes[owner] = stake
         self.events.append(StakeUpdated(owner, stake.shares, stake.requested, stake.claimable_at))
+
+    def put_order(self, account: DraftAccount, market: int, order: Order | None) -> None:
+        """Propose an account's order in one market, none to end it, and report it; its fee enters or leaves escrow."""
+        held = account.orders.get(market, NO_ORDER)
+        account.orders = _with_entry(account.orders, market, order)
+        after = order or NO_ORDER
+        self.escrow += after.fee - held.fee
+        check_range(self.escrow, 0, UNSIGNED_LIMIT)
+        self.events.append(
+            OrderUpdated(
+                account.id,
+                market,
+                after.size_delta,
+                after.acceptable_price,
+                after.fee,
+                after.cancel_fee,
+                after.feed,
+                after.settles_from,
+                after.expires_at,
+            )
+        )
+
+    def report_escrow(self) -> None:
+        """Report the fees of pending orders in their final form."""
+        self.events.append(EscrowUpdated(self.escrow))
 
     def put_flag(self, account: DraftAccount, flagged_at: Seconds) -> None:
         """Propose when an account was flagged, 0 for not at all, and report it if it changes."""
@@ -325,6 +358,7 @@ class Draft:
             base.risk_phase,
             base.market_params,
             base.market_phases,
+            base.order_params,
             base.collateral_params,
             base.collateral_phases,
             accounts,
@@ -332,6 +366,7 @@ class Draft:
             _replaced(base.windows, self._windows),
             _replaced(base.tokens, self._tokens),
             ledger,
+            self.escrow,
             stakes,
         )
         return Outcome(state, tuple(self.events))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntFlag
 
 from protocol.records import record
@@ -42,13 +43,25 @@ class Quote:
 NO_QUOTE = Quote(0, 0, 0, 0, int(Status.UNAVAILABLE))
 
 
+RoundReader = Callable[[int, int, Seconds], Quote]
+
+
+def no_round(feed: int, number: int, since: Seconds) -> Quote:
+    """No feed has rounds."""
+    return NO_QUOTE
+
+
 @record
 class Env:
-    """The surroundings of one action. ``quotes`` are indexed by feed id."""
+    """The surroundings of one action. ``quotes`` are indexed by feed id.
+
+    ``read_first_round`` gives a round of a feed that is the first from a time on, as the oracle stands (ORC-9).
+    """
 
     now: Seconds
     sender: int  # address as an integer
     quotes: tuple[Quote, ...]
+    read_first_round: RoundReader = no_round
 
     def quote(self, feed: int) -> Quote:
         """The quote of a feed; an unknown feed has no price (ORC-3)."""

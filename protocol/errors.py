@@ -185,6 +185,54 @@ class PriceNotAcceptable(Refusal):
     code = "trade/price"
 
 
+class CommitOnly(Refusal):
+    """The market trades by committed orders only."""
+
+    code = "order/commit-only"
+
+
+class InstantOnly(Refusal):
+    """The market trades at once and takes no orders."""
+
+    code = "order/instant-only"
+
+
+class OrderPending(Refusal):
+    """The account has a pending order: a second one in its market, or less margin, would change what becomes of it."""
+
+    code = "order/pending"
+
+
+class FeeNotCovered(Refusal):
+    """The account balance is smaller than the order's fee, which is never lent."""
+
+    code = "order/fee"
+
+
+class NoOrder(Refusal):
+    """The account has no pending order in the market."""
+
+    code = "order/none"
+
+
+class OrderTooEarly(Refusal):
+    """The order's delay is not over."""
+
+    code = "order/too-early"
+
+
+class OrderExpired(Refusal):
+    """The order was not settled in time and can only be cancelled."""
+
+    code = "order/expired"
+
+
+class OrderNotExpired(Refusal):
+    """The order can still be settled, so nobody may cancel it."""
+
+    code = "order/not-expired"
+
+
 class AccountCapReached(Refusal):
     """The account would hold more units of the token than one account may."""
 
@@ -437,6 +485,12 @@ class UnknownRound(Refusal):
     code = "oracle/unknown-round"
 
 
+class NotFirstRound(Refusal):
+    """The round is not the feed's first from the time asked for."""
+
+    code = "oracle/not-first"
+
+
 class MalformedPush(Refusal):
     """A push names at least one feed, each feed once, in ascending order, with one answer each."""
 
@@ -495,6 +549,12 @@ class BadMarketConfig(Refusal):
     """A market's lot, minimum notional, fees, caps, skew scale, window or open-interest bounds are out of range."""
 
     code = "config/market"
+
+
+class BadOrderConfig(Refusal):
+    """Rules of a market's orders are out of range, or ask for more when an order is cancelled than it has paid."""
+
+    code = "config/orders"
 
 
 class BadListing(Refusal):

@@ -5,7 +5,7 @@ The contract logs events of the same names, fields and order. ``INDEXED`` names 
 
 from __future__ import annotations
 
-from protocol.params import CollateralParams, MarketParams, RiskParams
+from protocol.params import CollateralParams, MarketParams, OrderParams, RiskParams
 from protocol.records import record
 from protocol.units import Price, Ratio, Seconds, Size, Units, Usd
 
@@ -90,6 +90,40 @@ class PositionUpdated:
     funding: Usd
     impact: Usd
     fee: Usd
+
+
+@record
+class OrderUpdated:
+    """A pending order; all 0 when it has ended."""
+
+    account: int
+    market: int
+    size_delta: Size
+    acceptable_price: Price
+    fee: Usd
+    cancel_fee: Usd
+    feed: int
+    settles_from: Seconds
+    expires_at: Seconds
+
+
+@record
+class OrderSettled:
+    """A settlement: the order was filled at the price, or ended with the code of what refused its trade."""
+
+    account: int
+    market: int
+    keeper: int
+    round: int
+    price: Price
+    code: str
+
+
+@record
+class EscrowUpdated:
+    """The fees of all pending orders."""
+
+    escrow: Usd
 
 
 @record
@@ -198,6 +232,14 @@ class MarketSet:
 
 
 @record
+class OrdersSet:
+    """How a market trades now."""
+
+    market: int
+    params: OrderParams
+
+
+@record
 class CollateralSet:
     """A collateral's parameters now in force; until a time, its former weights hold where they are higher."""
 
@@ -231,6 +273,9 @@ Event = (
     | MarginCalled
     | CollateralUpdated
     | PositionUpdated
+    | OrderUpdated
+    | OrderSettled
+    | EscrowUpdated
     | MarketUpdated
     | WindowUpdated
     | TokenUpdated
@@ -240,9 +285,10 @@ Event = (
     | LiquidationRefused
     | RiskSet
     | MarketSet
+    | OrdersSet
     | CollateralSet
     | OpeningPaused
     | RolesSet
 )
 
-INDEXED = frozenset({"account", "market", "token", "owner", "keeper", "caller"})
+INDEXED = frozenset({"account", "market", "token", "owner", "keeper", "caller", "feed"})

@@ -23,7 +23,7 @@ from protocol.funding import accrue, steer
 from protocol.margin import compute_reserve
 from protocol.params import MAX_MARKETS, CollateralParams, MarketParams, RiskParams
 from protocol.policy import FUNDING, check_accepted
-from protocol.state import EMPTY_MARKET, EMPTY_WINDOW, CollateralPhase, MarketPhase, RiskPhase, Roles, State
+from protocol.state import EMPTY_MARKET, EMPTY_WINDOW, INSTANT, CollateralPhase, MarketPhase, RiskPhase, Roles, State
 from protocol.units import Seconds
 
 R = TypeVar("R")
@@ -110,6 +110,7 @@ def list_market(state: State, env: Env, action: SetMarket) -> Outcome:
         state,
         market_params=(*state.market_params, action.params),
         market_phases=(*state.market_phases, MarketPhase(0, ())),
+        order_params=(*state.order_params, INSTANT),
         markets=(*state.markets, replace(EMPTY_MARKET, accrued_at=env.now)),
         windows=(*state.windows, EMPTY_WINDOW),
     )

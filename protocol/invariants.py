@@ -21,14 +21,15 @@ def check_all(state: State) -> None:
     check_market_totals(state)
     check_ledger_signs(state)
     check_stakes(state)
+    check_orders(state)
     check_windows(state)
 
 
 def check_money(state: State) -> None:
-    """C1 for USDC: balances, pool, insurance and impact are the USDC held plus the deficit, exactly."""
+    """C1 for USDC: balances, pool, insurance, impact and escrow are the USDC held plus the deficit, exactly."""
     cash = sum(account.cash for account in state.accounts.values())
     impact = sum(market.impact for market in state.markets)
-    ours = cash + state.ledger.pool + state.ledger.insurance + impact
+    ours = cash + state.ledger.pool + state.ledger.insurance + impact + state.escrow
     theirs = state.tokens[USDC].held * USDC_TO_W + state.ledger.deficit
     _hold("C1", ours == theirs, "ledgers sum to {}, USDC held plus deficit is {}", ours, theirs)
 
@@ -82,6 +83,22 @@ def check_stakes(state: State) -> None:
     _hold("P5", total == state.ledger.shares, "shares sum to {}, the ledger says {}", total, state.ledger.shares)
     for owner, stake in state.stakes.items():
         _hold("P5", 0 <= stake.requested <= stake.shares, "owner {} asks for more shares than it has", owner)
+
+
+def check_orders(state: State) -> None:
+    """O1: the fees of all pending orders are in escrow, exactly; an order is in a listed market and asks for a size."""
+    fees = 0
+    for account_id, account in state.accounts.items():
+        ids = list(account.orders)
+        listed = ids == sorted(ids) and all(market < len(state.markets) for market in ids)
+        _hold("O1", listed, "account {} has orders in {}", account_id, ids)
+        for order in account.orders.values():
+            fees += order.fee
+            sound = (
+                order.size_delta != 0 and 0 <= order.cancel_fee <= order.fee and order.settles_from < order.expires_at
+            )
+            _hold("O1", sound, "account {}: {}", account_id, order)
+    _hold("O1", fees == state.escrow, "fees of orders sum to {}, escrow is {}", fees, state.escrow)
 
 
 def check_records(state: State) -> None:

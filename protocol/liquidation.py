@@ -16,6 +16,7 @@ from protocol.fills import fill_liquidation
 from protocol.ledger import add_cash, share_income
 from protocol.losses import cover_bad_debt, sell_collateral
 from protocol.margin import Health, compute_health, compute_notional, is_liquidatable
+from protocol.orders import cancel_orders
 from protocol.policy import DEEP_LIQUIDATION, LIQUIDATION, MEASURE, check_accepted, is_accepted
 from protocol.rewards import compute_penalty, compute_reward, compute_reward_ratio, draw_reward, pay_from_account
 from protocol.sizing import plan_closes
@@ -42,6 +43,7 @@ def process_liquidate(state: State, env: Env, action: Liquidate) -> Outcome:
     account = draft.account(action.account)
     keeper = draft.account(keeper_id)
     debt = -account.cash
+    cancel_orders(draft, account)
     plan = plan_closes(draft, account, env, health, standing, accepts)
     if before.positions and not plan:
         raise errors.WindowEmpty

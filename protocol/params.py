@@ -96,6 +96,17 @@ class MarketParams:
 
 
 @record
+class OrderParams:
+    """How a market trades: at once with a delay of 0, else by committed orders."""
+
+    feed: int  # the push feed whose rounds are the prices of orders
+    delay: Seconds  # from the commitment to the first round that may be the price
+    window: Seconds  # in which the order must then be settled
+    fee: Usd  # of an order, for whoever settles it
+    cancel_fee: Usd  # part of the fee, for whoever cancels an expired order
+
+
+@record
 class HaircutBracket:
     """Weights for the part of a collateral's value from ``lower`` to the next bracket's lower bound."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from protocol.params import CollateralParams, HaircutBracket, MarginBracket, MarketParams, RiskParams
+from protocol.params import CollateralParams, HaircutBracket, MarginBracket, MarketParams, OrderParams, RiskParams
 from protocol.records import Table, record
 from protocol.units import Price, Ratio, Seconds, Size, Units, Usd
 
@@ -21,8 +21,21 @@ class Position:
 
 
 @record
+class Order:
+    """A trade that waits for its price, and what its market's rules were when it was committed."""
+
+    size_delta: Size
+    acceptable_price: Price
+    fee: Usd
+    cancel_fee: Usd
+    feed: int  # whose round is its price
+    settles_from: Seconds  # the first round from here on is its price
+    expires_at: Seconds  # the last moment to settle it
+
+
+@record
 class Account:
-    """One margin account: its account balance, its collateral units and its positions, by ascending id.
+    """One margin account: its account balance, its collateral units, its positions and orders, by ascending id.
 
     Entries with zero units or zero size do not exist, nor leverage caps of 0.
     """
@@ -35,6 +48,7 @@ class Account:
     margin_called_at: Seconds  # 0 if never
     isolated: int  # 0 for cross, else the only market it may trade, plus 1
     operator: int  # address that may trade for the owner; 0 for nobody
+    orders: Mapping[int, Order]  # that are pending, by market
 
 
 @record
@@ -148,6 +162,7 @@ class State:
     risk_phase: RiskPhase
     market_params: tuple[MarketParams, ...]
     market_phases: tuple[MarketPhase, ...]
+    order_params: tuple[OrderParams, ...]  # of each market
     collateral_params: tuple[CollateralParams, ...]  # of token 1, 2, ...
     collateral_phases: tuple[CollateralPhase, ...]
     accounts: Table[int, Account]  # in order of registration
@@ -155,12 +170,15 @@ class State:
     windows: tuple[Window, ...]
     tokens: tuple[Token, ...]  # token 0 is USDC
     ledger: Ledger
+    escrow: Usd  # fees of pending orders: of no account, and not of the protocol
     stakes: Table[int, Stake]  # by owner address, in order of first purchase
 
 
 NO_RISK = RiskParams(*(0,) * 26, equity_tiers=())
 NO_POSITION = Position(0, 0, 0)
 NO_STAKE = Stake(0, 0, 0)
+NO_ORDER = Order(0, 0, 0, 0, 0, 0, 0)
+INSTANT = OrderParams(0, 0, 0, 0, 0)
 RING = 32  # buckets of a liquidation window
 EMPTY_MARKET = Market(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 EMPTY_WINDOW = Window(0, ())
@@ -175,6 +193,7 @@ def genesis(admin: int, guardian: int, tokens: int) -> State:
         risk_phase=RiskPhase(0, 0, 0),
         market_params=(),
         market_phases=(),
+        order_params=(),
         collateral_params=(),
         collateral_phases=(),
         accounts=Table(),
@@ -182,6 +201,7 @@ def genesis(admin: int, guardian: int, tokens: int) -> State:
         windows=(),
         tokens=(Token(0, 0),) * tokens,
         ledger=Ledger(0, 0, 0, 0, 0, 0),
+        escrow=0,
         stakes=Table(),
     )
 

@@ -7,6 +7,7 @@ from protocol.actions import CloseAll, SetLeverageCap, Trade
 from protocol.checks import (
     check_initial_margin,
     check_market_listed,
+    check_no_orders,
     check_owner,
     check_reduction,
     check_solvent_exit,
@@ -28,25 +29,46 @@ NO_LIMIT: Price = 2**128  # an acceptable price from here on is none: it exceeds
 
 
 def process_trade(state: State, env: Env, action: Trade) -> Outcome:
-    """Open, add to, reduce, close or flip a position (TRD-1 to TRD-12).
+    """Open, add to, reduce, close or flip a position at the price of now (TRD-1 to TRD-12).
 
-    A flip is a close and an open in one action, with one acceptable price on the whole. A reduction needs only its
-    own market's price. Refuses: account/unknown, account/not-trader, market/unknown, account/isolated, amount/zero,
-    sys/domain, market/lot, oracle/*, market/opening-paused, trade/price, market/min-notional,
-    market/premium, market/skew-cap, market/oi-cap, account/positions, pool/reserved, margin/debt-cap, margin/initial,
-    margin/equity-tier, margin/reduce.
+    A reduction needs only its own market's price. Refuses: account/unknown, account/not-trader, market/unknown,
+    order/commit-only, account/isolated, amount/zero, sys/domain, market/lot, order/pending, oracle/*, and what
+    ``change_position`` refuses.
     """
     before = check_trader(state, env, action.account)
     check_market_listed(state, action.market)
+    check_instant(state, action.market)
     check_isolation(before, action.market)
     params = state.market_params[action.market]
-    check_order(params, action.size_delta)
-    size = before.positions.get(action.market, NO_POSITION).size
-    target = size + action.size_delta
-    reduces = abs(target) < abs(size) and target * size >= 0
+    check_size(params, action.size_delta)
+    reduces = is_reduction(before, action)
+    if not reduces:
+        check_no_orders(before)
     quote = env.quote(params.feed)
     check_accepted(REDUCTION if reduces else NEW_RISK, quote.status)
-    price = quote.mid
+    return change_position(state, env, action, quote.mid)
+
+
+def is_reduction(account: Account, action: Trade) -> bool:
+    """Whether a trade brings a position toward zero without changing its sign (TRD-7)."""
+    size = account.positions.get(action.market, NO_POSITION).size
+    target = size + action.size_delta
+    return abs(target) < abs(size) and target * size >= 0
+
+
+def change_position(state: State, env: Env, action: Trade, price: Price) -> Outcome:
+    """Fill a trade at a price, and check what it leaves at the prices of now (TRD-4 to TRD-12).
+
+    A flip is a close and an open in one action, with one acceptable price on the whole. Refuses:
+    market/opening-paused, trade/price, market/min-notional, market/premium, market/skew-cap, market/oi-cap,
+    account/positions, pool/reserved, margin/debt-cap, oracle/*, margin/initial, margin/equity-tier, margin/reduce,
+    sys/domain.
+    """
+    before = state.accounts[action.account]
+    params = state.market_params[action.market]
+    size = before.positions.get(action.market, NO_POSITION).size
+    target = size + action.size_delta
+    reduces = is_reduction(before, action)
     if state.opening_paused and not reduces:
         raise errors.OpeningPaused
 
@@ -75,7 +97,7 @@ def process_close_all(state: State, env: Env, action: CloseAll) -> Outcome:
     """Close every position of an account in one call, by ascending market (TRD-13).
 
     ``min_cash`` bounds all that prices, impact and fees can do. Refuses: account/unknown, account/not-trader,
-    account/no-positions, oracle/*, trade/price, margin/reduce, sys/domain.
+    account/no-positions, order/commit-only, oracle/*, trade/price, margin/reduce, sys/domain.
     """
     before = check_trader(state, env, action.account)
     if not before.positions:
@@ -84,6 +106,7 @@ def process_close_all(state: State, env: Env, action: CloseAll) -> Outcome:
     account = draft.account(action.account)
     change = compute_reserve(state, env.now) - before.cash
     for market, position in before.positions.items():
+        check_instant(state, market)
         quote = env.quote(state.market_params[market].feed)
         check_accepted(REDUCTION, quote.status)
         change -= compute_position_health(draft, env, market, position)
@@ -101,10 +124,11 @@ def process_close_all(state: State, env: Env, action: CloseAll) -> Outcome:
 def process_set_leverage_cap(state: State, env: Env, action: SetLeverageCap) -> Outcome:
     """Set or lift the owner's own leverage limit in one market (TRD-14).
 
-    Refuses: account/unknown, account/not-owner, market/unknown, sys/domain, oracle/*, margin/initial,
+    Refuses: account/unknown, account/not-owner, order/pending, market/unknown, sys/domain, oracle/*, margin/initial,
     margin/equity-tier.
     """
     before = check_owner(state, env, action.account)
+    check_no_orders(before)
     check_market_listed(state, action.market)
     check_range(action.leverage_cap, 0, LEVERAGE_LIMIT)
     draft = Draft(state)
@@ -116,6 +140,15 @@ def process_set_leverage_cap(state: State, env: Env, action: SetLeverageCap) -> 
     return draft.commit()
 
 
+def check_instant(state: State, market: int) -> None:
+    """Refuse a trade at the price of now in a market that trades by committed orders (ORD-2).
+
+    Refuses: order/commit-only.
+    """
+    if state.order_params[market].delay:
+        raise errors.CommitOnly(market=market)
+
+
 def check_isolation(account: Account, market: int) -> None:
     """Refuse a market that an isolated account may not trade (TRD-2).
 
@@ -125,7 +158,7 @@ def check_isolation(account: Account, market: int) -> None:
         raise errors.IsolatedAccount(market=account.isolated - 1)
 
 
-def check_order(params: MarketParams, size_delta: Size) -> None:
+def check_size(params: MarketParams, size_delta: Size) -> None:
     """Refuse a size of zero, one out of range, or one that is not whole lots (TRD-3).
 
     Refuses: amount/zero, sys/domain, market/lot.

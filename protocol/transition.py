@@ -12,6 +12,7 @@ from protocol.draft import Outcome
 from protocol.env import Env
 from protocol.liquidation import process_flag_account, process_liquidate, process_liquidate_many
 from protocol.margin_call import process_margin_call
+from protocol.orders import process_cancel_order, process_commit_order, process_set_orders, process_settle_order
 from protocol.pool import (
     process_buy_inventory,
     process_claim_redemption,
@@ -31,6 +32,9 @@ PROCESS: dict[type, Callable[[State, Env, Any], Outcome]] = {
     actions.Trade: process_trade,
     actions.CloseAll: process_close_all,
     actions.SetLeverageCap: process_set_leverage_cap,
+    actions.CommitOrder: process_commit_order,
+    actions.SettleOrder: process_settle_order,
+    actions.CancelOrder: process_cancel_order,
     actions.MarginCall: process_margin_call,
     actions.FlagAccount: process_flag_account,
     actions.Liquidate: process_liquidate,
@@ -42,6 +46,7 @@ PROCESS: dict[type, Callable[[State, Env, Any], Outcome]] = {
     actions.FundInsurance: process_fund_insurance,
     actions.SetRisk: governance.process_set_risk,
     actions.SetMarket: governance.process_set_market,
+    actions.SetOrders: process_set_orders,
     actions.SetCollateral: governance.process_set_collateral,
     actions.PauseOpening: governance.process_pause_opening,
     actions.ProposeAdmin: governance.process_propose_admin,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from protocol import errors
 from protocol.actions import Deposit, FundInsurance, Transfer, Withdraw
-from protocol.checks import check_amount, check_initial_margin, check_owner, check_token
+from protocol.checks import check_amount, check_initial_margin, check_no_orders, check_owner, check_token
 from protocol.draft import Draft, DraftAccount, Outcome
 from protocol.env import Env
 from protocol.ledger import add_cash, credit_insurance
@@ -36,10 +36,10 @@ def process_withdraw(state: State, env: Env, action: Withdraw) -> Outcome:
     """Pay tokens out to the owner, if the account keeps its initial margin (WDR-1 to WDR-6).
 
     An account without a position and without debt needs no price. Refuses: account/unknown, account/not-owner,
-    token/unknown, amount/zero, sys/domain, vault/negative-cash, vault/insufficient-units, vault/insufficient-cash,
-    oracle/*, margin/initial, margin/equity-tier.
+    order/pending, token/unknown, amount/zero, sys/domain, vault/negative-cash, vault/insufficient-units,
+    vault/insufficient-cash, oracle/*, margin/initial, margin/equity-tier.
     """
-    check_owner(state, env, action.account)
+    check_no_orders(check_owner(state, env, action.account))
     check_token(state, action.token)
     check_amount(action.units)
     draft = Draft(state)
@@ -53,11 +53,11 @@ def process_withdraw(state: State, env: Env, action: Withdraw) -> Outcome:
 def process_transfer(state: State, env: Env, action: Transfer) -> Outcome:
     """Move tokens between two accounts of one owner, if the source keeps its initial margin (TRF-1 to TRF-4).
 
-    The target begins with it if it is new. Refuses: account/unknown, account/not-owner, account/other-owner,
-    account/self-transfer, token/unknown, amount/zero, sys/domain, account/isolated, vault/negative-cash,
-    vault/insufficient-units, token/account-cap, oracle/*, margin/initial, margin/equity-tier.
+    The target begins with it if it is new. Refuses: account/unknown, account/not-owner, order/pending,
+    account/other-owner, account/self-transfer, token/unknown, amount/zero, sys/domain, account/isolated,
+    vault/negative-cash, vault/insufficient-units, token/account-cap, oracle/*, margin/initial, margin/equity-tier.
     """
-    check_owner(state, env, action.account)
+    check_no_orders(check_owner(state, env, action.account))
     if owner_of(action.target) != env.sender:
         raise errors.OtherOwner
     if action.target == action.account:

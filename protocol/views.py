@@ -1,4 +1,4 @@
-"""What someone must predict: previews, quotes, limits (VIEW-1 to VIEW-8). Nothing here changes a state or refuses.
+"""What someone must predict: previews, quotes, limits (VIEW-1 to VIEW-9). Nothing here changes a state or refuses.
 
 A preview is the action itself, applied and dropped, so it cannot differ from its effect in the same block.
 """
@@ -6,11 +6,11 @@ A preview is the action itself, applied and dropped, so it cannot differ from it
 from __future__ import annotations
 
 from protocol.account_state import compute_account_state
-from protocol.actions import Liquidate, Trade
+from protocol.actions import Liquidate, SettleOrder, Trade
 from protocol.collateral import compute_haircuts_in_force, compute_token_value
 from protocol.env import Env, Status
 from protocol.errors import Refusal
-from protocol.events import AccountLiquidated, PositionUpdated
+from protocol.events import AccountLiquidated, OrderSettled, PositionUpdated
 from protocol.funding import compute_owed, project_funding
 from protocol.liquidation import process_liquidate
 from protocol.margin import (
@@ -23,6 +23,7 @@ from protocol.margin import (
     compute_required_equity,
     compute_strict_price,
 )
+from protocol.orders import process_settle_order
 from protocol.pool import compute_pool_value
 from protocol.records import record
 from protocol.state import NO_POSITION, USDC, Account, Position, State, owner_of
@@ -58,6 +59,21 @@ class LiquidationQuote:
 
 
 @record
+class SettlementPreview:
+    """What a settlement would do. ``code`` is that of what refuses the call, or ends the order without its trade.
+
+    ``reward`` and ``price`` are 0 if the call would be refused, ``impact`` and ``fee`` if there would be no trade.
+    """
+
+    code: str
+    is_refused: bool
+    reward: Usd
+    price: Price
+    impact: Usd
+    fee: Usd
+
+
+@record
 class Solvency:
     """The protocol's dollars at present prices. ``free`` is what the pool could pay out, negative if it is short."""
 
@@ -65,6 +81,7 @@ class Solvency:
     insurance: Usd
     deficit: Usd
     trader_debt: Usd
+    escrow: Usd
     reserved: Usd
     free: Usd
     deposit_value: Usd
@@ -92,6 +109,24 @@ def preview_trade(state: State, env: Env, action: Trade) -> TradePreview:
         health=health,
         account_state=int(compute_account_state(state.risk, health)),
         liquidation_price=compute_liquidation_price(outcome.state, env, action.account, action.market),
+    )
+
+
+def preview_settle_order(state: State, env: Env, action: SettleOrder) -> SettlementPreview:
+    """What a settlement by ``env.sender`` would do now (VIEW-9)."""
+    try:
+        outcome = process_settle_order(state, env, action)
+    except Refusal as refusal:
+        return SettlementPreview(refusal.code, True, 0, 0, 0, 0)
+    fills = [event for event in outcome.events if isinstance(event, PositionUpdated)]
+    (settled,) = (event for event in outcome.events if isinstance(event, OrderSettled))
+    return SettlementPreview(
+        code=settled.code,
+        is_refused=False,
+        reward=state.accounts[action.account].orders[action.market].fee,
+        price=settled.price,
+        impact=sum(fill.impact for fill in fills),
+        fee=sum(fill.fee for fill in fills),
     )
 
 
@@ -199,7 +234,7 @@ def preview_trade_code(state: State, env: Env, action: Trade) -> str:
 
 def as_owner(env: Env, account: int) -> Env:
     """The same surroundings, with the account's owner as the sender."""
-    return Env(env.now, owner_of(account), env.quotes)
+    return Env(env.now, owner_of(account), env.quotes, env.read_first_round)
 
 
 def compute_liquidation_price(state: State, env: Env, account: int, market: int) -> Price:
@@ -274,6 +309,7 @@ def compute_solvency(state: State, env: Env) -> Solvency:
         insurance=ledger.insurance,
         deficit=ledger.deficit,
         trader_debt=ledger.trader_debt,
+        escrow=state.escrow,
         reserved=value.reserved,
         free=ledger.pool - ledger.trader_debt - value.reserved,
         deposit_value=value.deposit,

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import astuple
 from typing import Any
 
 from contracts_py.bindings import CrossMargin
 from contracts_py.keys import address_of, to_hex
+from crossmargin.replay.keepers import find_round
 from crossmargin.replay.world import World
 from protocol import views
 from protocol.account_state import compute_account_state
-from protocol.actions import Liquidate, Trade
+from protocol.actions import Liquidate, SettleOrder, Trade
 from protocol.env import Env
 from protocol.margin import compute_health
-from protocol.state import USDC, Account, State
+from protocol.state import NO_ORDER, USDC, Account, State
 from protocol.trading import NO_LIMIT
 
 KEEPER = "liquidator"
 PAGE = 24  # accounts that one call of health_batch answers for
-NO_ACCOUNT = Account(0, {}, {}, {}, 0, 0, 0, 0)
+NO_ACCOUNT = Account(0, {}, {}, {}, 0, 0, 0, 0, {})
 
 
 def compare_views(
     contracts: CrossMargin, world: World, now: int, accounts: Sequence[int], searched: Sequence[int]
 ) -> Iterator[str]:
-    """The views that answer otherwise than the model, of all and of these accounts (VIEW-1 to VIEW-8).
+    """The views that answer otherwise than the model, of all and of these accounts (VIEW-1 to VIEW-9).
 
     ``searched`` are those whose largest trades are asked for too.
     """
@@ -43,6 +45,7 @@ def compare_views(
         keeper = address_of(KEEPER)
         quote = views.quote_liquidation(state, world.env(now, keeper), Liquidate(key))
         yield from same("quote_liquidation", contracts.quote_liquidation(key, keeper), quote)
+        yield from compare_settlements(contracts, state, world, now, key)
     for key in searched:
         yield from compare_sizes(contracts, state, env, key)
 
@@ -57,10 +60,24 @@ def compare_records(contracts: CrossMargin, state: State, key: int) -> Iterator[
         for market, held in account.positions.items()
     )
     yield from same("positions_of", tuple(contracts.view("positions_of", key)), positions)
+    for market in range(len(state.markets)):
+        order = account.orders.get(market, NO_ORDER)
+        yield from same("order_of", contracts.view("order_of", key, market), astuple(order))
     for token in range(len(state.tokens)):
         if token != USDC:
             units = account.collateral.get(token, 0)
             yield from same("collateral_of", contracts.view("collateral_of", key, token), units)
+
+
+def compare_settlements(contracts: CrossMargin, state: State, world: World, now: int, key: int) -> Iterator[str]:
+    """What settling each pending order of one account would do, at its round and at the next (VIEW-9)."""
+    keeper = address_of(KEEPER)
+    for market in state.accounts[key].orders if key in state.accounts else ():
+        number = find_round(world, key, market)
+        for named in (number, number + 1):
+            action = SettleOrder(key, market, named)
+            preview = views.preview_settle_order(state, world.env(now, keeper), action)
+            yield from same("preview_settle_order", contracts.preview_settle_order(action, keeper), preview)
 
 
 def compare_measures(contracts: CrossMargin, state: State, env: Env, key: int) -> Iterator[str]:

@@ -220,6 +220,38 @@ def round_data(feed: uint256, round: uint256) -> (int256, uint256):
     """
     @notice One of a feed's last 64 rounds: answer and time of acceptance (ORC-1).
     """
+    return self._round_data(feed, round)
+
+
+@external
+@view
+@reentrant
+def read_first_round(feed: uint256, round: uint256, since: uint256) -> (uint256, uint256):
+    """
+    @notice The price of a push feed's round at scale 1e18, if it is the first accepted from a time on, and its status
+            bits (ORC-9). A past price is not stale: it is the one of its moment.
+    """
+    word: uint256 = self.feeds[feed] if feed < self.feed_count else NODE_FEED
+    if word & 255 != PUSH_FEED:
+        return 0, price_status.UNAVAILABLE
+    answer: int256 = 0
+    updated_at: uint256 = 0
+    answer, updated_at = self._round_data(feed, round)
+    assert updated_at >= since, "oracle/not-first"
+    if round > 1:
+        answer_before: int256 = 0
+        before: uint256 = 0
+        answer_before, before = self._round_data(feed, round - 1)
+        assert before < since, "oracle/not-first"
+    price: uint256 = convert(max(answer, 0), uint256) * 10 ** (18 - ((word >> 8) & 255))
+    quote: quotes.Quote = quotes.make_quote(price, price, price, updated_at, 0)
+    return quote.mid, quote.status
+
+
+@internal
+@view
+def _round_data(feed: uint256, round: uint256) -> (int256, uint256):
+    """Answer and time of one of a feed's last 64 rounds (ORC-1)."""
     latest: uint256 = (self.feeds[feed] >> 48) & (2**40 - 1)
     assert round != 0 and round <= latest and latest - round < HISTORY, "oracle/unknown-round"
     word: uint256 = self.rounds[feed][round % HISTORY]

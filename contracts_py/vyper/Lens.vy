@@ -15,6 +15,7 @@ from modules import calc
 from modules import funding
 from modules import impact
 from modules import markets
+from modules import orders
 from modules import parameters
 from modules import peg
 from modules import pool_values
@@ -26,7 +27,7 @@ from modules import treasury
 from modules import types
 from modules import valuation
 
-uses: (accounts, markets, parameters, treasury)
+uses: (accounts, markets, orders, parameters, treasury)
 initializes: prices[roles := roles]
 initializes: peg[parameters := parameters, prices := prices]
 initializes: tiers[parameters := parameters]
@@ -274,6 +275,7 @@ def solvency() -> types.Solvency:
         insurance=calc.low(funds),
         deficit=calc.high(dues),
         trader_debt=calc.low(dues),
+        escrow=orders.escrow,
         reserved=worth.reserved,
         free=convert(pool, int256) - convert(calc.low(dues) + worth.reserved, int256),
         deposit_value=worth.deposit,

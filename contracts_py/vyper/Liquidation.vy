@@ -162,6 +162,8 @@ def _liquidate(account: uint256, keeper_address: address) -> types.LiquidationQu
     assert self._is_liquidatable(health), "liq/not-liquidatable"
     standing: uint256 = states.compute_account_state(health)
     accepts: uint256 = policy.DEEP_LIQUIDATION if standing <= states.BACKSTOP else policy.LIQUIDATION
+    if header & accounts.HAS_ORDERS != 0:
+        extcall ISelf(self).self_cancel_orders(account)
     listed: uint256 = header & accounts.MARKETS_MASK
     closed: uint256 = 0
     base: uint256 = 0

@@ -14,6 +14,7 @@ from modules import checks
 from modules import configuration
 from modules import events
 from modules import markets
+from modules import orders
 from modules import parameters
 from modules import policy
 from modules import prices
@@ -24,7 +25,7 @@ from modules import treasury
 from modules import types
 from modules import valuation
 
-uses: (accounts, markets, parameters, roles, treasury)
+uses: (accounts, markets, orders, parameters, roles, treasury)
 initializes: prices[roles := roles]
 initializes: tiers[parameters := parameters]
 initializes: records[accounts := accounts, treasury := treasury]
@@ -60,6 +61,25 @@ def self_trade(
 
 
 @external
+@reentrant
+def self_change_position(
+    account: uint256,
+    market: uint256,
+    size_delta: int256,
+    acceptable_price: uint256,
+    price: uint256,
+    now_price: uint256,
+) -> (int256, uint256):
+    """
+    @notice The trade of an order at the price of its round; its impact and fee; only for the protocol itself.
+    """
+    assert msg.sender == self, "sys/self-only"
+    return self._change_position(
+        account, market, parameters.market_words[market], size_delta, acceptable_price, price, now_price
+    )
+
+
+@external
 def close_all(account: uint256, min_cash: int256):
     """
     @notice Close every position of an account in one call, by ascending market (TRD-13).
@@ -73,6 +93,7 @@ def close_all(account: uint256, min_cash: int256):
         if listed == 0:
             break
         if listed & 1 != 0:
+            self._check_instant(market)
             word: uint256 = parameters.market_words[market]
             price: uint256 = 0
             status: uint256 = 0
@@ -100,6 +121,7 @@ def set_leverage_cap(account: uint256, market: uint256, leverage_cap: uint256):
     @param leverage_cap At scale 1e18; 0 lifts it
     """
     header: uint256 = checks.check_owner(account)
+    checks.check_no_orders(header)
     self._check_market(market)
     assert leverage_cap < configuration.LEVERAGE_LIMIT, "sys/domain"
     entry: uint256 = accounts.entries[account][market]
@@ -116,19 +138,38 @@ def _trade(
     """A trade by its sender; its impact net of rebate, and its fee (TRD-1 to TRD-12)."""
     header: uint256 = checks.check_trader(account, sender)
     word: uint256 = self._check_market(market)
+    self._check_instant(market)
     isolated: uint256 = (header >> accounts.ISOLATED_SHIFT) & accounts.ISOLATED_MASK
     assert isolated == 0 or isolated == market + 1, "account/isolated"
-    self._check_order(size_delta, word >> 160)
-    position: uint256 = accounts.positions[account][market]
-    entry_index: int256 = calc.signed_high(accounts.entries[account][market])
-    size: int256 = calc.signed_high(position)
-    target: int256 = size + size_delta
-    flips: bool = (size > 0 and target < 0) or (size < 0 and target > 0)
-    reduces: bool = calc.magnitude(target) < calc.magnitude(size) and not flips
+    self._check_size(size_delta, word >> 160)
+    reduces: bool = self._is_reduction(calc.signed_high(accounts.positions[account][market]), size_delta)
+    if not reduces:
+        checks.check_no_orders(header)
     price: uint256 = 0
     status: uint256 = 0
     price, status = prices.quote((word >> 8) & calc.MASK_16)
     policy.check_accepted(policy.REDUCTION if reduces else policy.NEW_RISK, status)
+    return self._change_position(account, market, word, size_delta, acceptable_price, price, price)
+
+
+@internal
+def _change_position(
+    account: uint256,
+    market: uint256,
+    word: uint256,
+    size_delta: int256,
+    acceptable_price: uint256,
+    price: uint256,
+    now_price: uint256,
+) -> (int256, uint256):
+    """Fill a trade at a price, and check what it leaves at the prices of now (TRD-4 to TRD-12)."""
+    cash: int256 = calc.signed_high(accounts.headers[account])
+    position: uint256 = accounts.positions[account][market]
+    entry_index: int256 = calc.signed_high(accounts.entries[account][market])
+    size: int256 = calc.signed_high(position)
+    target: int256 = size + size_delta
+    flips: bool = self._changes_sign(size, target)
+    reduces: bool = self._is_reduction(size, size_delta)
     if not reduces:
         assert not roles.opening_paused, "market/opening-paused"
 
@@ -149,15 +190,37 @@ def _trade(
     if target != 0:
         assert valuation.compute_notional(target, price) >= (word >> 64) & calc.MASK_96, "market/min-notional"
     if reduces:
-        change: int256 = calc.signed_high(accounts.headers[account]) - calc.signed_high(header)
-        change -= checks.compute_position_health(market, word, size, calc.signed_low(position), entry_index, price)
-        self._check_reduction(account, market, word, price, change)
+        change: int256 = calc.signed_high(accounts.headers[account]) - cash
+        change -= checks.compute_position_health(market, word, size, calc.signed_low(position), entry_index, now_price)
+        self._check_reduction(account, market, word, now_price, change)
     else:
         self._check_growth(account, market, skew, opened, price, larger)
         checks.check_initial_margin(account)
     records.report_account(account)
     records.report_ledger()
     return net, fee
+
+
+@internal
+@pure
+def _changes_sign(size: int256, target: int256) -> bool:
+    """Whether a position would pass through zero."""
+    return (size > 0 and target < 0) or (size < 0 and target > 0)
+
+
+@internal
+@pure
+def _is_reduction(size: int256, size_delta: int256) -> bool:
+    """Whether a trade brings a position toward zero without changing its sign (TRD-7)."""
+    target: int256 = size + size_delta
+    return calc.magnitude(target) < calc.magnitude(size) and not self._changes_sign(size, target)
+
+
+@internal
+@view
+def _check_instant(market: uint256):
+    """Refuse a trade at the price of now in a market that trades by committed orders (ORD-2)."""
+    assert orders.rules[market] == 0, "order/commit-only"
 
 
 @internal
@@ -173,7 +236,7 @@ def _check_market(market: uint256) -> uint256:
 
 @internal
 @pure
-def _check_order(size_delta: int256, lot: uint256):
+def _check_size(size_delta: int256, lot: uint256):
     """Refuse a size of zero, one out of range, or one that is not whole lots (TRD-3)."""
     assert size_delta != 0, "amount/zero"
     assert size_delta > -calc.SIZE_LIMIT and size_delta < calc.SIZE_LIMIT, "sys/domain"

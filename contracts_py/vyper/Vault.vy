@@ -56,7 +56,7 @@ def withdraw(account: uint256, token: uint256, units: uint256):
     """
     @notice Pay tokens out to the owner, if the account keeps its initial margin (WDR-1 to WDR-6).
     """
-    checks.check_owner(account)
+    checks.check_no_orders(checks.check_owner(account))
     self._check_token(token)
     self._check_amount(units)
     self._debit(account, token, units)
@@ -70,7 +70,7 @@ def transfer(account: uint256, target: uint256, token: uint256, units: uint256):
     """
     @notice Move tokens between two accounts of one owner, if the source keeps its initial margin (TRF-1 to TRF-4).
     """
-    checks.check_owner(account)
+    checks.check_no_orders(checks.check_owner(account))
     assert checks.is_owner(target, msg.sender), "account/other-owner"
     assert target != account, "account/self-transfer"
     self._check_token(token)

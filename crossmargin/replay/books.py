@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from protocol.errors import InvariantBroken
-from protocol.events import AccountUpdated, CollateralUpdated, LedgerUpdated, MarketUpdated, TokenUpdated
+from protocol.events import AccountUpdated, CollateralUpdated, EscrowUpdated, LedgerUpdated, MarketUpdated, TokenUpdated
 from protocol.state import USDC
 from protocol.units import USDC_TO_W
 
@@ -27,6 +27,7 @@ class Books:
         self._inventory: dict[int, int] = {}
         self._own = 0  # pool plus insurance less deficit
         self._impact: dict[int, int] = {}
+        self._escrow = 0
 
     def take(self, events: Iterable[Any]) -> None:
         """Enter the events of one action. Raises ``InvariantBroken`` if an identity no longer holds."""
@@ -43,6 +44,8 @@ class Books:
                 touched.add(event.token)
             elif isinstance(event, LedgerUpdated):
                 self._own = event.pool + event.insurance - event.deficit
+            elif isinstance(event, EscrowUpdated):
+                self._escrow = event.escrow
             elif isinstance(event, MarketUpdated):
                 self._impact[event.market] = event.impact
             elif isinstance(event, TokenUpdated):
@@ -50,7 +53,7 @@ class Books:
                 self._inventory[event.token] = event.inventory
                 touched.add(event.token)
         held = self.held.get(USDC, 0) * USDC_TO_W
-        ledgers = self._cash_total + self._own + sum(self._impact.values())
+        ledgers = self._cash_total + self._own + self._escrow + sum(self._impact.values())
         if ledgers != held:
             raise InvariantBroken(f"C1: ledgers sum to {ledgers}, USDC held is {held}")
         for token in touched - {USDC}:

@@ -26,7 +26,7 @@ from protocol.views import (
 # What the numbers are that decide a refusal, by name; all the others are counts and ids.
 IN_USD = frozenset(
     {
-        *("cash", "debt", "deficit", "notional", "gross_notional", "pool", "reserved", "lower"),
+        *("cash", "debt", "deficit", "notional", "gross_notional", "pool", "reserved", "lower", "fee"),
         *("equity_raw", "equity_mm", "equity_im", "maintenance_margin", "initial_margin", "change"),
         *("price", "impact", "acceptable"),
     }
@@ -34,7 +34,7 @@ IN_USD = frozenset(
 IN_SIZES = frozenset({"lot", "open_interest", "shares", "skew"})
 IN_TOKENS = frozenset({"held", "units"})
 IN_USDC = frozenset({"cost"})
-AS_TIMES = frozenset({"claimable_at", "flagged_at", "margin_called_at", "until"})
+AS_TIMES = frozenset({"claimable_at", "flagged_at", "margin_called_at", "until", "settles_from", "expires_at"})
 
 
 @dataclass(frozen=True, slots=True)

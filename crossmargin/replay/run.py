@@ -13,7 +13,7 @@ from contracts_py.errors import UnknownRevert
 from contracts_py.keys import address_of
 from crossmargin.parameters import genesis_actions
 from crossmargin.replay.books import Books
-from crossmargin.replay.keepers import keeper_turn, next_liquidation
+from crossmargin.replay.keepers import KeeperAction, keeper_turn, next_action
 from crossmargin.replay.lockstep import Difference, Divergence, compare_results, compare_worlds
 from crossmargin.replay.world import World, new_world
 from crossmargin.scenario_records import Scenario, Step
@@ -147,14 +147,14 @@ class Replay:
 
     def _keepers(self, round_number: int) -> Iterator[Done]:
         keepers = self.scenario.keepers
-        passed_over: set[int] = set()
+        passed_over: list[KeeperAction] = []
         turn = 0
         while keepers:
             keeper = keeper_turn(keepers, round_number, turn)
-            action = next_liquidation(self.world, self._clock + 1, address_of(keeper), passed_over)
+            action = next_action(self.world, self._clock + 1, address_of(keeper), passed_over)
             if action is None:
                 return
-            passed_over.add(action.account)
+            passed_over.append(action)
             yield self._apply(Planned(self._clock + 1, "keeper", keeper, action))
             turn += 1
 

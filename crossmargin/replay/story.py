@@ -7,7 +7,17 @@ from dataclasses import dataclass
 
 from crossmargin.replay.run import Done
 from oracle.feeds import RoundPushed
-from protocol.actions import ClaimRedemption, CloseAll, Deposit, DepositToPool, FundInsurance, Trade, Transfer, Withdraw
+from protocol.actions import (
+    ClaimRedemption,
+    CloseAll,
+    Deposit,
+    DepositToPool,
+    FundInsurance,
+    SettleOrder,
+    Trade,
+    Transfer,
+    Withdraw,
+)
 from protocol.collateral import compute_token_value
 from protocol.events import AccountLiquidated, CollateralUpdated, PositionUpdated
 from protocol.margin import compute_health
@@ -119,7 +129,7 @@ class Story:
             fund.start += change
         elif isinstance(done.planned.action, FundInsurance):
             fund.gifts += change
-        elif isinstance(done.planned.action, Trade | CloseAll):
+        elif isinstance(done.planned.action, Trade | CloseAll | SettleOrder):
             fund.fees += change
         else:
             covered = sum(event.bad_debt_insurance for event in done.events if isinstance(event, AccountLiquidated))

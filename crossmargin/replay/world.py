@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from contracts_py.addresses import GRAPH_ADDRESS
 from oracle.feeds import Feed, FeedHub, Push, SetFeed, SetNodeFeed, SetRateFeed
 from oracle.graph import HaltNode, PokeNode, RegisterNode, ResetNode, make_graph
+from oracle.guards import read_first_round
 from oracle.sources import AtSource, Source
 from oracle.state import OracleState, apply_oracle, get_feed_quotes
 from protocol.env import Env
@@ -28,7 +30,8 @@ class World:
 
     def env(self, now: int, sender: int = 0) -> Env:
         """The surroundings of an action by ``sender``, with the prices of this moment."""
-        return Env(now, sender, get_feed_quotes(self.oracle, now))
+        quotes = get_feed_quotes(self.oracle, now)
+        return Env(now, sender, quotes, partial(read_first_round, self.oracle.hub))
 
     def feed_decimals(self, feed: int) -> int:
         """Decimals of a pushed feed's answers."""

@@ -13,11 +13,6 @@ from tests.attacks.guards import GUARDS
 LAST = 46
 # What the protocol does not have yet; each line goes when the work that brings it adds the attack.
 NOT_YET = {
-    "B16": "a pending order acts after its check: there are no orders, every action is checked in the block it acts in",
-    "B18": "a choice among several valid prices: the vault reads one price for each feed and second, nobody brings his "
-    "own; that of pull reports, which it reads through nodes, is attacked in tests/oracle/test_pull_attacks.py",
-    "B20": "an order is replayed, or its hash lacks a field: there are no orders and no signed messages",
-    "B21": "an order survives its position: there are no orders",
     "B22": "a stop fills before its trigger: there are no trigger orders",
     "B37": "auto-deleveraging takes the wrong position: there is none, what is not covered becomes deficit",
 }

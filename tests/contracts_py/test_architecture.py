@@ -110,7 +110,7 @@ def test_every_contract_is_small_enough(artifacts: dict[str, Artifact]) -> None:
 
 
 # They turn a refusal into an answer or an event of their own, so they succeed anywhere.
-ANSWER_REFUSALS = {"liquidate_many", "preview_trade", "quote_liquidation", "max_size"}
+ANSWER_REFUSALS = {"liquidate_many", "preview_trade", "preview_settle_order", "quote_liquidation", "max_size"}
 
 
 def test_an_engine_called_directly_does_nothing(twins: Twins) -> None:

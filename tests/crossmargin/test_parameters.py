@@ -342,7 +342,14 @@ BIG = "1" + "0" * 12  # times 10^18 it is above 2^96
 
 # What each rule of the protocol refuses: its code; where the error is, by the text of the line (nothing: the line
 # changed) and the column; a part of the remedy; changes of the reference set, each of which breaks it.
+ORDERS = "    orders: {delay: 10s, window: 1m, fee: 2, cancel_fee: 1}\n"
 BROKEN_RULES = [
+    (
+        "config/orders", "orders:", 5, "leave `orders` out for a market that trades at once", [
+            ("    lot: 0.001", f"{ORDERS.replace(*change)}    lot: 0.001")
+            for change in (("10s", "0s"), ("10s", "61m"), ("1m", "25h"), ("fee: 2,", "fee: 1001,"), ("1}", "3}"))
+        ],
+    ),
     (
         "config/risk", "risk:", 1, "reward_ratio at most reward_ratio_max, sale_discount below 1", [
             ("liquidation_buffer: 0.1", "liquidation_buffer: 1.1"),

@@ -30,6 +30,7 @@ from protocol.params import (
     HaircutBracket,
     MarginBracket,
     MarketParams,
+    OrderParams,
     RiskParams,
 )
 from tests.crossmargin.loading import DATA, START, account, address_of
@@ -66,6 +67,7 @@ def parameters(kind: type, **special: st.SearchStrategy[Any]) -> st.SearchStrate
 PARAMETERS_OF = {
     "SetRisk": parameters(RiskParams, equity_tiers=rows(EquityTier)),
     "SetMarket": parameters(MarketParams, brackets=rows(MarginBracket)),
+    "SetOrders": parameters(OrderParams),
     "SetCollateral": parameters(CollateralParams, brackets=rows(HaircutBracket)),
     "RegisterNode": st.tuples(unsigned, unsigned, unsigned, unsigned),
 }
@@ -77,7 +79,7 @@ FIELDS = {
     "batch": st.lists(account_ids, max_size=LONGEST_BATCH).map(tuple),
     **dict.fromkeys(("operator", "admin", "guardian"), addresses),
     **dict.fromkeys(("size_delta", "min_cash"), signed),
-    **dict.fromkeys(("token", "market", "feed", "rate", "underlying"), unsigned),
+    **dict.fromkeys(("token", "market", "feed", "rate", "underlying", "round"), unsigned),
     **dict.fromkeys(("units", "shares", "max_cost", "leverage_cap", "acceptable_price"), unsigned),
     **dict.fromkeys(("decimals", "max_age"), unsigned),
     "paused": st.booleans(),

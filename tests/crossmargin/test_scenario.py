@@ -19,7 +19,7 @@ from oracle.sources import AtSource
 from oracle.state import OracleAction
 from protocol import actions
 from protocol.env import Status
-from protocol.params import CollateralParams, EquityTier, MarginBracket, MarketParams
+from protocol.params import CollateralParams, EquityTier, MarginBracket, MarketParams, OrderParams
 from protocol.state import account_id
 from protocol.units import W
 from tests.crossmargin.loading import DATA, HEADER, HEDGED, OTHER, START, Loader, address_of
@@ -52,7 +52,7 @@ def test_every_action_is_read() -> None:
         (39_600, "admin", SetFeed(4, 18, 93_600), None),
         (43_200, "poster", Push((0, 1), (7_900 * 10**8, 1105 * 10**7)), None),
     ]
-    assert told[15:33] == [
+    assert told[15:37] == [
         (43_200, "kestrel", actions.Liquidate(HEDGED), "hedged"),
         (43_200, "hedged", actions.Transfer(HEDGED, second, 0, 500_000), "hedged"),
         (43_200, "hedged", actions.CreateIsolated(second, 0), "second"),
@@ -67,14 +67,18 @@ def test_every_action_is_read() -> None:
         (43_200, "anchor", actions.RequestRedemption(15 * W // 10), None),
         (43_200, "anchor", actions.ClaimRedemption(), None),
         (43_200, "heron", actions.BuyInventory(1, W, 200_500_000), None),
+        (43_200, "admin", actions.SetOrders(1, OrderParams(0, 10, 3_600, 25 * W // 10, W)), None),
+        (43_200, "hedged", actions.CommitOrder(HEDGED, 1, -2 * W, W // 2), "hedged"),
+        (43_200, "kestrel", actions.SettleOrder(HEDGED, 1, 7), "hedged"),
+        (43_200, "heron", actions.CancelOrder(HEDGED, 1), "hedged"),
         (46_800, "admin", SetRateFeed(5, 4, 1), None),
         (46_800, "admin", actions.ProposeAdmin(address_of("heron")), None),
         (46_800, "heron", actions.AcceptAdmin(), None),
         (46_800, "heron", actions.SetGuardian(0), None),
     ]
-    assert told[33][2] == actions.SetRisk(replace(scenario.params.risk, debt_cap=0))
-    assert told[33][2].params.equity_tiers[1] == EquityTier(10**6 * W, 10 * W)
-    assert told[34][2] == actions.SetMarket(
+    assert told[37][2] == actions.SetRisk(replace(scenario.params.risk, debt_cap=0))
+    assert told[37][2].params.equity_tiers[1] == EquityTier(10**6 * W, 10 * W)
+    assert told[38][2] == actions.SetMarket(
         2,
         MarketParams(
             feed=2,
@@ -99,8 +103,8 @@ def test_every_action_is_read() -> None:
             brackets=(MarginBracket(0, W // 10, 3 * W // 10),),
         ),
     )
-    assert told[35][2] == actions.SetCollateral(1, CollateralParams(0, 18, 25 * W // 10, 0, ()))
-    assert len(told) == 36
+    assert told[39][2] == actions.SetCollateral(1, CollateralParams(0, 18, 25 * W // 10, 0, ()))
+    assert len(told) == 40
     assert no_limit not in [getattr(action, "acceptable_price", 0) for _, _, action, _ in told]
     kinds = {type(action) for _, _, action, _ in told}
     elsewhere = {SetNodeFeed, *GraphAction.__args__, AtSource}  # told below, and in test_source_steps.py
@@ -163,13 +167,13 @@ def test_expectations_are_scaled_integers_and_names() -> None:
     assert scenario.expect == EndExpectation(
         totals={
             "liquidations": 0,
-            "refusals": 14,
+            "refusals": 16,
             "bad_debt": "0.00",
             "insurance_fund": "250001.3295385",
             "pool_value": "2000006.724730625",
             "deficit": "0.00",
         },
-        accounts={"hedged": {"state": "HEALTHY", "liquidated": False, "cash": 9_991_945_731_875 * 10**9}},
+        accounts={"hedged": {"state": "HEALTHY", "liquidated": False, "cash": 9_989_445_731_875 * 10**9}},
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from contracts_py.keys import address_of
 from crossmargin.replay.world import World
 from protocol.account_state import AccountState
-from protocol.actions import BuyInventory, ClaimRedemption, CloseAll, Liquidate, LiquidateMany, Trade
+from protocol.actions import BuyInventory, CancelOrder, ClaimRedemption, CloseAll, Liquidate, LiquidateMany, Trade
 from protocol.events import (
     AccountFlagged,
     AccountLiquidated,
@@ -17,6 +17,8 @@ from protocol.events import (
     LiquidationRefused,
     MarginCalled,
     MarketUpdated,
+    OrderSettled,
+    OrderUpdated,
     PositionUpdated,
 )
 from protocol.margin import compute_notional
@@ -62,6 +64,10 @@ LANDMARKS = (
     "trade by an operator",
     "margin raised by open interest",
     "leverage cap",
+    "order filled",
+    "order ended by a refusal",
+    "order cancelled",
+    "order ended by a liquidation",
 )
 
 
@@ -77,6 +83,10 @@ def find_landmarks(model: Model, before: World, timed: Timed, code: str) -> Iter
         yield from of_event(model, event)
     if isinstance(timed.action, Liquidate | LiquidateMany):
         yield from of_liquidation(model, before)
+        if any(isinstance(event, OrderUpdated) for event in model.events):
+            yield "order ended by a liquidation"
+    elif isinstance(timed.action, CancelOrder):
+        yield "order cancelled"
     elif isinstance(timed.action, Trade | CloseAll):
         yield from of_trade(model, before, timed)
     elif isinstance(timed.action, ClaimRedemption):
@@ -96,6 +106,8 @@ def of_event(model: Model, event: Any) -> Iterator[str]:
             yield "deficit"
         if event.trader_debt:
             yield "trader debt"
+    elif isinstance(event, OrderSettled):
+        yield "order ended by a refusal" if event.code else "order filled"
     elif isinstance(event, MarketUpdated):
         cap = model.world.protocol.market_params[event.market].funding_cap * DAY
         if event.funding_rate and abs(event.funding_rate) == cap:

@@ -32,7 +32,7 @@ from protocol.env import Status
 from protocol.params import EquityTier, MarketParams
 from protocol.state import account_id
 from protocol.units import W
-from tests.lockstep import governing, keeping, trading
+from tests.lockstep import governing, keeping, ordering, trading
 from tests.lockstep.cast import DOLLAR, OWNERS, SUBS, Resolver, Step, Timed, admin_of, pick
 from tests.lockstep.governing import START_ANSWERS, refresh
 from tests.lockstep.landmarks import find_landmarks
@@ -40,7 +40,12 @@ from tests.twins import BTC, ETH, RATE_FEED, RISK, USDC, WBTC, WETH, WSTETH, Mod
 
 REACHED = "(reached)"
 OUTCOMES: Counter[tuple[str, str]] = Counter()  # over all stories of a run: how often an action came to what
-RESOLVERS: dict[str, Resolver] = {**trading.RESOLVERS, **keeping.RESOLVERS, **governing.RESOLVERS}
+RESOLVERS: dict[str, Resolver] = {
+    **trading.RESOLVERS,
+    **keeping.RESOLVERS,
+    **ordering.RESOLVERS,
+    **governing.RESOLVERS,
+}
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,9 @@ ORDINARY = Workload(
         "buy": 3,
         "insure": 1,
         "own": 1,
+        "order rules": 3,
+        "order": 9,
+        "settle": 12,
         "pause": 1,
         "roles": 2,
         "parameters": 4,
@@ -109,6 +117,9 @@ CRASH = Workload(
         "claim": 3,
         "buy": 5,
         "insure": 1,
+        "order rules": 1,
+        "order": 5,
+        "settle": 3,
         "parameters": 1,
         "rates": 2,
     },

@@ -16,8 +16,10 @@ from oracle.feeds import Push, SetFeed, SetRateFeed
 from protocol.actions import (
     AcceptAdmin,
     BuyInventory,
+    CancelOrder,
     ClaimRedemption,
     CloseAll,
+    CommitOrder,
     CreateIsolated,
     Deposit,
     DepositToPool,
@@ -34,11 +36,14 @@ from protocol.actions import (
     SetLeverageCap,
     SetMarket,
     SetOperator,
+    SetOrders,
     SetRisk,
+    SettleOrder,
     Trade,
     Transfer,
     Withdraw,
 )
+from protocol.params import OrderParams
 from protocol.trading import NO_LIMIT
 from protocol.units import W
 from tests.contracts_py.test_architecture import example_call, self_only_functions
@@ -58,6 +63,8 @@ ROLES = {  # who plays the role in the story below
 EVERYONE = frozenset(ROLES)
 OWNER, TRADERS, ADMIN = frozenset({"owner"}), frozenset({"owner", "operator"}), frozenset({"admin"})
 
+SLOWLY = OrderParams(feed=ETH, delay=10, window=600, fee=2 * W, cancel_fee=W)
+
 # Function -> an action that succeeds for those who may, and who they are. ``BORROWER`` is the owner's account with
 # one BTC, ``BORROWER + 1`` another of his, ``LIQUIDATOR`` an account that is due, ``STRANGER`` one in the call zone.
 ACTIONS: dict[str, tuple[Any, frozenset[str]]] = {
@@ -69,6 +76,9 @@ ACTIONS: dict[str, tuple[Any, frozenset[str]]] = {
     "trade": (Trade(BORROWER, BTC, W // 4, NO_LIMIT), TRADERS),
     "close_all": (CloseAll(BORROWER, 0), TRADERS),
     "set_leverage_cap": (SetLeverageCap(BORROWER, BTC, 9 * W), OWNER),
+    "commit_order": (CommitOrder(BORROWER, ETH, 10 * W, NO_LIMIT), TRADERS),
+    "settle_order": (SettleOrder(BORROWER + 1, ETH, 2), EVERYONE),
+    "cancel_order": (CancelOrder(BORROWER + 3, ETH), EVERYONE),
     "margin_call": (MarginCall(STRANGER + 1), EVERYONE),
     "flag_account": (FlagAccount(LIQUIDATOR), EVERYONE),
     "liquidate": (Liquidate(LIQUIDATOR), EVERYONE),
@@ -80,6 +90,7 @@ ACTIONS: dict[str, tuple[Any, frozenset[str]]] = {
     "fund_insurance": (FundInsurance(1), EVERYONE),
     "set_risk": (SetRisk(RISK), ADMIN),
     "set_market": (SetMarket(BTC, replace(MARKET, maker_fee=0)), ADMIN),
+    "set_orders": (SetOrders(BTC, SLOWLY), ADMIN),
     "set_collateral": (SetCollateral(WETH, weth_params()), ADMIN),
     "pause_opening": (PauseOpening(True), frozenset({"admin", "guardian"})),
     "propose_admin": (ProposeAdmin(5), ADMIN),
@@ -102,9 +113,12 @@ VIEWS = {
     "account_info",
     "positions_of",
     "collateral_of",
+    "order_of",
     "preview_trade",
+    "preview_settle_order",
     "quote_liquidation",
     "read",
+    "read_first_round",
     "round_data",
     "latest_round",
     "feed_decimals",
@@ -132,6 +146,12 @@ def tell(twins: Twins) -> None:
     twins.do("stranger", buy(10 * W, STRANGER + 1))
     twins.do("admin", ProposeAdmin(address_of(ROLES["pending admin"])))
     twins.do("lender", RequestRedemption(W))
+    twins.do("admin", SetOrders(ETH, SLOWLY))
+    for account in (BORROWER + 1, BORROWER + 3):
+        twins.deposit("borrower", usd=500, sub=account - BORROWER)
+        window = 600 if account == BORROWER + 3 else RISK.redemption_delay
+        twins.do("admin", SetOrders(ETH, replace(SLOWLY, window=window)))
+        twins.do("borrower", CommitOrder(account, ETH, 10 * W, NO_LIMIT))
     twins.price(BTC=7_780, ETH=200, after=RISK.redemption_delay)
 
 

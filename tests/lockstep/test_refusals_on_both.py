@@ -10,20 +10,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from eth_abi import encode
-from eth_utils import keccak
 
 from contracts_py.compile import Artifact
-from contracts_py.errors import Reverted
 from contracts_py.keys import address_of
 from oracle.errors import REFUSALS
-from oracle.feeds import Feed, Push, SetFeed, SetRateFeed, get_round_data
+from oracle.feeds import Push, SetFeed, SetRateFeed
 from protocol import actions
 from protocol.actions import (
     AcceptAdmin,
     BuyInventory,
+    CancelOrder,
     ClaimRedemption,
     CloseAll,
+    CommitOrder,
     CreateIsolated,
     Deposit,
     DepositToPool,
@@ -40,12 +39,13 @@ from protocol.actions import (
     SetLeverageCap,
     SetMarket,
     SetOperator,
+    SetOrders,
     SetRisk,
+    SettleOrder,
     Transfer,
     Withdraw,
 )
-from protocol.errors import UnknownRound
-from protocol.params import MAX_POSITIONS, EquityTier, MarginBracket
+from protocol.params import MAX_POSITIONS, EquityTier, MarginBracket, OrderParams
 from protocol.state import account_id
 from protocol.trading import NO_LIMIT
 from protocol.units import BPS, USDC_TO_W, W
@@ -72,9 +72,7 @@ OF_QUOTES = {
     *("oracle/future", "oracle/no-quorum", "oracle/halted", "oracle/sequencer-down", "oracle/deviated"),
     *("oracle/sequencer-grace", "oracle/market-closed", "oracle/capped", "oracle/uncertain"),
 }
-ELSEWHERE = (
-    {"token/transfer-failed", "token/amount-mismatch", "oracle/unknown-round"} | OF_SOURCES | OF_QUOTES
-)  # no story
+ELSEWHERE = {"token/transfer-failed", "token/amount-mismatch"} | OF_SOURCES | OF_QUOTES  # no story
 
 
 def story(code: str) -> Callable[[Story], Story]:
@@ -91,6 +89,17 @@ def story(code: str) -> Callable[[Story], Story]:
 def buy(size: int, account: int = BORROWER, market: int = BTC) -> actions.Trade:
     """A trade at any price; negative is a sale."""
     return actions.Trade(account, market, size, NO_LIMIT if size > 0 else 0)
+
+
+RULES = OrderParams(feed=BTC, delay=10, window=60, fee=2 * W, cancel_fee=W)
+COMMIT, CANCEL = CommitOrder(BORROWER, BTC, W, NO_LIMIT), CancelOrder(BORROWER, BTC)
+
+
+def order_of_one(twins: Twins) -> None:
+    """An order for one BTC, the second round being the first that may be its price."""
+    twins.deposit("borrower", usd=1_000)
+    twins.do("admin", SetOrders(BTC, RULES))
+    twins.do("borrower", COMMIT)
 
 
 def long_of_one(twins: Twins) -> None:
@@ -714,6 +723,85 @@ def _(twins: Twins) -> Attempts:
     yield "admin", SetRisk(replace(RISK, reward_cap=49))
 
 
+@story("config/orders")
+def _(twins: Twins) -> Attempts:
+    yield "admin", SetOrders(BTC, replace(RULES, delay=3_601))
+    yield "admin", SetOrders(BTC, replace(RULES, cancel_fee=3 * W))
+
+
+@story("order/commit-only")
+def _(twins: Twins) -> Attempts:
+    long_of_one(twins)
+    twins.do("admin", SetOrders(BTC, RULES))
+    yield "borrower", buy(-W)
+    yield "borrower", CloseAll(BORROWER, 0)
+
+
+@story("order/instant-only")
+def _(twins: Twins) -> Attempts:
+    twins.deposit("borrower", usd=1_000)
+    yield "borrower", COMMIT
+
+
+@story("order/pending")
+def _(twins: Twins) -> Attempts:
+    order_of_one(twins)
+    yield "borrower", COMMIT
+    yield "borrower", Withdraw(BORROWER, USDC, 1)
+    yield "borrower", Transfer(BORROWER, BORROWER + 1, USDC, 1)
+    yield "borrower", SetLeverageCap(BORROWER, BTC, W)
+    yield "borrower", buy(10 * W, market=ETH)
+
+
+@story("order/fee")
+def _(twins: Twins) -> Attempts:
+    twins.deposit("borrower", usd=1)
+    twins.do("admin", SetOrders(BTC, RULES))
+    yield "borrower", COMMIT
+
+
+@story("order/none")
+def _(twins: Twins) -> Attempts:
+    yield "liquidator", SettleOrder(BORROWER, BTC, 1)
+    yield "liquidator", CANCEL
+
+
+@story("order/too-early")
+def _(twins: Twins) -> Attempts:
+    order_of_one(twins)
+    yield "liquidator", SettleOrder(BORROWER, BTC, 1)
+
+
+@story("order/expired")
+def _(twins: Twins) -> Attempts:
+    order_of_one(twins)
+    twins.price(BTC=8_000, after=71)
+    yield "liquidator", SettleOrder(BORROWER, BTC, 2)
+
+
+@story("order/not-expired")
+def _(twins: Twins) -> Attempts:
+    order_of_one(twins)
+    yield "borrower", CANCEL
+
+
+@story("oracle/not-first")
+def _(twins: Twins) -> Attempts:
+    order_of_one(twins)
+    twins.price(BTC=8_000, after=10)
+    twins.price(BTC=8_001)
+    yield "liquidator", SettleOrder(BORROWER, BTC, 1)
+    yield "liquidator", SettleOrder(BORROWER, BTC, 3)
+
+
+@story("oracle/unknown-round")
+def _(twins: Twins) -> Attempts:
+    order_of_one(twins)
+    twins.price(BTC=8_000, after=10)
+    yield "liquidator", SettleOrder(BORROWER, BTC, 0)
+    yield "liquidator", SettleOrder(BORROWER, BTC, 3)
+
+
 @story("config/listing")
 def _(twins: Twins) -> Attempts:
     yield "admin", SetMarket(3, MARKET)
@@ -739,15 +827,3 @@ def test_a_token_that_takes_a_fee_is_refused_by_the_contracts(artifacts: dict[st
     command(hostile, USDC, "misbehave(uint256,bool,bool)", 1, False, False)
     assert refused_on_chain(hostile, "borrower", Deposit(BORROWER, USDC, 1_000)) == "token/amount-mismatch"
     OUTCOMES["Deposit", "token/amount-mismatch"] += 1
-
-
-def test_a_round_that_is_not_there_is_refused_by_both(twins: Twins) -> None:
-    """ORC-1: only readers of a feed ask for rounds."""
-    feed, address = twins.world.oracle.hub.feeds[BTC], twins.chain.deployment.feeds[BTC]
-    assert isinstance(feed, Feed)
-    with pytest.raises(UnknownRound):
-        get_round_data(feed, feed.latest_round + 1)
-    data = keccak(text="getRoundData(uint80)")[:4] + encode(["uint80"], [feed.latest_round + 1])
-    with pytest.raises(Reverted, match="oracle/unknown-round"):
-        twins.chain.contracts.node.call(address, data)
-    OUTCOMES["(read)", "oracle/unknown-round"] += 1

@@ -53,7 +53,7 @@ def booked(values: Values, size: Size = 0, empties: bool = False) -> tuple[Draft
         ledger=Ledger(pool, insurance, deficit, max(-cash, 0) + DEBT_OF_OTHERS, 0, 0),
     )
     positions = {0: Position(size, cost, 0)} if size else {}
-    return Draft(state), DraftAccount(ACCOUNT, Account(cash, {}, positions, {}, 0, 0, 0, 0))
+    return Draft(state), DraftAccount(ACCOUNT, Account(cash, {}, positions, {}, 0, 0, 0, 0, {}))
 
 
 def dollars(draft: Draft, account: DraftAccount) -> Any:

@@ -95,7 +95,7 @@ def account_with(values: Values, name: str, sub: int) -> DraftAccount:
     """A draft of an account with any balance and any collateral."""
     cash = values.integer(f"cash of {name}", -SIGNED_LIMIT, SIGNED_LIMIT - 1)
     units = values.integer(f"units of {name}", 1, UNITS_LIMIT - 1)
-    return DraftAccount(sub, Account(cash, {1: units}, {}, {}, 0, 0, 0, 0))
+    return DraftAccount(sub, Account(cash, {1: units}, {}, {}, 0, 0, 0, 0, {}))
 
 
 def held(source: DraftAccount, target: DraftAccount) -> tuple[Any, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, fields, replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,13 +18,14 @@ from protocol import actions, events
 from protocol.codec import digest
 from protocol.draft import Outcome
 from protocol.env import Env, Quote, Status
-from protocol.errors import Refusal
+from protocol.errors import Refusal, UnknownRound
 from protocol.invariants import check_all
-from protocol.params import CollateralParams, MarketParams, RiskParams
+from protocol.params import CollateralParams, MarketParams, OrderParams, RiskParams
 from protocol.records import Table
 from protocol.state import (
     EMPTY_MARKET,
     EMPTY_WINDOW,
+    INSTANT,
     NO_POSITION,
     NO_STAKE,
     USDC,
@@ -32,6 +34,7 @@ from protocol.state import (
     Ledger,
     Market,
     MarketPhase,
+    Order,
     Position,
     RiskPhase,
     Roles,
@@ -86,7 +89,15 @@ def env(
     now: int = NOW,
 ) -> Env:
     """The surroundings of an action, with the prices of both feeds at scale W."""
-    return Env(now, sender, (Quote(btc, btc, btc, now, btc_status), Quote(eth, eth, eth, now, eth_status)))
+    quotes = (Quote(btc, btc, btc, now, btc_status), Quote(eth, eth, eth, now, eth_status))
+    return Env(now, sender, quotes, partial(read_only_round, quotes))
+
+
+def read_only_round(quotes: tuple[Quote, ...], feed: int, number: int, since: int) -> Quote:
+    """Feeds whose only round is the price they have now, and has no fault."""
+    if number != 1:
+        raise UnknownRound
+    return replace(quotes[feed], status=0)
 
 
 def holding(
@@ -99,10 +110,19 @@ def holding(
     margin_called_at: int = 0,
     isolated: int = 0,
     operator: int = 0,
+    orders: Mapping[int, Order] = NOTHING,
 ) -> Account:
     """An account, with cash in wei."""
     return Account(
-        cash, dict(collateral), dict(positions), dict(leverage_caps), flagged_at, margin_called_at, isolated, operator
+        cash,
+        dict(collateral),
+        dict(positions),
+        dict(leverage_caps),
+        flagged_at,
+        margin_called_at,
+        isolated,
+        operator,
+        dict(orders),
     )
 
 
@@ -123,15 +143,18 @@ def state_with(
     risk: RiskParams = RISK,
     markets: tuple[MarketParams, ...] = MARKETS,
     collateral: tuple[CollateralParams, ...] = COLLATERAL,
+    rules: Mapping[int, OrderParams] = NOTHING,
     paused: bool = False,
     held: int = 0,
 ) -> State:
     """A consistent state: totals are summed up, and what the identities still need is the ballast's cash.
 
     ``held`` is the least USDC the vault has, ``stakes`` are pool shares by owner, ``impact`` and ``inventory`` are
-    by market and by token. Nothing is being phased in, and the windows are empty.
+    by market and by token, ``rules`` of orders by market. Nothing is being phased in, and the windows are empty.
     """
+    escrow = sum(order.fee for account in accounts.values() for order in account.orders.values())
     own = sum(account.cash for account in accounts.values()) + pool + insurance + sum(impact.values()) - deficit
+    own += escrow
     usdc = max(cdiv(own, USDC_TO_W), held, 0)
     everyone = dict(accounts)
     if usdc * USDC_TO_W != own:
@@ -153,6 +176,7 @@ def state_with(
         risk_phase=RiskPhase(0, 0, 0),
         market_params=markets,
         market_phases=(MarketPhase(0, ()),) * len(markets),
+        order_params=tuple(rules.get(market, INSTANT) for market in range(len(markets))),
         collateral_params=collateral,
         collateral_phases=(CollateralPhase(0, ()),) * len(collateral),
         accounts=Table(everyone),
@@ -167,6 +191,7 @@ def state_with(
             shares=sum(stake.shares for stake in owned.values()),
             reserved=sum(total.reserved for total in totals),
         ),
+        escrow=escrow,
         stakes=Table(owned),
     )
     check_all(state)
@@ -285,6 +310,8 @@ def is_implied(kind: str, value: Any, former: Any) -> bool:
     """Whether a record changes without an event: one that begins with its account or market, or a window begun anew."""
     if kind == "window":
         return bool(value == (0, 0, 0))
+    if kind == "order rules":
+        return former is None and value == (INSTANT,)
     if kind == "market":
         return former is None and value == astuple(replace(EMPTY_MARKET, accrued_at=value[-2]))
     return former is None and value == (0,) and kind in {"isolated", "operator", "flag", "margin call"}
@@ -300,6 +327,8 @@ REPORTS: dict[type, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     events.MarginCalled: ("margin call", ("account",), ("called_at",)),
     events.CollateralUpdated: ("units", ("account", "token"), ("units",)),
     events.PositionUpdated: ("position", ("account", "market"), ("size", "cost", "entry_index")),
+    events.OrderUpdated: ("order", ("account", "market"), tuple(field.name for field in fields(Order))),
+    events.EscrowUpdated: ("escrow", (), ("escrow",)),
     events.MarketUpdated: ("market", ("market",), tuple(field.name for field in fields(Market))),
     events.WindowUpdated: ("window", ("market",), ("bucket", "closed", "used")),
     events.TokenUpdated: ("token", ("token",), ("held", "inventory")),
@@ -307,11 +336,12 @@ REPORTS: dict[type, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     events.StakeUpdated: ("stake", ("owner",), tuple(field.name for field in fields(Stake))),
     events.RiskSet: ("risk", (), ("params", "phase_until", "former_reserve", "former_phase_in")),
     events.MarketSet: ("market params", ("market",), ("params", "phase_until")),
+    events.OrdersSet: ("order rules", ("market",), ("params",)),
     events.CollateralSet: ("collateral params", ("token",), ("params", "phase_until")),
     events.OpeningPaused: ("paused", (), ("paused",)),
     events.RolesSet: ("roles", (), tuple(field.name for field in fields(Roles))),
 }
-NOT_RECORDS = events.AccountLiquidated | events.LiquidationRefused
+NOT_RECORDS = events.AccountLiquidated | events.LiquidationRefused | events.OrderSettled
 
 
 def report_of(event: Any) -> tuple[tuple[str, int, int], tuple[Any, ...]]:
@@ -335,11 +365,14 @@ def read_records(state: State) -> dict[tuple[str, int, int], Any]:
             found["units", key, token] = (units,)
         for market, position in account.positions.items():
             found["position", key, market] = astuple(position)
+        for market, order in account.orders.items():
+            found["order", key, market] = astuple(order)
         for market, cap in account.leverage_caps.items():
             found["leverage cap", key, market] = (cap,)
     for market, totals in enumerate(state.markets):
         found["market", market, 0] = astuple(totals)
         found["market params", market, 0] = (state.market_params[market], state.market_phases[market].until)
+        found["order rules", market, 0] = (state.order_params[market],)
         window = state.windows[market]
         bucket = window.entries[-1][0] if window.entries else 0
         found["window", market, 0] = (bucket, window.closed, compute_used(window, bucket))
@@ -350,6 +383,7 @@ def read_records(state: State) -> dict[tuple[str, int, int], Any]:
     for owner, stake in state.stakes.items():
         found["stake", owner, 0] = astuple(stake)
     found["ledger", 0, 0] = astuple(state.ledger)
+    found["escrow", 0, 0] = (state.escrow,)
     found["risk", 0, 0] = (
         state.risk,
         state.risk_phase.until,
@@ -369,6 +403,9 @@ MOVES_TOKENS = (
     | actions.FundInsurance
     | actions.BuyInventory
 )
+PAYS_KEEPERS = (
+    actions.Liquidate | actions.LiquidateMany | actions.MarginCall | actions.SettleOrder | actions.CancelOrder
+)
 MOVES_STAKES = actions.DepositToPool | actions.RequestRedemption | actions.ClaimRedemption
 
 
@@ -378,7 +415,7 @@ def check_reach(before: State, after: State, surroundings: Env, action: Any) -> 
     moves = isinstance(action, MOVES_TOKENS)
     assert moves or [token.held for token in after.tokens] == held_before, "C3: tokens held changed"
     allowed = {getattr(action, "account", None), getattr(action, "target", None), *getattr(action, "batch", ())}
-    if isinstance(action, actions.Liquidate | actions.LiquidateMany | actions.MarginCall):
+    if isinstance(action, PAYS_KEEPERS):
         allowed.add(account_id(surroundings.sender))
     for key, account in after.accounts.items():
         assert key in allowed or account == before.accounts.get(key), f"M9: account {key} changed"
@@ -403,6 +440,7 @@ def ledger_sum(state: State) -> int:
     """All dollars of accounts and protocol, less what the protocol owes: what USDC holdings must equal (C1)."""
     ledger = state.ledger
     ours = sum(account.cash for account in state.accounts.values()) + sum(market.impact for market in state.markets)
+    ours += state.escrow
     assert ours + ledger.pool + ledger.insurance - ledger.deficit == state.tokens[USDC].held * USDC_TO_W
     return ours + ledger.pool + ledger.insurance - ledger.deficit
 

@@ -13,8 +13,8 @@ from protocol import actions
 from protocol.configuration import check_collateral, check_market, check_risk
 from protocol.env import Env
 from protocol.errors import Refusal
-from protocol.params import EquityTier, HaircutBracket, MarginBracket
-from protocol.state import Roles, Stake, State, account_id
+from protocol.params import EquityTier, HaircutBracket, MarginBracket, OrderParams
+from protocol.state import INSTANT, Order, Roles, Stake, State, account_id
 from protocol.transition import apply
 from protocol.units import DAY, W, cdiv
 from tests.protocol.build import (
@@ -45,6 +45,9 @@ from tests.twins import RISK, weth_params
 
 OTHER = account_id(TRADER)
 CALLED, UNDER = account_id(0xE1), account_id(0xE2)  # in the margin-call zone, and below maintenance
+ORDERED = account_id(0xE3)  # with an order that can be settled, and one that has expired
+SLOW, UNLISTED = 2, 3  # a market of ETH that trades by orders, and none
+SLOWLY = OrderParams(feed=ETH, delay=60, window=3_600, fee=2 * W, cancel_fee=W)
 SIZES = st.integers(1, 10**6 * W) | st.integers(1, 100)
 SIGNED_SIZES = SIZES | SIZES.map(lambda size: -size)
 PRICES = st.integers(1, 10**6 * W) | st.integers(1, 100)
@@ -97,6 +100,12 @@ def equity_tiers(draw: st.DrawFn) -> tuple[EquityTier, ...]:
 # --- random actions -------------------------------------------------------------------------------------------------
 
 
+def pending(size: int, settles_from: int) -> Order:
+    """An order at any price, which the rules of its market no longer allow."""
+    feed = BTC if size == W else ETH
+    return Order(size, 2**128 - 1 if size > 0 else 0, 2 * W, W, feed, settles_from, settles_from + 600)
+
+
 def busy() -> State:
     """Accounts in several states, a pool with a redemption due, insurance, inventory, and an admin proposed."""
     state = state_with(
@@ -105,25 +114,29 @@ def busy() -> State:
             OTHER: holding(5_000 * W, {}, {BTC: opened(-W // 2, BTC_PRICE), ETH: opened(5 * W, ETH_PRICE)}),
             CALLED: holding(220 * W, {}, {BTC: opened(W, BTC_PRICE)}),
             UNDER: holding(200 * W, {}, {BTC: opened(W, BTC_PRICE)}),
+            ORDERED: holding(5_000 * W, orders={BTC: pending(W, NOW), ETH: pending(-5 * W, NOW - 3_600)}),
         },
         pool=10**6 * W,
         insurance=10**4 * W,
         stakes={LENDER: Stake(10**6 * W, 10 * W, NOW)},
         inventory={WETH: 10**18},
         impact={BTC: W},
+        markets=(*MARKETS, MARKETS[ETH]),
+        rules={SLOW: SLOWLY},
     )
     return replace(state, roles=Roles(ADMIN, STRANGER, GUARDIAN))
 
 
 SENDERS = (BORROWER, TRADER, LIQUIDATOR, LENDER, STRANGER, GUARDIAN, ADMIN)
-ACCOUNT_IDS = (*(ACCOUNT, OTHER, CALLED, UNDER) * 4, ACCOUNT + 1, KEEPER)
-MARKET_IDS = (*(BTC,) * 6, *(ETH,) * 3, 2)
+ACCOUNT_IDS = (*(ACCOUNT, OTHER, CALLED, UNDER) * 4, ORDERED, ACCOUNT + 1, KEEPER)
+MARKET_IDS = (*(BTC,) * 6, *(ETH,) * 3, SLOW, UNLISTED)
 TOKENS = (0, 0, 0, WETH, WETH, WETH, 2)
 UNITS = (0, 1, 10**6, 10**7, 10**8, 10**9, 10**12, 10**17, 10**18, 2**96)
 SIZES_OF = {
     BTC: (W // 8, W // 4, W // 2, W, W, W, 2 * W, 100 * W),
     ETH: (5 * W, 5 * W, 10 * W, 50 * W),
-    2: (0, 1, W, 2**96),
+    SLOW: (5 * W, 10 * W),
+    UNLISTED: (0, 1, W, 2**96),
 }
 RISKS = (
     RISK,
@@ -140,9 +153,18 @@ COLLATERALS = (weth_params(), replace(weth_params(), brackets=(HaircutBracket(0,
 def make_trade(r: Random) -> actions.Trade:
     """A trade of a usual size either way, at any price."""
     market = r.choice(MARKET_IDS)
-    size = r.choice(SIZES_OF[r.choice((market,) * 15 + (2,))])
+    size = r.choice(SIZES_OF[r.choice((market,) * 15 + (UNLISTED,))])
     is_long = r.random() < 0.5
     return actions.Trade(r.choice(ACCOUNT_IDS), market, size if is_long else -size, ANY_PRICE if is_long else 0)
+
+
+def make_order(r: Random) -> Any:
+    """A commitment, mostly where orders are taken, or what may come of one."""
+    account, market = r.choice((ACCOUNT, OTHER, ORDERED)), r.choice((SLOW, SLOW, SLOW, SLOW, ETH, UNLISTED))
+    size = r.choice((5 * W, -5 * W, -5 * W, 50 * W, 1))
+    free = actions.CommitOrder(account, market, size, ANY_PRICE if size > 0 else 0)
+    settled = actions.SettleOrder(account, r.choice((market, BTC)), r.choice((1, 1, 1, 2)))
+    return r.choice((free, free, settled, settled, actions.CancelOrder(account, market)))
 
 
 # How an action is made, and how often.
@@ -155,6 +177,7 @@ KINDS: tuple[tuple[Callable[[Random], Any], int], ...] = (
     (lambda r: actions.CreateIsolated(ACCOUNT + r.choice((0, 1, 1, 2)), r.choice(MARKET_IDS)), 1),
     (lambda r: actions.SetOperator(r.choice(ACCOUNT_IDS), r.choice((0, TRADER))), 1),
     (lambda r: actions.CloseAll(r.choice(ACCOUNT_IDS), r.choice((-(10**30), -(10**30), 0))), 2),
+    (make_order, 5),
     (lambda r: actions.SetLeverageCap(r.choice(ACCOUNT_IDS), r.choice(MARKET_IDS), r.choice((0, 2 * W, 15 * W))), 1),
     (lambda r: actions.DepositToPool(r.choice(UNITS)), 1),
     (lambda r: actions.RequestRedemption(r.choice((0, 1, W, 10**6 * W, 2**96))), 1),
@@ -166,7 +189,8 @@ KINDS: tuple[tuple[Callable[[Random], Any], int], ...] = (
     (lambda r: actions.Liquidate(r.choice(ACCOUNT_IDS)), 3),
     (lambda r: actions.LiquidateMany(tuple(r.choices(ACCOUNT_IDS, k=r.randint(1, 4)))), 1),
     (lambda r: actions.SetRisk(r.choice(RISKS)), 1),
-    (lambda r: actions.SetMarket(r.choice((BTC, BTC, BTC, 2, 3)), r.choice((MARKETS[BTC], STRICT, FAST))), 2),
+    (lambda r: actions.SetMarket(r.choice((BTC, BTC, BTC, UNLISTED, 4)), r.choice((MARKETS[BTC], STRICT, FAST))), 2),
+    (lambda r: actions.SetOrders(r.choice((SLOW, UNLISTED)), r.choice((SLOWLY, SLOWLY, INSTANT))), 1),
     (lambda r: actions.SetCollateral(r.choice((0, 1, 1, 1, 2)), r.choice(COLLATERALS)), 1),
     (lambda r: actions.PauseOpening(r.random() < 0.3), 1),
     (lambda r: r.choice((actions.ProposeAdmin(ADMIN), actions.AcceptAdmin(), actions.SetGuardian(GUARDIAN))), 1),
@@ -180,10 +204,12 @@ OWNED = (
     | actions.Trade
     | actions.CloseAll
     | actions.SetLeverageCap
+    | actions.CommitOrder
 )
 GOVERNED = (
     actions.SetRisk
     | actions.SetMarket
+    | actions.SetOrders
     | actions.SetCollateral
     | actions.PauseOpening
     | actions.ProposeAdmin

@@ -15,6 +15,7 @@ from protocol.checks import (
     check_amount,
     check_initial_margin,
     check_market_listed,
+    check_no_orders,
     check_owner,
     check_reduction,
     check_registered,
@@ -30,7 +31,7 @@ from protocol.events import AccountFlagged
 from protocol.fills import fill
 from protocol.margin import compute_health
 from protocol.params import EquityTier, MarginBracket
-from protocol.state import MarketPhase, Position, State
+from protocol.state import MarketPhase, Order, Position, State
 from protocol.units import DAY, UNITS_LIMIT, W
 from tests.protocol.build import (
     ACCOUNT,
@@ -346,6 +347,14 @@ def test_the_check_of_a_reduction_is_the_change_of_the_whole_accounts_health(
     assert outcome_of(check_reduction, draft, now, account, BTC) == ("ok" if change >= 0 else "margin/reduce")
     if change < 0:
         assert facts_of(check_reduction, draft, now, account, BTC) == {"change": change}
+
+
+def test_an_account_with_an_order_keeps_its_margin() -> None:
+    """ORD-8: any order, in whatever market."""
+    check_no_orders(holding())
+    with pytest.raises(Refusal) as refusal:
+        check_no_orders(holding(orders={ETH: Order(1, 0, 0, 0, 0, 1, 2)}))
+    assert refusal.value.code == "order/pending"
 
 
 def test_every_check_is_tested_here() -> None:

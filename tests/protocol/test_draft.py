@@ -21,12 +21,12 @@ from protocol.events import (
     WindowUpdated,
 )
 from protocol.ledger import add_cash, credit_insurance, credit_pool, debit_pool
-from protocol.state import EMPTY_WINDOW, Account, Market, Position, Stake, Token, Window
+from protocol.state import EMPTY_WINDOW, Account, Market, Order, Position, Stake, Token, Window
 from protocol.units import W
 from tests.protocol.build import ACCOUNT, BORROWER, BTC, ETH, KEEPER, LENDER, NOW, WETH, holding, opened, state_with
 
 # Every field another number, so that no two can be mistaken for each other.
-SAMPLE = Account(5, {WETH: 6}, {ETH: opened(W, W)}, {BTC: 7}, 8, 9, 10, 11)
+SAMPLE = Account(5, {WETH: 6}, {ETH: opened(W, W)}, {BTC: 7}, 8, 9, 10, 11, {ETH: Order(12, 13, 14, 15, 16, 17, 18)})
 TOTALS = Market(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
 
 

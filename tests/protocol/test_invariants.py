@@ -11,19 +11,20 @@ import pytest
 from crossmargin.replay.books import Books
 from protocol import invariants
 from protocol.errors import InvariantBroken, Refusal
-from protocol.events import AccountUpdated, CollateralUpdated, LedgerUpdated, StakeUpdated, TokenUpdated
+from protocol.events import AccountUpdated, CollateralUpdated, EscrowUpdated, LedgerUpdated, StakeUpdated, TokenUpdated
 from protocol.invariants import (
     check_all,
     check_collateral_units,
     check_ledger_signs,
     check_market_totals,
     check_money,
+    check_orders,
     check_records,
     check_stakes,
     check_windows,
 )
 from protocol.records import Table
-from protocol.state import EMPTY_MARKET, USDC, Account, Position, Stake, State, Token, Window, genesis
+from protocol.state import EMPTY_MARKET, USDC, Account, Order, Position, Stake, State, Token, Window, genesis
 from protocol.units import W
 from tests.protocol.build import (
     ACCOUNT,
@@ -49,18 +50,20 @@ CHECKS = (
     check_market_totals,
     check_ledger_signs,
     check_stakes,
+    check_orders,
     check_records,
     check_windows,
 )
 DEBTOR = ACCOUNT + 1
 ISOLATED = ACCOUNT + 2
+ORDER = Order(W, 9, 2 * W, W, ETH, 10, 20)
 
 
 def sound() -> State:
     """A state with something of everything, a debtor among it."""
     accounts = {
         ACCOUNT: holding(5 * W, {WETH: 7}, {BTC: opened(W, BTC_PRICE, 5), ETH: opened(-W, ETH_PRICE, 7)}),
-        KEEPER: holding(3 * W, {}, {BTC: opened(-W // 2, BTC_PRICE)}),
+        KEEPER: holding(3 * W, {}, {BTC: opened(-W // 2, BTC_PRICE)}, orders={ETH: ORDER}),
         DEBTOR: holding(-2 * W, {WETH: 3}),
         ISOLATED: holding(W, {}, {ETH: opened(W, ETH_PRICE)}, isolated=ETH + 1),
     }
@@ -94,6 +97,11 @@ def test_sound_states_pass() -> None:
     """C1, C5, C6, C7, P5, P6, R1, W1, M10: a busy state and an empty one."""
     check_all(sound())
     check_all(genesis(1, 2, 3))
+
+
+def with_order(market: int = ETH, **changes: int) -> Callable[[State], State]:
+    """A state with another order of the keeper."""
+    return lambda s: with_account(s, KEEPER, replace(s.accounts[KEEPER], orders={market: replace(ORDER, **changes)}))
 
 
 def swap_debts(state: State) -> State:
@@ -151,6 +159,12 @@ BROKEN: list[tuple[str, str, Callable[[State], State], Callable[[State], None]]]
     ("C1", "a wei of pool", lambda s: with_ledger(s, pool=9 * W - 1), check_money),
     ("C1", "a wei of impact", lambda s: with_market(s, BTC, impact=2 * W + 1), check_money),
     ("C1", "a wei of insurance", lambda s: with_ledger(s, insurance=W + 1), check_money),
+    ("C1", "a wei of escrow", lambda s: replace(with_order(fee=2 * W + 1)(s), escrow=2 * W + 1), check_money),
+    ("O1", "a fee", with_order(fee=2 * W + 1), check_orders),
+    ("O1", "a fee for cancelling", with_order(cancel_fee=2 * W + 1), check_orders),
+    ("O1", "an order for nothing", with_order(size_delta=0), check_orders),
+    ("O1", "an order without a window", with_order(expires_at=10), check_orders),
+    ("O1", "an order in no market", with_order(2), check_orders),
     ("C1", "a unit of USDC", lambda s: with_token(s, 0, replace(s.tokens[0], held=s.tokens[0].held + 1)), check_money),
     (
         "C1",
@@ -356,7 +370,8 @@ def test_books_that_balance_are_accepted() -> None:
     books = entered(
         AccountUpdated(1, 5 * 10**12),
         AccountUpdated(2, -2 * 10**12),
-        LedgerUpdated(4 * 10**12, 3 * 10**12, 10**12, 2 * 10**12, 9, 0),
+        LedgerUpdated(4 * 10**12, 2 * 10**12, 10**12, 2 * 10**12, 9, 0),
+        EscrowUpdated(10**12),
         TokenUpdated(0, 9, 0),
         CollateralUpdated(1, 1, 6),
         CollateralUpdated(2, 1, 1),
@@ -378,6 +393,7 @@ def test_books_that_balance_are_accepted() -> None:
         ((LedgerUpdated(1, 0, 0, 0, 0, 0),), "C1: ledgers sum to 1"),
         ((LedgerUpdated(0, 1, 0, 0, 0, 0),), "C1: ledgers sum to 1"),
         ((LedgerUpdated(0, 0, 1, 0, 0, 0),), "C1: ledgers sum to -1"),
+        ((EscrowUpdated(1),), "C1: ledgers sum to 1"),
         ((TokenUpdated(0, 1, 0),), f"C1: ledgers sum to 0, USDC held is {10**12}"),
         ((AccountUpdated(1, 10**12 - 1), TokenUpdated(0, 1, 0)), "C1: ledgers sum to"),
         ((CollateralUpdated(1, 1, 1),), "C1: token 1: 1 owned, 0 held"),

@@ -34,6 +34,9 @@ TABLE = {
     "trade_reduce": REDUCE,
     "close_all": REDUCE,
     "set_leverage_cap": NONE,
+    "commit_order": ANY,
+    "settle_order": STALE,
+    "cancel_order": ANY,
     "margin_call": MEASURE,
     "flag_account": MEASURE,
     "liquidate": LIQUIDATE,
@@ -46,12 +49,12 @@ TABLE = {
     "fund_insurance": ANY,
     "set_risk": ANY,
     "set_market": STALE,
+    "set_orders": ANY,
     "set_collateral": ANY,
     "pause_opening": ANY,
     "propose_admin": ANY,
     "accept_admin": ANY,
     "set_guardian": ANY,
-    "settle_order": STALE,
     "trigger_order": SOFT,
     "accrue_funding": STALE,
     "view": ANY,
@@ -99,7 +102,7 @@ def test_every_action_has_a_row() -> None:
     """POL-1: a trade is an increase or a reduction; a liquidation deep or not; the rest is what keepers do."""
     names = {re.sub(r"(?<!^)(?=[A-Z])", "_", action.__name__).lower() for action in get_args(actions.Action)}
     split = {"trade_increase", "trade_reduce", "liquidate_deep"}
-    assert set(POLICY) == (names - {"trade"}) | split | {"settle_order", "trigger_order", "accrue_funding", "view"}
+    assert set(POLICY) == (names - {"trade"}) | split | {"trigger_order", "accrue_funding", "view"}
     assert set(POLICY) == set(TABLE)
 
 

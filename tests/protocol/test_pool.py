@@ -472,7 +472,7 @@ def test_gifts_to_insurance_and_idle_accounts_do_not_change_the_share_price() ->
     assert compute_pool_value(after, env()) == before
     donated = replace(state, tokens=(replace(state.tokens[0], held=state.tokens[0].held + 10**12), state.tokens[1]))
     assert compute_pool_value(donated, env()) == before
-    crowd = {**state.accounts, STRANGER << 96: Account(10**30, {WETH: 5}, {}, {}, 0, 0, 0, 0)}
+    crowd = {**state.accounts, STRANGER << 96: Account(10**30, {WETH: 5}, {}, {}, 0, 0, 0, 0, {})}
     assert compute_pool_value(replace(state, accounts=Table(crowd)), env()) == before
 
 

@@ -9,6 +9,8 @@ from protocol.records import Table
 from protocol.state import (
     EMPTY_MARKET,
     EMPTY_WINDOW,
+    INSTANT,
+    NO_ORDER,
     NO_POSITION,
     NO_RISK,
     NO_STAKE,
@@ -35,6 +37,7 @@ def test_a_vault_begins_with_nothing() -> None:
         risk_phase=RiskPhase(0, 0, 0),
         market_params=(),
         market_phases=(),
+        order_params=(),
         collateral_params=(),
         collateral_phases=(),
         accounts=Table(),
@@ -42,6 +45,7 @@ def test_a_vault_begins_with_nothing() -> None:
         windows=(),
         tokens=(Token(0, 0), Token(0, 0), Token(0, 0)),
         ledger=Ledger(0, 0, 0, 0, 0, 0),
+        escrow=0,
         stakes=Table(),
     )
 
@@ -50,6 +54,8 @@ def test_what_is_empty_is_zero_in_every_field() -> None:
     """What a record is before anything happened; a field added later begins at 0 as well."""
     assert Position(0, 0, 0) == NO_POSITION
     assert Stake(0, 0, 0) == NO_STAKE
+    assert not any(astuple(NO_ORDER))
+    assert not any(astuple(INSTANT))
     assert Window(0, ()) == EMPTY_WINDOW
     assert not any(astuple(EMPTY_MARKET))
     assert isinstance(NO_RISK, RiskParams)

@@ -19,7 +19,7 @@ from protocol.errors import REFUSALS, Refusal
 from protocol.margin import compute_health, is_liquidatable
 from protocol.params import EquityTier, MarginBracket
 from protocol.records import Table
-from protocol.state import EMPTY_MARKET, EMPTY_WINDOW, MarketPhase, State, Window, account_id
+from protocol.state import EMPTY_MARKET, EMPTY_WINDOW, INSTANT, MarketPhase, State, Window, account_id
 from protocol.transition import PROCESS, apply
 from protocol.units import W
 from tests.protocol.build import (
@@ -49,7 +49,19 @@ from tests.protocol.build import (
     state_with,
     with_risk,
 )
-from tests.protocol.strategies import CALLED, OTHER, UNDER, Step, busy, play, steps
+from tests.protocol.strategies import (
+    CALLED,
+    ORDERED,
+    OTHER,
+    SLOW,
+    SLOWLY,
+    UNDER,
+    UNLISTED,
+    Step,
+    busy,
+    play,
+    steps,
+)
 from tests.twins import weth_params
 
 
@@ -81,6 +93,9 @@ EXAMPLES: list[tuple[int, Any]] = [
     (BORROWER, Trade(ACCOUNT, BTC, -2 * W, 0)),
     (TRADER, actions.CloseAll(OTHER, 0)),
     (BORROWER, actions.SetLeverageCap(ACCOUNT, BTC, 10 * W)),
+    (BORROWER, actions.CommitOrder(ACCOUNT, SLOW, 5 * W, ANY_PRICE)),
+    (LIQUIDATOR, actions.SettleOrder(ORDERED, BTC, 1)),
+    (LIQUIDATOR, actions.CancelOrder(ORDERED, ETH)),
     (LIQUIDATOR, actions.MarginCall(CALLED)),
     (LIQUIDATOR, actions.FlagAccount(UNDER)),
     (LIQUIDATOR, Liquidate(UNDER)),
@@ -92,7 +107,8 @@ EXAMPLES: list[tuple[int, Any]] = [
     (STRANGER, actions.FundInsurance(5)),
     (ADMIN, actions.SetRisk(with_risk(debt_cap=1, keeper_reserve=11 * W))),
     (ADMIN, SetMarket(BTC, replace(MARKETS[BTC], brackets=MARKETS[BTC].brackets[:1]))),
-    (ADMIN, SetMarket(2, MARKETS[BTC])),
+    (ADMIN, SetMarket(UNLISTED, MARKETS[BTC])),
+    (ADMIN, actions.SetOrders(BTC, SLOWLY)),
     (ADMIN, actions.SetCollateral(WETH, replace(weth_params(), brackets=weth_params().brackets[:1]))),
     (GUARDIAN, actions.PauseOpening(True)),
     (ADMIN, actions.ProposeAdmin(BORROWER)),
@@ -126,13 +142,14 @@ def test_the_state_before_an_action_stays_usable(sender: int, action: Any) -> No
 def test_an_idle_account_and_market_change_nothing(sender: int, action: Any) -> None:
     """X7, M7, M9: an account and a market more give the same events and the same other records."""
     state = busy()
-    if isinstance(action, SetMarket) and action.market == 2:
+    if isinstance(action, SetMarket) and action.market == UNLISTED:
         return
     idle = replace(
         state,
         accounts=state.accounts.put(account_id(0xDD), holding(0)),
         market_params=(*state.market_params, MARKETS[ETH]),
         market_phases=(*state.market_phases, MarketPhase(0, ())),
+        order_params=(*state.order_params, INSTANT),
         markets=(*state.markets, EMPTY_MARKET),
         windows=(*state.windows, EMPTY_WINDOW),
     )
@@ -153,7 +170,15 @@ def later(state: State, shift: int) -> State:
         return number + shift // (state.market_params[market].window // 32)
 
     accounts = {
-        key: replace(account, flagged_at=moved(account.flagged_at), margin_called_at=moved(account.margin_called_at))
+        key: replace(
+            account,
+            flagged_at=moved(account.flagged_at),
+            margin_called_at=moved(account.margin_called_at),
+            orders={
+                market: replace(order, settles_from=order.settles_from + shift, expires_at=order.expires_at + shift)
+                for market, order in account.orders.items()
+            },
+        )
         for key, account in state.accounts.items()
     }
     return replace(

@@ -568,6 +568,7 @@ def test_solvency_is_the_ledger_and_the_pool_at_present_prices() -> None:
         insurance=7 * W,
         deficit=0,
         trader_debt=3 * W,
+        escrow=0,
         reserved=1_620 * W,
         free=(5_000 - 3 - 1_620) * W,
         deposit_value=5_200 * W,

@@ -24,6 +24,7 @@ FAMILIES = (
     "FIL",
     "FUN",
     "TRD",
+    "ORD",
     "ACC",
     "TRF",
     "DEP",

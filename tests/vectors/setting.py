@@ -51,7 +51,7 @@ def opened(size: int, entry_price: int) -> Position:
 
 def holding(cash: int, positions: Mapping[int, Position], collateral: Mapping[int, int] | None = None) -> Account:
     """An account."""
-    return Account(cash, dict(collateral or {}), dict(positions), {}, 0, 0, 0, 0)
+    return Account(cash, dict(collateral or {}), dict(positions), {}, 0, 0, 0, 0, {})
 
 
 def state_of(

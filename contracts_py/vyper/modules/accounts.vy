@@ -1,6 +1,6 @@
 # @title Storage of accounts
-# @notice A header is cash 128, signed | margin_called_at 40 | flagged_at 40 | unused 1 | isolated market plus 1, 6 |
-#         registered 1 | token bits 8 | market bits 32.
+# @notice A header is cash 128, signed | margin_called_at 40 | flagged_at 40 | has orders 1 | isolated market plus 1, 6
+#         | registered 1 | token bits 8 | market bits 32.
 
 REGISTERED: constant(uint256) = 2**40
 TOKENS_SHIFT: constant(uint256) = 32
@@ -8,6 +8,7 @@ TOKENS_MASK: constant(uint256) = 255
 MARKETS_MASK: constant(uint256) = 2**32 - 1
 ISOLATED_SHIFT: constant(uint256) = 41
 ISOLATED_MASK: constant(uint256) = 63
+HAS_ORDERS: constant(uint256) = 2**47
 FLAGGED_SHIFT: constant(uint256) = 48
 CALLED_SHIFT: constant(uint256) = 88
 

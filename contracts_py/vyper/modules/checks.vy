@@ -50,6 +50,13 @@ def check_trader(account: uint256, sender: address) -> uint256:
 
 
 @internal
+@pure
+def check_no_orders(header: uint256):
+    """Refuse to take margin away from a pending order, which would be a way to cancel it (ORD-8)."""
+    assert header & accounts.HAS_ORDERS == 0, "order/pending"
+
+
+@internal
 def check_initial_margin(account: uint256):
     """Refuse an account left below its initial margin or its equity tier; one that passes loses its flag (MRG-10)."""
     header: uint256 = accounts.headers[account]

@@ -50,6 +50,28 @@ event PositionUpdated:
     impact: int256
     fee: uint256
 
+event OrderUpdated:
+    account: indexed(uint256)
+    market: indexed(uint256)
+    size_delta: int256
+    acceptable_price: uint256
+    fee: uint256
+    cancel_fee: uint256
+    feed: indexed(uint256)
+    settles_from: uint256
+    expires_at: uint256
+
+event OrderSettled:
+    account: indexed(uint256)
+    market: indexed(uint256)
+    keeper: indexed(uint256)
+    round: uint256
+    price: uint256
+    code: bytes32
+
+event EscrowUpdated:
+    escrow: uint256
+
 event MarketUpdated:
     market: indexed(uint256)
     long_oi: uint256
@@ -118,6 +140,10 @@ event MarketSet:
     market: indexed(uint256)
     params: types.MarketParams
     phase_until: uint256
+
+event OrdersSet:
+    market: indexed(uint256)
+    params: types.OrderParams
 
 event CollateralSet:
     token: indexed(uint256)

@@ -7,9 +7,11 @@ from modules import parameters
 from modules import accounts
 from modules import markets
 from modules import treasury
+from modules import orders
 
 initializes: roles
 initializes: parameters
 initializes: accounts
 initializes: markets
 initializes: treasury
+initializes: orders

@@ -71,6 +71,13 @@ struct MarketParams:
     window_notional: uint256
     brackets: DynArray[MarginBracket, SENT_BRACKETS]
 
+struct OrderParams:
+    feed: uint256
+    delay: uint256
+    window: uint256
+    fee: uint256
+    cancel_fee: uint256
+
 struct HaircutBracket:
     lower: uint256
     mm_weight: uint256
@@ -110,11 +117,20 @@ struct LiquidationQuote:
     penalty: uint256
     bad_debt: uint256
 
+struct SettlementPreview:
+    code: bytes32
+    is_refused: bool
+    reward: uint256
+    price: uint256
+    impact: int256
+    fee: uint256
+
 struct Solvency:
     pool: uint256
     insurance: uint256
     deficit: uint256
     trader_debt: uint256
+    escrow: uint256
     reserved: uint256
     free: int256
     deposit_value: uint256
