@@ -124,7 +124,7 @@ class ParameterSet:
 
     @property
     def has_graph(self) -> bool:
-        """Whether a graph is deployed: for nodes, or for sources that feeds at known addresses are followed by."""
+        """Whether a graph is deployed: for nodes, or beside sources, which follow feeds by their addresses."""
         return bool(self.nodes or self.sources)
 
     def genesis_sources(self) -> dict[str, Source]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from crossmargin.faults import Fault, texts_at
 from crossmargin.known import Known
 from crossmargin.names import unknown
-from crossmargin.quantities import read_decimal
+from crossmargin.quantities import read_decimal, write_time
 from crossmargin.reporters import Reporters, Strategy, Truth, Wick, make_report
 from crossmargin.reporting_file import ReportersModel
 from crossmargin.scenario_records import SUCCESS, Step
@@ -22,13 +22,14 @@ from crossmargin.source_set import SourceSpec
 from crossmargin.steps.pull import USUAL_DECIMALS, sign_report
 from crossmargin.tape import ANSWER_DECIMALS, Tape
 from crossmargin.yamltext import Loc
-from oracle.median import Median
+from oracle.median import Median, Submit
 from oracle.pull import PullFeed, UpdatePriceFeeds
-from oracle.signing import PriceReport
+from oracle.signing import TIME_BITS, PriceReport
 from oracle.sources import AtSource, SourceAction
 from protocol.units import fdiv
 
 RELAY = "relay"  # brings signed reports
+SENT_LIMIT = 2**255  # of an answer
 MOST_STEPS = 100_000  # of one entry: more than a replay can use
 
 
@@ -47,13 +48,23 @@ def expand_reporters(model: ReportersModel, tape: Tape | None, known: Known, loc
     spec = known.source(model.source, Median | PullFeed, (*loc, "source"))
     drive = _read_drive(model, spec, tape, known, loc)
     if isinstance(spec.plan, Median):
-        found = _submit_all(drive)
+        found = list(_submit_all(drive))
     else:
-        found = _bring_all(drive, encode_feed_id(model.feed_id or ""))
+        found = list(_bring_all(drive, encode_feed_id(model.feed_id or "")))
+    for time, _, action in found:
+        if isinstance(action, Submit):
+            _check_sendable(action, time, loc)
     return [
         Step(time, place.line, sender, AtSource(spec.address, action), None, SUCCESS, place.column)
         for time, sender, action in found
     ]
+
+
+def _check_sendable(report: Submit, time: int, loc: Loc) -> None:
+    """Refuse a report that no transaction can hold."""
+    if not (-SENT_LIMIT <= report.answer < SENT_LIMIT and 0 <= report.observed_at < 2**TIME_BITS):
+        message = f"a report at {write_time(time)} has a price or a time that cannot be sent"
+        raise Fault((*loc, "truth"), message, "choose a smaller price, push, noise or lag", key=True)
 
 
 def _read_drive(model: ReportersModel, spec: SourceSpec, tape: Tape | None, known: Known, loc: Loc) -> Drive:
@@ -69,6 +80,9 @@ def _read_drive(model: ReportersModel, spec: SourceSpec, tape: Tape | None, know
             raise Fault((*loc, "every"), f"this would be 0s, or more than {MOST_STEPS} reports", "report less often")
         times = list(range(max(known.start, points[0][0]), last + 1, model.every))
     spans = [(outage.begins.after(known.start), outage.ends.after(known.start)) for outage in model.outages]
+    for place, (begin, end) in enumerate(spans):
+        if end <= begin:
+            raise Fault((*loc, "outages", place, "ends"), "it ends before it begins", key=True)
     kept = [time for time in times if time <= last and not any(begin <= time < end for begin, end in spans)]
     return Drive(spec, reporters, _truth_of(points), kept)
 
@@ -93,12 +107,17 @@ def _read_points(
 
 
 def _read_reporters(model: ReportersModel, count: int, start: int, loc: Loc) -> Reporters:
+    is_pull = model.feed_id is not None
+    if model.strategy not in (Strategy.HONEST, Strategy.REPLAY if is_pull else "") and not model.faulty:
+        raise Fault((*loc, "strategy"), "nobody follows it", "say with faulty how many do")
     if model.faulty > count:
         raise Fault((*loc, "faulty"), f"there are only {count} of them")
     wick = None
     if model.wick is not None:
         begins, ends = model.wick.begins.after(start), model.wick.ends.after(start)
         wick = Wick(model.wick.reporter, begins, ends, model.wick.price)
+        if is_pull:
+            raise Fault((*loc, "wick"), "signers sign one price, and nobody looks at a venue alone", "drive a median")
         if wick.reporter >= count:
             raise Fault((*loc, "wick", "reporter"), f"there are only {count} of them, counted from 0")
     return Reporters(
@@ -131,31 +150,29 @@ def _submit_all(drive: Drive) -> Iterator[tuple[int, str, SourceAction]]:
 
 
 def _bring_all(drive: Drive, feed_id: bytes) -> Iterator[tuple[int, str, SourceAction]]:
-    """Signed reports, each of as many signers as are asked for.
+    """Signed reports, each of as many signers as are asked for, in a chain of the times that they say.
 
-    Liars sign nothing that counts unless they are enough; then theirs is brought first. An old report needs no liar:
-    whoever has one brings it again and again, after the true one.
+    More than half must sign, so liars sign nothing that counts unless the honest are too few. An old report needs no
+    liar: whoever has one brings it again and again, after the true one. All who sign see the price of the first.
     """
     reporters, plan = drive.reporters, drive.spec.plan
     assert isinstance(plan, PullFeed)
-    honest = drive.spec.people[: reporters.count - reporters.faulty]
-    liars = drive.spec.people[reporters.count - reporters.faulty :]
+    count = reporters.count - reporters.faulty
+    honest, liars = drive.spec.people[:count], drive.spec.people[count:]
     previous, replayed = 0, b""
     for time in drive.times:
-        groups = [(honest, 0)]
+        lies = time >= reporters.since and reporters.strategy not in (Strategy.HONEST, Strategy.REPLAY)
+        names, number = (liars, reporters.count - 1) if lies and len(liars) >= plan.threshold else (honest, 0)
         if time < reporters.since or reporters.strategy is Strategy.HONEST:
-            groups = [(drive.spec.people, 0)]
-        elif reporters.strategy is not Strategy.REPLAY:
-            groups.insert(0, (liars, reporters.count - 1))
+            names = drive.spec.people
         payloads = []
-        for names, number in groups:
-            seen = make_report(reporters, drive.truth, number, time) if len(names) >= plan.threshold else None
-            if seen is not None:
-                report = PriceReport(feed_id, seen.answer, 0, -USUAL_DECIMALS, seen.observed_at, previous)
-                payloads.append(sign_report(report, drive.spec.address, names[: plan.threshold]))
+        seen = make_report(reporters, drive.truth, number, time) if len(names) >= plan.threshold else None
+        if seen is not None:
+            report = PriceReport(feed_id, seen.answer, 0, -USUAL_DECIMALS, seen.observed_at, previous)
+            payloads.append(sign_report(report, drive.spec.address, names[: plan.threshold]))
+            previous = seen.observed_at
         if reporters.strategy is Strategy.REPLAY and time >= reporters.since:
             replayed = replayed or (payloads[-1] if payloads else b"")
             payloads += [replayed] if replayed else []
         for payload in payloads:
             yield time, RELAY, UpdatePriceFeeds((payload,), plan.fee)
-        previous = time

@@ -69,6 +69,8 @@ def parse_scenario(document: Document, address_of: AddressOf, parameters: Parame
     model, numbers = _read_model(document, faults)
     params = parameters or _load_params(model.params, path, faults)
     tape = _load_tape(model, params, path, faults) if params is not None and model.tape is not None else None
+    if model.drives and model.tape is None:
+        faults.note(Fault(("drives",), "there is no tape to drive anything", "name a tape", key=True))
     start = _find_start(model, tape, faults) if model.tape is None or model.start is not None or tape else None
     accounts = _build_accounts(model, address_of, faults)
     steps: list[Step] = []

@@ -13,9 +13,9 @@ from protocol.events import OrderSettled, OrdersSet
 from protocol.governance import check_admin
 from protocol.ledger import add_cash
 from protocol.params import OrderParams
-from protocol.policy import SETTLEMENT, check_accepted
+from protocol.policy import NEW_RISK, SETTLEMENT, check_accepted
 from protocol.state import INSTANT, Account, Order, State, account_id
-from protocol.trading import NO_LIMIT, change_position, check_isolation, check_size
+from protocol.trading import NO_LIMIT, change_position, check_isolation, check_size, is_reduction
 from protocol.units import DAY, Price, Seconds, Usd, W
 
 LONGEST_DELAY: Seconds = 3_600
@@ -53,11 +53,13 @@ def check_order_rules(params: OrderParams) -> None:
 
 
 def process_commit_order(state: State, env: Env, action: CommitOrder) -> Outcome:
-    """Ask for a trade at the first price from a delay after now; needs no price (ORD-3).
+    """Ask for a trade at the first price from a delay after now (ORD-3).
 
     The fee leaves the account balance and is never lent. An acceptable price that does not fit is the largest that
-    does, which limits nothing. Refuses: account/unknown, account/not-trader, market/unknown, order/instant-only,
-    account/isolated, amount/zero, sys/domain, market/lot, order/pending, order/fee.
+    does, which limits nothing. A reduction needs no price; what adds risk must be a trade that the account could make
+    now, after the fee. Refuses: account/unknown, account/not-trader, market/unknown, order/instant-only,
+    account/isolated, amount/zero, sys/domain, market/lot, order/pending, order/fee, oracle/*, and what a trade that
+    adds risk refuses (specs/actions/trade.md).
     """
     before = check_trader(state, env, action.account)
     check_market_listed(state, action.market)
@@ -86,7 +88,13 @@ def process_commit_order(state: State, env: Env, action: CommitOrder) -> Outcome
     draft.report_escrow()
     add_cash(draft, account, -rules.fee)
     draft.report_account(account)
-    return draft.commit()
+    outcome = draft.commit()
+    trade = Trade(action.account, action.market, action.size_delta, NO_LIMIT - 1 if action.size_delta > 0 else 0)
+    if not is_reduction(before, trade):  # else who knows the round chooses by a deposit whether the trade is made
+        quote = env.quote(state.market_params[action.market].feed)
+        check_accepted(NEW_RISK, quote.status)
+        change_position(outcome.state, env, trade, quote.mid)
+    return outcome
 
 
 def process_settle_order(state: State, env: Env, action: SettleOrder) -> Outcome:

@@ -45,19 +45,19 @@ def process_trade(state: State, env: Env, action: Trade) -> Outcome:
     if not reduces:
         check_no_orders(before)
     quote = env.quote(params.feed)
-    check_accepted(REDUCTION if reduces else NEW_RISK, quote.status)
+    check_accepted(REDUCTION if reduces and not before.orders else NEW_RISK, quote.status)
     return change_position(state, env, action, quote.mid)
 
 
 def is_reduction(account: Account, action: Trade) -> bool:
-    """Whether a trade brings a position toward zero without changing its sign (TRD-7)."""
+    """Whether a trade brings a position toward zero without changing its sign (TRD-4)."""
     size = account.positions.get(action.market, NO_POSITION).size
     target = size + action.size_delta
     return abs(target) < abs(size) and target * size >= 0
 
 
 def change_position(state: State, env: Env, action: Trade, price: Price) -> Outcome:
-    """Fill a trade at a price, and check what it leaves at the prices of now (TRD-4 to TRD-12).
+    """Fill a trade at a price, and check what it leaves at the prices of now (TRD-5 to TRD-12).
 
     A flip is a close and an open in one action, with one acceptable price on the whole. Refuses:
     market/opening-paused, trade/price, market/min-notional, market/premium, market/skew-cap, market/oi-cap,
@@ -108,7 +108,7 @@ def process_close_all(state: State, env: Env, action: CloseAll) -> Outcome:
     for market, position in before.positions.items():
         check_instant(state, market)
         quote = env.quote(state.market_params[market].feed)
-        check_accepted(REDUCTION, quote.status)
+        check_accepted(NEW_RISK if before.orders else REDUCTION, quote.status)
         change -= compute_position_health(draft, env, market, position)
         fill(draft, account, market, -position.size, quote.mid, env)
     if account.cash < action.min_cash:

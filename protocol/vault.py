@@ -16,7 +16,7 @@ def process_deposit(state: State, env: Env, action: Deposit) -> Outcome:
     """Add tokens to an account; anyone may, and an account begins with its first deposit (DEP-1 to DEP-5).
 
     Needs no price. Refuses: account/no-owner, token/unknown, amount/zero, sys/domain, account/isolated,
-    token/account-cap, token/global-cap.
+    order/pending, token/account-cap, token/global-cap.
     """
     if owner_of(action.account) == 0:
         raise errors.NoOwner
@@ -89,12 +89,18 @@ def process_fund_insurance(state: State, env: Env, action: FundInsurance) -> Out
 
 
 def check_accepts(account: DraftAccount, token: int) -> None:
-    """Refuse collateral other than USDC in an isolated account (ACC-1).
+    """Refuse collateral other than USDC in an isolated account (ACC-1), and a new kind beside a pending order.
 
-    Refuses: account/isolated.
+    The price of a new kind may have a fault, which would keep the order from being settled.
+
+    Refuses: account/isolated, order/pending.
     """
-    if account.isolated and token != USDC:
+    if token == USDC:
+        return
+    if account.isolated:
         raise errors.IsolatedAccount(token=token)
+    if account.orders and token not in account.collateral:
+        raise errors.OrderPending(token=token)
 
 
 def check_caps(draft: Draft, account: DraftAccount, token: int) -> None:

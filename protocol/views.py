@@ -145,10 +145,10 @@ def quote_liquidation(state: State, env: Env, action: Liquidate) -> LiquidationQ
 def compute_withdrawable(state: State, env: Env, account: int, token: int) -> Units:
     """The most units of a token that the owner could withdraw now; one more is refused (VIEW-3).
 
-    0 while a price that the withdrawal needs is not usable.
+    0 while a price that the withdrawal needs is not usable, or an order of the account is pending.
     """
     found: Account | None = state.accounts.get(account)
-    if found is None or token > len(state.collateral_params):
+    if found is None or token > len(state.collateral_params) or found.orders:
         return 0
     owned = max(found.cash, 0) // USDC_TO_W if token == USDC else found.collateral.get(token, 0)
     most = min(owned, state.tokens[token].held)

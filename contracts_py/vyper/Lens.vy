@@ -163,7 +163,7 @@ def withdrawable(account: uint256, token: uint256) -> uint256:
     @notice The most units of a token that the owner could withdraw now; one more is refused (VIEW-3).
     """
     header: uint256 = accounts.headers[account]
-    if header & accounts.REGISTERED == 0 or token > parameters.collateral_count:
+    if header & accounts.REGISTERED == 0 or token > parameters.collateral_count or header & accounts.HAS_ORDERS != 0:
         return 0
     cash: int256 = calc.signed_high(header)
     held: uint256 = accounts.collateral[account][token]

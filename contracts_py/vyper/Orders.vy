@@ -70,7 +70,8 @@ def set_orders(market: uint256, params: types.OrderParams):
 @external
 def commit_order(account: uint256, market: uint256, size_delta: int256, acceptable_price: uint256):
     """
-    @notice Ask for a trade at the first price from a delay after now; needs no price (ORD-3).
+    @notice Ask for a trade at the first price from a delay after now (ORD-3). A reduction needs no price; what adds
+            risk must be a trade that the account could make at once.
     @param size_delta Change of size at scale 1e18; positive buys
     @param acceptable_price The highest price of a buy, the lowest of a sale, impact included and fees apart
     """
@@ -100,6 +101,11 @@ def commit_order(account: uint256, market: uint256, size_delta: int256, acceptab
     self._put_escrow(orders.escrow + fee)
     ledger.add_cash(account, -convert(fee, int256))
     records.report_account(account)
+    size: int256 = calc.signed_high(accounts.positions[account][market])
+    target: int256 = size + size_delta
+    flips: bool = (size > 0 and target < 0) or (size < 0 and target > 0)
+    if flips or calc.magnitude(target) >= calc.magnitude(size):
+        self._check_carried(account, market, size_delta)
 
 
 @external
@@ -151,6 +157,18 @@ def self_cancel_orders(account: uint256):
         listed >>= 1
     ledger.add_cash(account, convert(fees, int256))
     self._put_escrow(orders.escrow - fees)
+
+
+@external
+@reentrant
+def try_order(account: uint256, market: uint256, size_delta: int256, price: uint256):
+    """
+    @notice Make the trade of an order at a price and revert with the price; only for the protocol itself.
+    """
+    assert msg.sender == self, "sys/self-only"
+    limit: uint256 = ANY_PRICE if size_delta > 0 else 0
+    extcall ISelf(self).self_change_position(account, market, size_delta, limit, price, price)
+    raw_revert(abi_encode(price))
 
 
 @external
@@ -290,6 +308,27 @@ def _fill_order(
         raw_revert(response)
     preview.code = convert(slice(response, 68, 32), bytes32)
     return preview
+
+
+@internal
+def _check_carried(account: uint256, market: uint256, size_delta: int256):
+    """Refuse an order that adds risk and is no trade that the account could make now (ORD-3)."""
+    price: uint256 = 0
+    status: uint256 = 0
+    price, status = prices.quote((parameters.market_words[market] >> 8) & calc.MASK_16)
+    policy.check_accepted(policy.NEW_RISK, status)
+    success: bool = False
+    response: Bytes[100] = b""
+    success, response = raw_call(
+        self,
+        abi_encode(
+            account, market, size_delta, price, method_id=method_id("try_order(uint256,uint256,int256,uint256)")
+        ),
+        max_outsize=100,
+        revert_on_failure=False,
+    )
+    if len(response) != 32:
+        raw_revert(response)
 
 
 @internal

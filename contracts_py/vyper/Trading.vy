@@ -88,6 +88,7 @@ def close_all(account: uint256, min_cash: int256):
     header: uint256 = checks.check_trader(account, msg.sender)
     listed: uint256 = header & accounts.MARKETS_MASK
     assert listed != 0, "account/no-positions"
+    accepts: uint256 = policy.REDUCTION if header & accounts.HAS_ORDERS == 0 else policy.NEW_RISK
     change: int256 = convert(tiers.compute_reserve(), int256) - calc.signed_high(header)
     for market: uint256 in range(types.MAX_MARKETS):
         if listed == 0:
@@ -98,7 +99,7 @@ def close_all(account: uint256, min_cash: int256):
             price: uint256 = 0
             status: uint256 = 0
             price, status = prices.quote((word >> 8) & calc.MASK_16)
-            policy.check_accepted(policy.REDUCTION, status)
+            policy.check_accepted(accepts, status)
             position: uint256 = accounts.positions[account][market]
             size: int256 = calc.signed_high(position)
             change -= checks.compute_position_health(
@@ -148,7 +149,8 @@ def _trade(
     price: uint256 = 0
     status: uint256 = 0
     price, status = prices.quote((word >> 8) & calc.MASK_16)
-    policy.check_accepted(policy.REDUCTION if reduces else policy.NEW_RISK, status)
+    is_free: bool = reduces and header & accounts.HAS_ORDERS == 0
+    policy.check_accepted(policy.REDUCTION if is_free else policy.NEW_RISK, status)
     return self._change_position(account, market, word, size_delta, acceptable_price, price, price)
 
 
@@ -162,7 +164,7 @@ def _change_position(
     price: uint256,
     now_price: uint256,
 ) -> (int256, uint256):
-    """Fill a trade at a price, and check what it leaves at the prices of now (TRD-4 to TRD-12)."""
+    """Fill a trade at a price, and check what it leaves at the prices of now (TRD-5 to TRD-12)."""
     cash: int256 = calc.signed_high(accounts.headers[account])
     position: uint256 = accounts.positions[account][market]
     entry_index: int256 = calc.signed_high(accounts.entries[account][market])
@@ -211,7 +213,7 @@ def _changes_sign(size: int256, target: int256) -> bool:
 @internal
 @pure
 def _is_reduction(size: int256, size_delta: int256) -> bool:
-    """Whether a trade brings a position toward zero without changing its sign (TRD-7)."""
+    """Whether a trade brings a position toward zero without changing its sign (TRD-4)."""
     target: int256 = size + size_delta
     return calc.magnitude(target) < calc.magnitude(size) and not self._changes_sign(size, target)
 

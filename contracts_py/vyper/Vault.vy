@@ -137,10 +137,12 @@ def _check_amount(units: uint256):
 @internal
 @view
 def _check_accepts(account: uint256, token: uint256):
-    """Refuse collateral other than USDC in an isolated account (ACC-1)."""
+    """Refuse collateral other than USDC in an isolated account (ACC-1), and a new kind beside a pending order."""
     if token != types.USDC:
-        isolated: uint256 = (accounts.headers[account] >> accounts.ISOLATED_SHIFT) & accounts.ISOLATED_MASK
-        assert isolated == 0, "account/isolated"
+        header: uint256 = accounts.headers[account]
+        assert (header >> accounts.ISOLATED_SHIFT) & accounts.ISOLATED_MASK == 0, "account/isolated"
+        if header & accounts.HAS_ORDERS != 0:
+            assert (header >> (accounts.TOKENS_SHIFT + token - 1)) & 1 != 0, "order/pending"
 
 
 @internal

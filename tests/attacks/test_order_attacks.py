@@ -158,20 +158,22 @@ def test_b21_an_order_outlives_a_liquidation(stage: Stage) -> None:
 
 
 def test_b42_a_fee_is_paid_with_what_is_not_there(stage: Stage) -> None:
-    """B42: accounts of a millionth of a dollar commit orders, whose fees their owner's keeper earns.
+    """B42: an account that owes more than it has commits an order to leave, whose fee its owner's keeper earns.
 
     From: fees charged to accounts without a balance. Guard: ORD-3, a fee is never lent. Without it each such account
     earns 20 dollars from the pool.
     """
 
     def story(twins: Twins) -> int:
-        twins.do("admin", SetOrders(BTC, replace(RULES, fee=20 * W)))
         purse = Purse(twins, "borrower", "stranger")
-        twins.do("borrower", Deposit(BORROWER, USDC, 1))
-        twins.attempt("borrower", commit(W))
-        twins.price(BTC=8_000, after=10)
-        twins.attempt("stranger", settle())
+        twins.deposit("borrower", weth=3)
+        twins.do("borrower", trade(BORROWER, W))
+        twins.do("admin", SetOrders(BTC, replace(RULES, fee=20 * W)))
+        twins.price(BTC=7_300)
+        twins.attempt("borrower", commit(-W))
+        twins.price(BTC=7_300, after=10)
+        twins.attempt("stranger", settle(ROUND + 1))
         return purse.gain()
 
-    assert stage.guarded(story) == 0
-    assert stage.without("a fee is not lent", story) == dollars("19.999999")
+    assert stage.guarded(story) == dollars("-600")
+    assert stage.without("a fee is not lent", story) == dollars("-580")

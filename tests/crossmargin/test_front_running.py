@@ -117,8 +117,11 @@ def play_tape(feed: str, size: int, *, fee: int, patient: bool) -> int:
     return model.cash(account) + worth - 10**7 * W
 
 
-@pytest.mark.parametrize(("feed", "size"), [("BTC", W), ("ETH", 20 * W)])
-def test_over_a_whole_crash_foresight_earns_nothing_after_a_delay(feed: str, size: int) -> None:
-    """ORD-4: even with no fee for orders; at once it earns thousands a coin."""
-    assert play_tape(feed, size, fee=0, patient=True) <= 0
-    assert play_tape(feed, size, fee=0, patient=False) > 10_000 * W
+@pytest.mark.parametrize(("feed", "size", "gain", "loss"), [("BTC", W, 44_691, 2_205), ("ETH", 20 * W, 37_406, 8_420)])
+def test_over_a_whole_crash_foresight_earns_nothing_after_a_delay(feed: str, size: int, gain: int, loss: int) -> None:
+    """ORD-4: even with no fee for orders; at once it earns what decision 0014 says, in dollars that are cut."""
+    assert play_tape(feed, size, fee=0, patient=True) // -W == loss
+    assert play_tape(feed, size, fee=0, patient=False) // W == gain
+    text = (SPECS / "decisions" / "0014-committed-orders.md").read_text("utf-8")
+    assert f"{gain:,}" in text
+    assert f"{loss:,}" in text

@@ -293,7 +293,7 @@ def test_random_graphs_below_feeds_on_both(deployed: tuple[Twins, Checkpoint]) -
     """ORC-8, GRA-5, S2, S3: every word of every feed, and the complete states."""
     twins, fresh = deployed
     seen: Counter[str] = Counter()
-    for number in range(4):
+    for number in range(6):
         twins.restore(fresh)
         seen += tell(twins, f"under feeds {number}", rounds=12)
     assert min(seen["good"], seen["faulty"]) > 40

@@ -27,12 +27,12 @@ from protocol.actions import (
     Withdraw,
 )
 from protocol.orders import LONGEST_DELAY, LONGEST_WINDOW, MAX_FEE
-from protocol.params import OrderParams
+from protocol.params import MarginBracket, OrderParams
 from protocol.state import INSTANT
 from protocol.trading import NO_LIMIT
 from protocol.units import DAY, W
 from tests.lockstep.both import BORROWER, LIQUIDATOR, MARKET, STRANGER, TRADER, buy, check, named, position, refuse
-from tests.twins import BTC, ETH, RATE_FEED, USDC, WSTETH_FEED, Twins, wei
+from tests.twins import BTC, ETH, RATE_FEED, USDC, WBTC, WETH, WSTETH, WSTETH_FEED, Twins, wei
 
 RULES = OrderParams(feed=BTC, delay=10, window=60, fee=2 * W, cancel_fee=W)
 NEXT = 2  # the round after the one that configured twins begin with
@@ -79,23 +79,24 @@ def test_an_order_is_filled_at_the_first_round_after_its_delay_on_both(twins: Tw
 
 
 @pytest.mark.parametrize(
-    ("order", "code"),
+    ("price", "change", "code"),
     [
-        (commit(price=8_009 * W), "trade/price"),
-        (commit(W // 10), "market/min-notional"),
-        (commit(40 * W), "margin/initial"),
-        (commit(5_001 * W), "market/skew-cap"),
-        (commit(), "market/opening-paused"),
+        (8_009 * W, None, "trade/price"),
+        (None, SetMarket(BTC, replace(MARKET, min_notional=10**4 * W)), "market/min-notional"),
+        (None, SetMarket(BTC, replace(MARKET, brackets=(MarginBracket(0, W // 40, W),))), "margin/initial"),
+        (None, SetMarket(BTC, replace(MARKET, skew_cap=W // 2)), "market/skew-cap"),
+        (None, PauseOpening(True), "market/opening-paused"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_trade_that_the_rules_refuse_ends_the_order_on_both(twins: Twins, order: CommitOrder, code: str) -> None:
+def test_a_trade_that_the_rules_refuse_ends_the_order_on_both(
+    twins: Twins, price: int | None, change: SetMarket | PauseOpening | None, code: str
+) -> None:
     """ORD-5: the code is in the event, nothing is filled, and the keeper is paid all the same."""
-    twins.do("admin", SetMarket(BTC, replace(MARKET, max_premium=10_000)))
     open_orders(twins)
-    twins.do("borrower", order)
-    if code == "market/opening-paused":
-        twins.do("guardian", PauseOpening(True))
+    twins.do("borrower", commit(price=price))
+    if change is not None:
+        twins.do("admin", change)
     cash = twins.cash(BORROWER)
     twins.price(BTC=8_010, after=10)
     twins.do("liquidator", settle())
@@ -187,7 +188,7 @@ def test_a_settlement_counts_to_the_last_second_on_both(twins: Twins) -> None:
 
 def test_who_may_commit_what_on_both(twins: Twins) -> None:
     """ORD-3: owner or operator, in whole lots, one order for a market, with the fee in the balance."""
-    open_orders(twins, usd=3)
+    open_orders(twins)
     isolated = BORROWER + 2
     twins.do("borrower", Deposit(BORROWER + 1, USDC, 10**6))
     refuse(
@@ -206,6 +207,26 @@ def test_who_may_commit_what_on_both(twins: Twins) -> None:
     twins.do("trader", commit(-W, price=2**256 - 1))
     assert twins.event("OrderUpdated").acceptable_price == 2**128 - 1
     refuse(twins, "order/pending", ("borrower", commit()))
+    check(twins)
+
+
+def test_an_order_that_adds_risk_is_a_trade_of_now_on_both(twins: Twins) -> None:
+    """ORD-3, B18, POL-1: with its margin and a price without fault; a reduction is not asked."""
+    open_orders(twins, usd=416)
+    refuse(twins, "margin/initial", ("borrower", commit()), ("borrower", commit(-W)))
+    refuse(twins, "market/min-notional", ("borrower", commit(W // 10)))
+    refuse(twins, "sys/domain", ("borrower", commit(10**10 * W)))
+    twins.deposit("borrower", usd=1)
+    twins.do("poster", Push((BTC,), (0,)))
+    refuse(twins, "oracle/non-positive", ("borrower", commit()))
+    twins.price(BTC=8_000)
+    twins.do("borrower", commit())
+    check(twins)
+    twins.price(BTC=8_000, after=10)
+    twins.do("liquidator", settle(NEXT + 2))
+    assert position(twins, BORROWER).size == W
+    twins.do("poster", Push((BTC,), (0,)))
+    twins.do("borrower", commit(-W // 2))
     check(twins)
 
 
@@ -251,6 +272,24 @@ def test_a_pending_order_keeps_the_margin_where_it_is_on_both(twins: Twins) -> N
     )
     twins.do("borrower", buy(-4 * W, market=ETH))
     twins.do("borrower", Deposit(BORROWER, USDC, 1))
+    check(twins)
+
+
+def test_collateral_of_a_new_kind_waits_for_pending_orders_on_both(twins: Twins) -> None:
+    """ORD-8: its price may have a fault, which would keep the order pending; whoever brings it."""
+    open_orders(twins)
+    twins.do("borrower", Deposit(BORROWER, WETH, 5))
+    twins.do("borrower", Deposit(BORROWER + 1, WBTC, 5))
+    twins.do("borrower", commit())
+    refuse(
+        twins,
+        "order/pending",
+        ("stranger", Deposit(BORROWER, WBTC, 1)),
+        ("borrower", Deposit(BORROWER, WSTETH, 1)),
+        ("borrower", Transfer(BORROWER + 1, BORROWER, WBTC, 1)),
+    )
+    twins.do("stranger", Deposit(BORROWER, WETH, 1))
+    twins.do("stranger", Deposit(BORROWER, USDC, 1))
     check(twins)
 
 

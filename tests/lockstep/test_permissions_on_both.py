@@ -125,7 +125,7 @@ VIEWS = {
     "feed_node",
 }
 # While opening is paused these are refused, and only these.
-PAUSED = {"trade": "market/opening-paused"}
+PAUSED = {"trade": "market/opening-paused", "commit_order": "market/opening-paused"}
 
 
 def tell(twins: Twins) -> None:

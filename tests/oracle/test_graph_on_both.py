@@ -70,7 +70,7 @@ def tell(twins: GraphTwins, first: int, graphs: int, rounds: int) -> Counter[str
 
 
 def test_random_graphs_on_both(twins: GraphTwins) -> None:
-    """QUO-1 to QUO-7, GRD-1 to GRD-9, GRA-1 to GRA-6: to the wei and to the bit."""
+    """QUO-1 to QUO-7, GRD-1 to GRD-10, GRA-1 to GRA-6: to the wei and to the bit."""
     seen = tell(twins, 0, graphs=4, rounds=6)
     assert seen["evaluations"] > 300
     assert {kind.name for kind in Kind} <= seen.keys()
@@ -80,7 +80,7 @@ def test_random_graphs_on_both(twins: GraphTwins) -> None:
 @pytest.mark.deep
 @pytest.mark.parametrize("first", [1_000, 2_000])
 def test_many_random_graphs_on_both(twins: GraphTwins, first: int) -> None:
-    """QUO-1 to QUO-7, GRD-1 to GRD-9, GRA-1 to GRA-6: more than 10,000 evaluations."""
+    """QUO-1 to QUO-7, GRD-1 to GRD-10, GRA-1 to GRA-6: more than 10,000 evaluations."""
     seen = tell(twins, first, graphs=40, rounds=12)
     assert seen["evaluations"] > 10_000
 

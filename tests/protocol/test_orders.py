@@ -43,6 +43,7 @@ from tests.protocol.build import (
     env,
     holding,
     opened,
+    outcome_of,
     refused,
     run,
     state_with,
@@ -51,6 +52,8 @@ from tests.protocol.build import (
 RULES = OrderParams(feed=BTC, delay=10, window=60, fee=2 * W, cancel_fee=W)
 ORDER = Order(W, NO_LIMIT - 1, 2 * W, W, BTC, NOW, NOW + 60)
 COMMIT = CommitOrder(ACCOUNT, BTC, W, ANY_PRICE)
+TRADE = Trade(ACCOUNT, BTC, W, ANY_PRICE)
+LOT = W // 1_000
 SALE = replace(ORDER, size_delta=-W, acceptable_price=0)
 SETTLE = SettleOrder(ACCOUNT, BTC, 1)
 CANCEL = CancelOrder(ACCOUNT, BTC)
@@ -119,14 +122,43 @@ def test_a_market_of_orders_takes_no_trade() -> None:
 # --- committing: ORD-3 ----------------------------------------------------------------------------------------------
 
 
-def test_a_commitment_takes_the_fee_and_needs_no_price() -> None:
+def test_a_commitment_takes_the_fee() -> None:
     """ORD-3: nothing else moves; what it will be is fixed."""
-    outcome = run(ordering(None), Env(NOW, BORROWER, ()), COMMIT)
+    outcome = run(ordering(None), env(), COMMIT)
     account = outcome.state.accounts[ACCOUNT]
     assert account.cash == 4_998 * W
     assert account.orders == {BTC: Order(W, NO_LIMIT - 1, 2 * W, W, BTC, NOW + 10, NOW + 70)}
     assert outcome.state.escrow == 2 * W
     assert [type(event).__name__ for event in outcome.events] == ["OrderUpdated", "EscrowUpdated", "AccountUpdated"]
+
+
+def test_a_reduction_is_committed_without_a_price() -> None:
+    """ORD-3: and without looking at what the account is worth."""
+    state = ordering(None, cash=2 * W, positions={BTC: opened(W, BTC_PRICE)})
+    for size in (-W, -W // 2):
+        assert run(state, Env(NOW, BORROWER, ()), replace(COMMIT, size_delta=size)).state.escrow == 2 * W
+    assert refused(state, Env(NOW, BORROWER, ()), replace(COMMIT, size_delta=-W - LOT)) == "oracle/unavailable"
+
+
+@pytest.mark.parametrize(
+    ("size", "cash", "code"),
+    [
+        (W, 416 * W + W // 2, "ok"),
+        (W, 416 * W, "margin/initial"),
+        (W // 10, 5_000 * W, "market/min-notional"),
+        (-W, 3 * W, "margin/initial"),
+    ],
+)
+def test_what_adds_risk_must_be_a_trade_of_now(size: int, cash: int, code: str) -> None:
+    """ORD-3, MRG-10, B18: 410 of margin, 4 of trading fee, impact, and the order's 2; the price may be any."""
+    assert outcome_of(ordering(None, cash=cash), env(), replace(COMMIT, size_delta=size)) == code
+
+
+@pytest.mark.parametrize("status", [Status.STALE_SOFT, Status.UNCERTAIN, Status.HALTED])
+def test_what_adds_risk_needs_a_price_without_fault(status: Status) -> None:
+    """ORD-3, POL-1: as a trade at once does."""
+    seen = env(btc_status=int(status))
+    assert refused(ordering(None), seen, COMMIT) == refused(state_with({ACCOUNT: holding(5_000 * W)}), seen, TRADE)
 
 
 def test_an_operator_may_commit() -> None:
@@ -167,7 +199,8 @@ def test_a_commitment_is_refused(state: State, action: CommitOrder, code: str) -
 
 def test_a_fee_of_the_whole_balance_can_be_paid() -> None:
     """ORD-3: to the wei."""
-    assert run(ordering(None, cash=2 * W), env(), COMMIT).state.accounts[ACCOUNT].cash == 0
+    state = ordering(None, cash=2 * W, positions={BTC: opened(W, BTC_PRICE)})
+    assert run(state, env(), replace(COMMIT, size_delta=-W)).state.accounts[ACCOUNT].cash == 0
 
 
 # --- settling: ORD-4 and ORD-5 --------------------------------------------------------------------------------------

@@ -34,7 +34,8 @@ TABLE = {
     "trade_reduce": REDUCE,
     "close_all": REDUCE,
     "set_leverage_cap": NONE,
-    "commit_order": ANY,
+    "commit_increase": NONE,
+    "commit_reduce": ANY,
     "settle_order": STALE,
     "cancel_order": ANY,
     "margin_call": MEASURE,
@@ -99,10 +100,10 @@ def test_the_columns_are_all_there_are() -> None:
 
 
 def test_every_action_has_a_row() -> None:
-    """POL-1: a trade is an increase or a reduction; a liquidation deep or not; the rest is what keepers do."""
+    """POL-1: a trade or order is an increase or a reduction; a liquidation deep or not; the rest is what keepers do."""
     names = {re.sub(r"(?<!^)(?=[A-Z])", "_", action.__name__).lower() for action in get_args(actions.Action)}
-    split = {"trade_increase", "trade_reduce", "liquidate_deep"}
-    assert set(POLICY) == (names - {"trade"}) | split | {"trigger_order", "accrue_funding", "view"}
+    split = {"trade_increase", "trade_reduce", "commit_increase", "commit_reduce", "liquidate_deep"}
+    assert set(POLICY) == (names - {"trade", "commit_order"}) | split | {"trigger_order", "accrue_funding", "view"}
     assert set(POLICY) == set(TABLE)
 
 
