@@ -7,11 +7,6 @@ know them too. A source of prices has a deployer of its own, who sends nothing e
 
 from __future__ import annotations
 
-import rlp
-from eth_utils import keccak
-
-from contracts_py.keys import address_of
-
 DEPLOYER = "deployer"
 CHAIN_ID = 131_277_322_940_537  # eth-tester's, whose id cannot be chosen; signed reports hold for one id
 FIRST_FEED = 2  # transactions of the deployer before it: the graph's and the hub's
@@ -19,10 +14,21 @@ FIRST_FEED = 2  # transactions of the deployer before it: the graph's and the hu
 
 def contract_address(sender: int, nonce: int) -> int:
     """The address of a contract that ``sender`` creates: the low 20 bytes of keccak(rlp([sender, nonce]))."""
+    import rlp  # most parameter sets ask for no address, and these take half a second to import
+    from eth_utils import keccak
+
     return int.from_bytes(keccak(rlp.encode([sender.to_bytes(20, "big"), nonce]))[12:], "big")
 
 
-GRAPH_ADDRESS = contract_address(address_of(DEPLOYER), 0)
+def _deployed(deployer: str, nonce: int) -> int:
+    from contracts_py.keys import address_of  # as above
+
+    return contract_address(address_of(deployer), nonce)
+
+
+def graph_address() -> int:
+    """The address of the graph."""
+    return _deployed(DEPLOYER, 0)
 
 
 def source_deployer(name: str) -> str:
@@ -32,12 +38,12 @@ def source_deployer(name: str) -> str:
 
 def source_address(name: str) -> int:
     """The address of a source of prices."""
-    return contract_address(address_of(source_deployer(name)), 0)
+    return _deployed(source_deployer(name), 0)
 
 
 def feed_address(feed: int) -> int:
     """The address of a feed's own contract in a deployment with a graph."""
-    return contract_address(address_of(DEPLOYER), FIRST_FEED + feed)
+    return _deployed(DEPLOYER, FIRST_FEED + feed)
 
 
 def feed_addresses(count: int) -> tuple[int, ...]:

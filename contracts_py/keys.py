@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from functools import cache
 
-from eth_keys import keys
-from eth_utils import keccak
-
 
 @cache
 def private_key(name: str) -> bytes:
     """The private key of a named actor: for local chains only, since anyone can derive it."""
+    from eth_utils import keccak  # heavy, and many read names without asking for an address
+
     return keccak(text=f"crossmargin:{name}")
 
 
 @cache
 def address_of_key(key: bytes) -> int:
     """The address that a private key signs for, as an integer."""
+    from eth_keys import keys  # as above
+
     return int.from_bytes(keys.PrivateKey(key).public_key.to_canonical_address(), "big")
 
 

@@ -10,6 +10,8 @@ from crossmargin.errors import Exit, InputError
 from crossmargin.messages import clean
 from crossmargin.output import say, warn
 from crossmargin.parameters import parse_parameters
+from crossmargin.population.profile import TABLES, parse_profile
+from crossmargin.portfolio.book import parse_book
 from crossmargin.scenario import parse_scenario
 from crossmargin.source import list_folder
 from crossmargin.tape import load_tape
@@ -38,7 +40,7 @@ def check_files(texts: list[str], as_json: bool) -> Exit:
 
 
 def expand(path: Path) -> list[Path]:
-    """A file, or the scenarios, parameter sets and tapes of a folder in order of name. Refuses a folder without any."""
+    """A file, or the files of a folder that can be checked, in order of name. Refuses a folder without any."""
     try:
         is_folder = path.is_dir()
     except OSError:
@@ -55,10 +57,18 @@ def check_file(path: Path) -> tuple[str, list[InputError]]:
         else:
             document = read_yaml(path)
             plain = document.plain()
-            # A parameter set has risk parameters at its top; a scenario names a set.
-            if isinstance(plain, dict) and "risk" in plain and "params" not in plain:
+            # A parameter set has risk parameters at its top, a profile its tables; a scenario and a portfolio name a
+            # set, one of them with prices.
+            keys = set(plain) if isinstance(plain, dict) else set()
+            if "risk" in keys and "params" not in keys:
                 kind = "parameter set"
                 parse_parameters(document)
+            elif keys & set(TABLES) and "params" not in keys:
+                kind = "profile"
+                parse_profile(document)
+            elif "prices" in keys:
+                kind = "portfolio"
+                parse_book(document)
             else:
                 parse_scenario(document, address_of)
     except InputError as error:

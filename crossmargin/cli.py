@@ -33,6 +33,18 @@ app.add_typer(tape_app, name="tape")
 
 MisusedCommand: type[typer.BadParameter] = typer.BadParameter.__bases__[0]  # typer has no name for it
 T = TypeVar("T")
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Change a value of the parameter set or the scenario, such as markets.BTC.tiers.1.mm=0.05, "
+        "switches.tiers=off or insurance=0. Repeat it for more.",
+    ),
+]
+Params = Annotated[
+    str, typer.Option(help="Another parameter set than the scenario's: a file, or a bare name under specs/params.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON only, one object per line.")]
 
 
@@ -68,21 +80,51 @@ def replay(
         Path | None,
         typer.Option(
             help="Run folder, replacing an earlier run; with several scenarios, the folder that holds one each. "
-            "By default out/ and the scenario's name."
+            "By default out/ and the scenario's name, with -changed after it if --set or --params is given."
         ),
     ] = None,
+    changed: Settings = None,
+    params: Params = "",
     as_json: Json = False,
 ) -> None:
     """Replay scenarios and keep a run folder with manifest, trace and summary for each."""
     from crossmargin.replay.command import replay_all
+    from crossmargin.variants import read_variant
 
-    raise typer.Exit(replay_all(scenarios, engine, backend, out, as_json))
+    variant = read_variant(changed or (), params)
+    raise typer.Exit(replay_all(scenarios, variant, engine, backend, out, as_json))
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Run folders, and scenarios with changes: NAME,PATH=VALUE,... The others are held against the first.",
+            metavar="RUN...",
+        ),
+    ],
+    changed: Settings = None,
+    params: Params = "",
+    html: Annotated[Path | None, typer.Option(help="Also write the comparison as a page of HTML.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show where runs part, what became of each account, and totals; scenarios are replayed on the model.
+
+    With --set or --params, one scenario is compared with itself as they change it.
+    """
+    from crossmargin.compare.command import compare_all
+
+    raise typer.Exit(compare_all(runs, changed or [], params, html, as_json))
 
 
 @app.command()
 def check(
     files: Annotated[
-        list[str], typer.Argument(help="Scenarios, parameter sets or tapes, or folders of them.", metavar="FILE...")
+        list[str],
+        typer.Argument(
+            help="Scenarios, parameter sets, portfolios, profiles or tapes, or folders of them.", metavar="FILE..."
+        ),
     ],
     as_json: Json = False,
 ) -> None:
@@ -93,7 +135,72 @@ def check(
 
 
 @app.command()
-def schema(kind: Annotated[str, typer.Argument(help="scenario or parameters.")]) -> None:
+def margin(
+    portfolio: Annotated[
+        str, typer.Argument(help="A portfolio file, or a bare name under specs/portfolios.", metavar="PORTFOLIO")
+    ],
+    at: Annotated[
+        list[str] | None,
+        typer.Option(help="Prices that might be, such as BTC=7500 or BTC=7500,ETH=180; a row for each."),
+    ] = None,
+    shock: Annotated[
+        list[str] | None, typer.Option(help="Changes of prices, such as BTC=-20% or all=-20%; a row for each.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure an account's book: margins, liquidation prices, largest orders, capital cross and isolated."""
+    from crossmargin.portfolio.command import show_margin
+
+    raise typer.Exit(show_margin(portfolio, at or [], shock or [], as_json))
+
+
+@app.command("eval")
+def evaluate(
+    rule: Annotated[
+        str | None, typer.Argument(help="A rule's id, such as MRG-3, or a function's name.", metavar="RULE")
+    ] = None,
+    values: Annotated[
+        str | None,
+        typer.Argument(
+            help="The arguments as JSON: a file, - for standard input, or the object itself.", metavar="INPUT"
+        ),
+    ] = None,
+    list_all: Annotated[bool, typer.Option("--list", help="List the formulas.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schemas of input and answer.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Answer a numbered formula on JSON input: integers at their scale, or decimals in quotes."""
+    from crossmargin.rules.evaluate import evaluate as answer
+    from crossmargin.rules.evaluate import list_formulas, show_schema
+
+    if list_all:
+        raise typer.Exit(list_formulas(as_json))
+    if rule is None:
+        raise WrongUse("name a rule, such as MRG-3\n  crossmargin eval --list shows those with a formula")
+    raise typer.Exit(show_schema(rule) if schema else answer(rule, values, as_json))
+
+
+@app.command()
+def explain(
+    rule: Annotated[
+        str | None, typer.Argument(help="A rule's id, such as MRG-3, or a refusal's code.", metavar="RULE")
+    ] = None,
+    list_all: Annotated[bool, typer.Option("--list", help="List the rules.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Tell what a numbered rule says: text, formula, rounding, worked example, and where the code is."""
+    from crossmargin.rules.explain import explain as tell
+    from crossmargin.rules.explain import list_rules
+
+    if list_all:
+        raise typer.Exit(list_rules(as_json))
+    if rule is None:
+        raise WrongUse("name a rule, such as MRG-3\n  crossmargin explain --list shows all of them")
+    raise typer.Exit(tell(rule, as_json))
+
+
+@app.command()
+def schema(kind: Annotated[str, typer.Argument(help="scenario, parameters, portfolio or profile.")]) -> None:
     """Print the JSON Schema of a kind of input file."""
     from crossmargin.schema import KINDS, schema_text
 

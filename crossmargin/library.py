@@ -1,4 +1,4 @@
-"""Files of the repository by name: parameter sets, tapes and scenarios live in ``specs/``, beside the package."""
+"""Files of the repository by name, in ``specs/`` by the package: parameter sets, tapes, scenarios and the like."""
 
 from __future__ import annotations
 
@@ -64,9 +64,11 @@ class Shelf:
         return "/" not in text and "\\" not in text and not text.endswith(self.suffix) and text not in {".", ".."}
 
 
+PROFILES = Shelf("profile", "populations", ".yaml")
 PARAMETERS = Shelf("parameter set", "params", ".yaml")
 TAPES = Shelf("tape", "tapes", ".csv")
 SCENARIOS = Shelf("scenario", "scenarios", ".yaml")
+PORTFOLIOS = Shelf("portfolio", "portfolios", ".yaml")
 
 
 def names_in(folder: Path, suffix: str) -> list[str]:

@@ -11,6 +11,7 @@ from crossmargin.fields import (
     FEED_NAME,
     MARKET_NAME,
     TOKEN_NAME,
+    Choice,
     DecimalText,
     Duration,
     FileModel,
@@ -40,6 +41,8 @@ RatioField = Annotated[int, Quantity(18)]
 BpsField = Annotated[int, Quantity(4)]
 DurationField = Annotated[int, Duration()]
 UnitsField = Annotated[str, DecimalText()]
+ON = "on"
+SwitchField = Annotated[str, Choice("setting of a switch", (ON, "off"))]
 SET_NAME = Name("a parameter set's name", "[a-z][a-z0-9_]{0,40}", "use lower-case letters, digits and _")
 
 
@@ -229,6 +232,27 @@ class TokenModel(FileModel):
     haircuts: Haircuts | None = Field(default=None, description="Weights by value.")
 
 
+class SwitchesModel(FileModel):
+    """Rules that can be turned off, to see what they are for. Each is `on` unless the set says `off`."""
+
+    tiers: SwitchField = Field(default=ON, description="Margin tiers; off: a market keeps its first one alone.")
+    equity_tiers: SwitchField = Field(default=ON, description="Leverage by account equity; off: no bound by it.")
+    insurance: SwitchField = Field(
+        default=ON, description="The insurance fund; off: it begins empty, has no share of anything and gets no gifts."
+    )
+    partial_liquidation: SwitchField = Field(
+        default=ON, description="Partial liquidation; off: an account below maintenance margin is closed whole."
+    )
+    cross_margin: SwitchField = Field(
+        default=ON, description="One account for several positions; off: each in an isolated account of its own."
+    )
+
+    @property
+    def off(self) -> tuple[str, ...]:
+        """Names of those that are off."""
+        return tuple(name for name, setting in self if setting != ON)
+
+
 class ParametersModel(FileModel):
     """A parameter set of crossmargin. Numbers are decimals in human units, read exactly."""
 
@@ -242,6 +266,7 @@ class ParametersModel(FileModel):
         default_factory=dict, description="Nodes of the price graph, each below those it is made of."
     )
     risk: RiskModel
+    switches: SwitchesModel = Field(default_factory=SwitchesModel, description="Rules that are turned off.")
     tokens: dict[Annotated[str, TOKEN_NAME], TokenModel] = Field(description="Tokens in order of id, USDC first.")
     markets: dict[Annotated[str, MARKET_NAME], ListedMarketModel] = Field(
         description="Markets; their order gives the ids."

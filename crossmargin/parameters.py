@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from contracts_py.addresses import feed_addresses
+from crossmargin.clashes import explain_clash
 from crossmargin.faults import Fault, Faults, texts_at
 from crossmargin.fields import validate
 from crossmargin.names import resolve
@@ -16,6 +17,7 @@ from crossmargin.parameter_file import FeedModel, ListedMarketModel, ParametersM
 from crossmargin.quantities import read_decimal, write_decimal
 from crossmargin.source_file import CapPlan
 from crossmargin.source_set import SourceSpec, build_sources
+from crossmargin.switches import switch_market, switch_risk
 from crossmargin.yamltext import Document, Loc, read_yaml
 from oracle.feeds import MAX_FEEDS, RATE_FEED_DECIMALS, SHORTEST_MAX_AGE, FeedHub, SetFeed, SetNodeFeed, SetRateFeed
 from oracle.graph import Graph, RegisterNode, make_graph
@@ -121,6 +123,7 @@ class ParameterSet:
     tokens: tuple[TokenSpec, ...]
     markets: tuple[MarketSpec, ...]
     risk: RiskParams
+    off: tuple[str, ...] = ()  # rule switches that are off, by name
 
     @property
     def has_graph(self) -> bool:
@@ -174,12 +177,13 @@ def _build(model: ParametersModel, faults: Faults) -> ParameterSet:
             sources = build_sources(model.sources, model.feeds, {node.name: node.id for node in nodes})
     feeds = _build_feeds(model, graph, nodes, faults)
     feed_names = list(model.feeds)
-    risk = model.risk.to_record(0)
+    off = model.switches.off
+    risk = switch_risk(model.risk.to_record(0), off)
     sound: RiskParams | None = None
     with faults.noted():
         if model.risk.usdc_feed is not None:
             feed = resolve(model.risk.usdc_feed, feed_names, ("risk", "usdc_feed"), "feed")
-            risk = model.risk.to_record(feed + 1)
+            risk = switch_risk(model.risk.to_record(feed + 1), off)
         _check(("risk",), check_risk, risk, rows="equity_tiers")
         sound = risk
     if next(iter(model.tokens), "") != SETTLEMENT:
@@ -194,8 +198,10 @@ def _build(model: ParametersModel, faults: Faults) -> ParameterSet:
         _check_count(model.markets, "markets", MAX_MARKETS)
     for name, market in model.markets.items():
         with faults.noted():
-            markets.append(_build_market(name, market, sound, feed_names))
-    return ParameterSet(model.name, model.version, sources, nodes or (), feeds, tuple(tokens), tuple(markets), risk)
+            markets.append(_build_market(name, market, sound, feed_names, off))
+    return ParameterSet(
+        model.name, model.version, sources, nodes or (), feeds, tuple(tokens), tuple(markets), risk, off
+    )
 
 
 def _build_feeds(
@@ -204,7 +210,8 @@ def _build_feeds(
     with faults.noted():
         _check_count(model.feeds, "feeds", MAX_FEEDS)
     names = list(model.feeds)
-    oracle = OracleState(FeedHub(admin=0, poster=0, feeds=()), graph, feed_addresses(len(names)))
+    contracts = feed_addresses(len(names)) if model.nodes else ()  # only nodes ask feeds by address
+    oracle = OracleState(FeedHub(admin=0, poster=0, feeds=()), graph, contracts)
     feeds = []
     for index, name in enumerate(names[:MAX_FEEDS]):
         known = len(faults)
@@ -264,11 +271,11 @@ def _build_token(name: str, token: TokenModel, risk: RiskParams | None, feed_nam
 
 
 def _build_market(
-    name: str, market: ListedMarketModel, risk: RiskParams | None, feed_names: Sequence[str]
+    name: str, market: ListedMarketModel, risk: RiskParams | None, feed_names: Sequence[str], off: Sequence[str]
 ) -> MarketSpec:
     """A market, held against the risk parameters if they are sound."""
     loc = ("markets", name)
-    params = market.to_record(resolve(market.feed, feed_names, (*loc, "feed"), "feed"))
+    params = switch_market(market.to_record(resolve(market.feed, feed_names, (*loc, "feed"), "feed")), off)
     if risk is not None:
         _check(loc, check_market, risk, params, rows="tiers")
     orders = INSTANT
@@ -305,5 +312,5 @@ def _check(loc: Loc, rule: Callable[..., T], *arguments: Any, rows: str = "") ->
             loc = (*loc, rows)
         where = f" (from {write_decimal(lower, 18)})" if lower is not None else ""
         sentence = (refusal.__doc__ or "").strip().splitlines()[0]
-        message = f"refused as {refusal.code}{where}: {sentence}"
+        message = f"refused as {refusal.code}{where}: {sentence} {explain_clash(rule, *arguments)}".rstrip()
         raise Fault(loc, message, RULES.get(refusal.code, ""), key=not rows or lower is None) from None

@@ -12,7 +12,7 @@ INTERVAL = 5.0  # seconds between two lines where nothing can move
 
 
 class Progress:
-    """Progress of one job, on standard error. Use as a context manager."""
+    """Progress of one job, on standard error; a total of 0 is not shown. Use as a context manager."""
 
     def __init__(self, title: str, total: int) -> None:
         self._title = clean(title)
@@ -42,5 +42,5 @@ class Progress:
 
     def _line(self, phase: str, done: int, now: float) -> str:
         elapsed = int(now - self._started)
-        counted = f" {done} of {self._total} planned actions," if done else ""
+        counted = f" {done} of {self._total} planned actions," if done and self._total else ""
         return f"{self._title}: {phase},{counted} {elapsed} s"

@@ -93,11 +93,11 @@ def write_decimal(value: int, decimals: int) -> str:
     return decimal(value, decimals, 0)
 
 
-def read_percent(text: str) -> int:
-    """Basis points of a percentage such as ``1%`` or ``0.25%``."""
+def read_percent(text: str, *, signed: bool = False) -> int:
+    """Basis points of a percentage such as ``1%`` or ``0.25%``, or, if it may be ``signed``, ``-20%``."""
     if not text.endswith("%"):
         raise BadText(f"{shown(text)} is not a percentage", "write such as 1% or 0.25%")
-    return read_decimal(text.removesuffix("%"), 2)
+    return read_decimal(text.removesuffix("%"), 2, signed=signed)
 
 
 def read_integer(text: str, limit: int = UINT256_LIMIT) -> int:

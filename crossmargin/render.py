@@ -17,7 +17,7 @@ from crossmargin.moments import When
 from crossmargin.parameters import ParameterSet, load_parameters
 from crossmargin.quantities import write_decimal, write_duration, write_time
 from crossmargin.scenario_file import AccountModel, QuoteExpectModel, StepExpectModel, StepModel
-from crossmargin.scenario_records import IN_UNITS, AccountSpec, QuoteExpectation, Step
+from crossmargin.scenario_records import IN_UNITS, AccountSpec, KeeperSpec, QuoteExpectation, Step
 from crossmargin.steps.base import ActionModel
 from crossmargin.steps.feeds import push_from_action
 from oracle.feeds import Push
@@ -43,7 +43,7 @@ def render_scenario(
     params: ParameterSet | None = None,
     about: str = "",
     insurance: int = 0,
-    keepers: Sequence[str] = (),
+    keepers: Sequence[KeeperSpec] = (),
 ) -> str:
     """The text of a scenario file. ``params`` is the set that ``params_name`` means, if it is already at hand.
 
@@ -61,10 +61,21 @@ def render_scenario(
         owner = None if account.owner == name else account.owner
         model = AccountModel.model_construct(story=account.story, owner=owner, sub=account.sub)
         lines.append(f"  {name}: {flow(dump(model))}")
-    lines += [f"keepers: {flow(list(keepers))}"] if keepers else []
+    lines += [f"keepers: {flow(render_keepers(keepers))}"] if keepers else []
     lines += ["steps:"] if steps else []
     lines += [f"  - {flow(render_step(step, start, known))}" for step in steps]
     return "\n".join(lines) + "\n"
+
+
+def render_keepers(keepers: Sequence[KeeperSpec]) -> dict[str, Any]:
+    """Keepers by name, with what holds each up."""
+    rendered: dict[str, Any] = {}
+    for keeper in keepers:
+        terms: dict[str, Any] = {"latency": write_duration(keeper.latency)} if keeper.latency else {}
+        terms |= {} if keeper.capacity is None else {"capacity": str(keeper.capacity)}
+        windows = [{"from": write_time(begin), "until": write_time(end)} for begin, end in keeper.downtime]
+        rendered[keeper.name] = terms | ({"downtime": windows} if windows else {})
+    return rendered
 
 
 def render_step(step: Step, start: int, known: Known) -> dict[str, Any]:

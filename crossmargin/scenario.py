@@ -16,9 +16,14 @@ from crossmargin.errors import InputError
 from crossmargin.faults import Fault, Faults, texts_at
 from crossmargin.fields import read_form
 from crossmargin.known import UNKNOWN, Known
-from crossmargin.library import PARAMETERS, SCENARIOS, TAPES, exists
+from crossmargin.library import PARAMETERS, PROFILES, SCENARIOS, TAPES, exists
 from crossmargin.names import unknown
 from crossmargin.parameters import ParameterSet, load_parameters
+from crossmargin.population.expansion import expand
+from crossmargin.population.file import PopulationModel
+from crossmargin.population.members import Population, draw_population
+from crossmargin.population.prices import play_prices
+from crossmargin.population.profile import load_profile
 from crossmargin.quantities import EARLIEST_START, LATEST_STEP, BadText, write_time
 from crossmargin.reporting import expand_reporters
 from crossmargin.scenario_file import AccountModel, EndModel, ScenarioModel, StepExpectModel, StepModel
@@ -28,11 +33,13 @@ from crossmargin.scenario_records import (
     SUCCESS,
     AccountSpec,
     EndExpectation,
+    KeeperSpec,
     QuoteExpectation,
     Scenario,
     Step,
     StepExpectation,
 )
+from crossmargin.scenario_switches import apply_switches
 from crossmargin.source import list_folder
 from crossmargin.steps.base import ActionModel, AnyAction
 from crossmargin.steps.feeds import push_to_action
@@ -73,6 +80,10 @@ def parse_scenario(document: Document, address_of: AddressOf, parameters: Parame
         faults.note(Fault(("drives",), "there is no tape to drive anything", "name a tape", key=True))
     start = _find_start(model, tape, faults) if model.tape is None or model.start is not None or tape else None
     accounts = _build_accounts(model, address_of, faults)
+    population = None
+    if model.population is not None and params is not None and start is not None:
+        population = _draw(model.population, params, start, path, faults)
+        accounts |= _build_members(population, accounts, address_of, faults)
     steps: list[Step] = []
     if params is not None and start is not None:
         known = Known(params, {name: account.id for name, account in accounts.items()}, address_of, faults.note)
@@ -87,14 +98,12 @@ def parse_scenario(document: Document, address_of: AddressOf, parameters: Parame
                 reports += expand_reporters(reporters, tape, replace(known, start=start), loc, document.place(loc))
         # Reports of a second stand before what the scenario does in it, as rounds of a tape do.
         steps = sorted((*reports, *steps), key=lambda step: step.at)
-    for index, keeper in enumerate(model.keepers):
-        if keeper in model.keepers[:index]:
-            faults.note(Fault(("keepers", index), f"the keeper `{keeper}` stands here a second time"))
+    keepers = _build_keepers(model, start, faults) if start is not None else ()
     expect = _build_end(model.expect or EndModel(), accounts, document, faults)
     faults.stop()
     assert params is not None  # or a fault was noted
     assert start is not None
-    return Scenario(
+    scenario = Scenario(
         path=path,
         digest=document.digest,
         name=path.stem,
@@ -106,10 +115,18 @@ def parse_scenario(document: Document, address_of: AddressOf, parameters: Parame
         start=start,
         insurance=model.insurance,
         accounts=accounts,
-        keepers=model.keepers,
+        keepers=keepers,
         steps=tuple(steps),
         expect=expect,
+        population=population,
     )
+    if population is not None:
+        with faults.noted():
+            place = document.place(("population",), key=True)
+            drawn = expand(population, accounts, params, play_prices(scenario), place)
+            scenario = replace(scenario, steps=tuple(sorted((*steps, *drawn), key=lambda step: step.at)))
+        faults.stop()
+    return apply_switches(scenario)
 
 
 def _read_model(document: Document, faults: Faults) -> tuple[ScenarioModel, list[int]]:
@@ -140,8 +157,9 @@ def _read_model(document: Document, faults: Faults) -> tuple[ScenarioModel, list
 def actors(scenario: Scenario) -> tuple[str, ...]:
     """Everyone who may send a transaction, each once: the roles, then owners, keepers and senders as they appear."""
     owners = (account.owner for account in scenario.accounts.values())
+    keepers = (keeper.name for keeper in scenario.keepers)
     senders = (step.sender for step in scenario.steps)
-    return tuple(dict.fromkeys((*ROLES, *owners, *scenario.keepers, *senders)))
+    return tuple(dict.fromkeys((*ROLES, *owners, *keepers, *senders)))
 
 
 def find_scenario(text: str) -> Path:
@@ -223,6 +241,50 @@ def _build_accounts(model: ScenarioModel, address_of: AddressOf, faults: Faults)
 
 def _build_account(name: str, owner: str, account: AccountModel, address_of: AddressOf) -> AccountSpec:
     return AccountSpec(name, owner, account.sub, account.story, account_id(address_of(owner), account.sub))
+
+
+def _draw(model: PopulationModel, params: ParameterSet, start: int, path: Path, faults: Faults) -> Population | None:
+    try:
+        profile = load_profile(_find(PROFILES.find, model.profile, path, ("population", "profile")))
+        return draw_population(model, profile, params, start)
+    except (Fault, InputError) as fault:
+        faults.note(fault)
+        return None
+
+
+def _build_members(
+    population: Population | None, accounts: Mapping[str, AccountSpec], address_of: AddressOf, faults: Faults
+) -> dict[str, AccountSpec]:
+    """The accounts of a population's traders, each its owner's first."""
+    found: dict[str, AccountSpec] = {}
+    taken = {account.owner: name for name, account in accounts.items() if account.sub == 0}
+    for member in population.members if population else ():
+        named = member.name if member.name in accounts else taken.get(member.name)
+        if named is not None:
+            message = f"the population has an account `{member.name}` of an owner of that name"
+            faults.note(Fault(("accounts", named), message, "give this one another name and owner", key=True))
+        found[member.name] = AccountSpec(member.name, member.name, 0, "", account_id(address_of(member.name)))
+    return found
+
+
+def _build_keepers(model: ScenarioModel, start: int, faults: Faults) -> tuple[KeeperSpec, ...]:
+    if not isinstance(model.keepers, Mapping):
+        for index, name in enumerate(model.keepers):
+            if name in model.keepers[:index]:
+                faults.note(Fault(("keepers", index), f"the keeper `{name}` stands here a second time"))
+        return tuple(map(KeeperSpec, model.keepers))
+    keepers = []
+    for name, keeper in model.keepers.items():
+        if keeper.capacity == 0:
+            remedy = "leave the keeper out, or say when it is down"
+            faults.note(Fault(("keepers", name, "capacity"), f"the keeper `{name}` liquidates nothing", remedy))
+        windows = [(window.begin.after(start), window.end.after(start)) for window in keeper.downtime]
+        for index, (begin, end) in enumerate(windows):
+            if end <= begin:
+                loc = ("keepers", name, "downtime", index, "until")
+                faults.note(Fault(loc, f"this is not after the downtime begins, at {write_time(begin)}"))
+        keepers.append(KeeperSpec(name, keeper.latency, keeper.capacity, tuple(windows)))
+    return tuple(keepers)
 
 
 class _StepBuilder:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from crossmargin.fields import (
     ACCOUNT_NAME,
@@ -13,6 +13,7 @@ from crossmargin.fields import (
     FEED_NAME,
     Choice,
     DecimalText,
+    Duration,
     FileModel,
     Flag,
     Integer,
@@ -22,6 +23,7 @@ from crossmargin.fields import (
     refuse,
 )
 from crossmargin.moments import Moment, UtcTime, When
+from crossmargin.population.file import MOST_MEMBERS, PopulationModel
 from crossmargin.reporting_file import ReportersModel
 from crossmargin.steps.accounts import (
     CreateIsolatedModel,
@@ -227,6 +229,35 @@ class AccountModel(FileModel):
     sub: Annotated[int, Integer(2**96)] = Field(default=0, description="Number among the owner's accounts.")
 
 
+class DowntimeModel(FileModel):
+    """When a keeper does nothing."""
+
+    begin: Annotated[When, Moment()] = Field(alias="from", description="From this time on.")
+    end: Annotated[When, Moment()] = Field(alias="until", description="Until this time, which is excluded.")
+
+
+class KeeperModel(FileModel):
+    """What holds a keeper up. Without any of it, the keeper takes whatever it may, a second after each round."""
+
+    latency: Annotated[int, Duration()] = Field(default=0, description="How long after a round it sees it.")
+    capacity: Annotated[int, Integer(MOST_MEMBERS + 1)] | None = Field(
+        default=None, description="How many orders and accounts it takes after one round; by default all it finds."
+    )
+    downtime: tuple[DowntimeModel, ...] = Field(default=(), description="When it does nothing.")
+
+
+def _keepers_form(value: Any) -> str | None:
+    if isinstance(value, dict):
+        return "terms"
+    return "names" if isinstance(value, list) else None
+
+
+KeepersModel = Annotated[
+    Annotated[tuple[ActorField, ...], Tag("names")] | Annotated[dict[ActorField, KeeperModel], Tag("terms")],
+    Discriminator(_keepers_form),
+]
+
+
 class EndAccountModel(FileModel):
     """What an account is at the end."""
 
@@ -269,7 +300,10 @@ class ScenarioModel(FileModel):
     accounts: dict[Annotated[str, ACCOUNT_NAME], AccountModel] = Field(
         default_factory=dict, description="Margin accounts by name."
     )
-    keepers: tuple[ActorField, ...] = Field(default=(), description="Who liquidates after each round.")
+    population: PopulationModel | None = Field(default=None, description="Accounts drawn from a seed, and their steps.")
+    keepers: KeepersModel = Field(
+        default=(), description="Who settles and liquidates after each round: names, or names with what holds each up."
+    )
     reporters: tuple[ReportersModel, ...] = Field(
         default=(), description="Who reports to medians and pull sources; each entry stands for steps."
     )

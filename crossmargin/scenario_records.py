@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from crossmargin.parameters import ParameterSet
+from crossmargin.population.members import Member, Population
 from crossmargin.source import Place
 from crossmargin.steps.base import AnyAction
 from crossmargin.tape import Tape
@@ -53,13 +54,14 @@ class StepExpectation:
     """What a step must lead to: one refusal or success, and values afterwards.
 
     Integers are at scale W, those of ``IN_UNITS`` in the token's units; ``state`` is the name of an account state.
-    ``quotes`` are by feed id.
+    ``quotes`` are by feed id. With ``may_refuse`` the step may also be refused, with any code.
     """
 
     refused: str | None
     values: Mapping[str, int | str]
     quotes: Mapping[int, QuoteExpectation] = field(default_factory=dict)
     places: Mapping[str, Place] = field(default_factory=dict, compare=False)  # of the values, and of ``refused``
+    may_refuse: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,20 @@ class EndExpectation:
 
 
 @dataclass(frozen=True, slots=True)
+class KeeperSpec:
+    """Who settles orders and liquidates after rounds, and what holds it up; without more than a name, nothing does."""
+
+    name: str
+    latency: int = 0  # seconds after a round in which the keeper does not see it
+    capacity: int | None = None  # orders and accounts that it takes after one round; None for all it finds
+    downtime: tuple[tuple[int, int], ...] = ()  # unix seconds: from, and until, which is excluded
+
+    def is_down(self, now: int) -> bool:
+        """Whether it does nothing at a time."""
+        return any(begin <= now < end for begin, end in self.downtime)
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """Everything a run needs."""
 
@@ -103,9 +119,17 @@ class Scenario:
     start: int  # unix seconds
     insurance: int  # units of USDC
     accounts: Mapping[str, AccountSpec]
-    keepers: tuple[str, ...]
-    steps: tuple[Step, ...]
+    keepers: tuple[KeeperSpec, ...]
+    steps: tuple[Step, ...]  # by time, those of the population among them
     expect: EndExpectation
+    population: Population | None = None
+    changes: tuple[str, ...] = ()  # by which it is no longer what its file tells; its expectations do not apply then
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The traders of its population, if it has one."""
+        return self.population.members if self.population else ()
 
 
 SUCCESS = StepExpectation(None, {})
+ANY_OUTCOME = StepExpectation(None, {}, may_refuse=True)

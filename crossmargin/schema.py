@@ -8,9 +8,16 @@ from typing import Any
 from pydantic import BaseModel
 
 from crossmargin.parameter_file import ParametersModel
+from crossmargin.population.profile import ProfileModel
+from crossmargin.portfolio.file import PortfolioModel
 from crossmargin.scenario_file import ScenarioModel
 
-MODELS: dict[str, type[BaseModel]] = {"scenario": ScenarioModel, "parameters": ParametersModel}
+MODELS: dict[str, type[BaseModel]] = {
+    "scenario": ScenarioModel,
+    "parameters": ParametersModel,
+    "portfolio": PortfolioModel,
+    "profile": ProfileModel,
+}
 KINDS = tuple(MODELS)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from contracts_py.addresses import CHAIN_ID, GRAPH_ADDRESS, feed_address, source_address
+from contracts_py.addresses import CHAIN_ID, feed_address, graph_address, source_address
 from contracts_py.keys import address_of
 from crossmargin.faults import Fault
 from crossmargin.messages import shown
@@ -52,7 +52,7 @@ class _Targets:
         """The graph's address, and a node's id."""
         if text not in self.nodes:
             raise unknown(text, self.nodes, loc, "node")
-        return GRAPH_ADDRESS, int.from_bytes(self.nodes[text], "big")
+        return graph_address(), int.from_bytes(self.nodes[text], "big")
 
     def source(self, text: str, feed_id: str | None, average: str | None, loc: Loc) -> tuple[int, int]:
         """The address of a source that stands above, and the key for it."""

@@ -40,6 +40,7 @@ class Scalar:
 
     place: Place
     text: str
+    quoted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ class _Builder:
                 raise self._source.error(place, f"holds the unreadable character U+{ord(character):04X}")
         if not event.value and event.style is None and self._open:
             raise self._no_value(place, self._open[-1])
-        return Scalar(place, event.value)
+        return Scalar(place, event.value, event.style is not None)
 
     def _no_value(self, place: Place, parent: _Open) -> InputError:
         """Nothing where a value belongs. In braces a comma between thousands ends the number before it."""

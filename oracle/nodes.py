@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 
-from eth_utils import keccak
-
 from oracle import errors
 from oracle.quotes import MAX_SOURCE_DECIMALS
 from protocol.records import record
@@ -97,6 +95,8 @@ def make_unit(pair: str) -> Unit:
 
 def compute_node_id(node: Node) -> NodeId:
     """``keccak256(abi.encode(kind, params, parents))``, types uint256, uint256[4] and bytes32[] (GRA-1)."""
+    from eth_utils import keccak  # half a second to import, and most parameter sets have no nodes
+
     words = (node.kind, *node.params, 6 * 32, len(node.parents))
     return bytes(keccak(b"".join(word.to_bytes(32, "big") for word in words) + b"".join(node.parents)))
 

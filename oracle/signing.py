@@ -5,10 +5,6 @@ Rules PUL-1 to PUL-3.
 
 from __future__ import annotations
 
-from eth_keys import keys
-from eth_keys.exceptions import BadSignature, ValidationError
-from eth_utils import keccak
-
 from oracle import errors as oracle_errors
 from protocol import errors
 from protocol.records import record
@@ -39,8 +35,14 @@ class PriceReport:
 
 def hash_domain(chain_id: int, contract: int) -> bytes:
     """The domain separator: name and version of the scheme, the chain, and the contract that verifies (PUL-1)."""
-    texts = (keccak(text=text) for text in (DOMAIN_TYPE, NAME, VERSION))
-    return keccak(b"".join(texts) + encode_words(chain_id, contract))
+    texts = (_keccak(text.encode()) for text in (DOMAIN_TYPE, NAME, VERSION))
+    return _keccak(b"".join(texts) + encode_words(chain_id, contract))
+
+
+def _keccak(data: bytes) -> bytes:
+    from eth_utils import keccak  # half a second to import, and most parameter sets have no signers
+
+    return keccak(data)
 
 
 def encode_report(report: PriceReport) -> bytes:
@@ -57,16 +59,18 @@ def encode_words(*values: int) -> bytes:
 
 def hash_report(report: PriceReport) -> bytes:
     """The struct hash of a report (PUL-1)."""
-    return keccak(keccak(text=REPORT_TYPE) + encode_report(report))
+    return _keccak(_keccak(REPORT_TYPE.encode()) + encode_report(report))
 
 
 def hash_typed_data(domain: bytes, struct_hash: bytes) -> bytes:
     """The digest that is signed (PUL-1)."""
-    return keccak(b"\x19\x01" + domain + struct_hash)
+    return _keccak(b"\x19\x01" + domain + struct_hash)
 
 
 def sign_digest(digest: bytes, key: bytes) -> bytes:
     """The signature ``r | s | v`` of a digest, the same each time, with the smaller s (PUL-2)."""
+    from eth_keys import keys  # as above
+
     signature = keys.PrivateKey(key).sign_msg_hash(digest)
     return encode_words(signature.r, signature.s) + bytes([27 + signature.v])
 
@@ -76,6 +80,9 @@ def recover_signer(digest: bytes, signature: bytes) -> int:
 
     Both values of s are taken, as ecrecover does: who accepts signatures must refuse one of them.
     """
+    from eth_keys import keys  # as above
+    from eth_keys.exceptions import BadSignature, ValidationError
+
     r, s, v = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big"), signature[64]
     if v not in {27, 28} or not 0 < r < CURVE_ORDER or not 0 < s < CURVE_ORDER:
         return 0

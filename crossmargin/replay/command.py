@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from contracts_py.errors import NodeUnusable
-from contracts_py.keys import address_of
 from crossmargin.errors import Exit, WrongUse
 from crossmargin.messages import clean
 from crossmargin.output import say, warn
 from crossmargin.parameters import ParameterSet
 from crossmargin.progress import Progress
 from crossmargin.replay.expectations import Missed, check_end, check_step
+from crossmargin.replay.fates import describe_fates
 from crossmargin.replay.folder import RunFolder
 from crossmargin.replay.lockstep import Divergence
 from crossmargin.replay.result import build_result
@@ -25,14 +25,16 @@ from crossmargin.replay.run import CONFIGURE_TIME, ENGINES, Chain, Replay, count
 from crossmargin.replay.story import Story
 from crossmargin.replay.summary import Summary
 from crossmargin.replay.trace import Trace
-from crossmargin.scenario import actors, find_scenarios, load_scenario
+from crossmargin.scenario import actors, find_scenarios
 from crossmargin.scenario_records import Scenario
+from crossmargin.variants import Variant, load_variant
 from oracle.sources import Source
 from protocol.codec import digest
 from protocol.errors import InvariantBroken
 
 Report = Callable[[str, int], None]  # what is being done, and how many actions are done
 OUT = Path("out")
+CHANGED = "-changed"  # after the name of a changed run, so that it does not replace the run it is compared with
 BACKENDS = ("eth-tester", "pyrevm", "anvil")  # a node's URL is one too
 
 
@@ -90,7 +92,8 @@ def replay(scenario: Scenario, engine: str, backend: str, out: Path, report: Rep
                 with folder.writing():
                     trace.put_action(done)
                 story.take(done)
-                missed.extend(check_step(done))
+                if not scenario.changes:
+                    missed.extend(check_step(done))
                 planned += done.planned.kind != "keeper"
                 report("replaying", planned)
         except Divergence as found:
@@ -98,14 +101,23 @@ def replay(scenario: Scenario, engine: str, backend: str, out: Path, report: Rep
         except InvariantBroken as broken:
             failure = f"an invariant does not hold after {last.number if last else 0} actions: {broken}"
         result = build_result(run, shown_backend, divergences)
-        if last and not failure:
+        if last and not failure and not scenario.changes:
             missed.extend(check_end(scenario, last, result, story.liquidated))
         page = Summary(scenario, story).render(last, result, missed) if last else ""
         with folder.writing():
             trace.close()
             folder.file("summary.txt").write_text(page + (f"\n{failure}\n" if failure else ""), "utf-8")
             folder.file("timings.json").write_text(json.dumps(result["seconds"]) + "\n", "utf-8")
-        folder.keep({**facts, "result": _timeless(result), "missed": [str(m) for m in missed], "failure": failure})
+        fates = describe_fates(scenario, story, last) if last else {}
+        folder.keep(
+            {
+                **facts,
+                "accounts": fates,
+                "result": _timeless(result),
+                "missed": [str(m) for m in missed],
+                "failure": failure,
+            }
+        )
     return Run(result, page, tuple(missed), failure, out)
 
 
@@ -154,28 +166,32 @@ def describe_inputs(scenario: Scenario, engine: str, backend: str) -> dict[str, 
     }
     if scenario.tape:
         inputs["tape"] = digest(scenario.tape.rounds)
+    if scenario.population:
+        inputs["profile"] = digest(scenario.population.profile)
     return {
         "scenario": scenario.name,
         "title": scenario.title,
         "engine": engine,
         "backend": backend,
+        "changes": list(scenario.changes),
         "version": version("crossmargin"),
         "inputs": inputs,
     }
 
 
-def replay_all(texts: list[str], engine: str, backend: str, out: Path | None, as_json: bool) -> Exit:
-    """The command: every scenario that ``texts`` mean, one after another; the worst exit code of them.
+def replay_all(texts: list[str], variant: Variant, engine: str, backend: str, out: Path | None, as_json: bool) -> Exit:
+    """The command: every scenario that ``texts`` mean, as the variant changes it; the worst exit code of them.
 
     All scenarios are read before the first is run, so a mistake in the last one costs no waiting. Raises ``WrongUse``,
     ``InputError`` and ``NodeUnusable``.
     """
     check_options(engine, backend)
-    scenarios = [load_scenario(path, address_of) for text in texts for path in find_scenarios(text)]
+    scenarios = [load_variant(path, variant) for text in texts for path in find_scenarios(text)]
     check_names(scenarios)
     worst = Exit.OK
     for scenario in scenarios:
-        target = (out or OUT) / scenario.name if out is None or len(scenarios) > 1 else out
+        folder = scenario.name + (CHANGED if variant.texts and out is None else "")
+        target = (out or OUT) / folder if out is None or len(scenarios) > 1 else out
         with Progress(scenario.name, count_planned(scenario)) as report:
             run = replay(scenario, engine, backend, target, report)
         show(run, scenario.path, as_json)

@@ -22,6 +22,7 @@ def build_result(replay: Replay, backend: str, divergences: int) -> dict[str, An
         "scenario": replay.scenario.name,
         "engine": replay.engine,
         "backend": backend,
+        "changes": list(replay.scenario.changes),
         "rounds": totals.rounds,
         "actions": totals.actions,
         "refusals": totals.refusals,

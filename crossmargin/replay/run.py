@@ -5,7 +5,7 @@ from __future__ import annotations
 import time as clock
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from heapq import merge
+from heapq import heappop, heappush, merge
 from typing import Any, Protocol
 
 from contracts_py.addresses import feed_addresses, source_address
@@ -13,7 +13,7 @@ from contracts_py.errors import UnknownRevert
 from contracts_py.keys import address_of
 from crossmargin.parameters import genesis_actions
 from crossmargin.replay.books import Books
-from crossmargin.replay.keepers import KeeperAction, keeper_turn, next_action
+from crossmargin.replay.keepers import KeeperAction, Shift, next_action, plan_shifts, take_turns
 from crossmargin.replay.lockstep import Difference, Divergence, compare_results, compare_worlds
 from crossmargin.replay.world import World, new_world
 from crossmargin.scenario_records import Scenario, Step
@@ -126,13 +126,18 @@ class Replay:
         """Apply the whole scenario, yielding each action done. Raises ``Divergence`` at the first difference."""
         for planned in plan_setup(self.scenario):
             yield self._apply(planned)
+        shifts: list[Shift] = []
         round_number = 0
         for planned in plan_timeline(self.scenario):
+            yield from self._work(shifts, planned.time - 1)
             done = self._apply(planned)
             yield done
             if isinstance(planned.action, Push | AtSource) and done.code == "ok":
-                yield from self._keepers(round_number)
+                for shift in plan_shifts(self.scenario.keepers, self.world, done.time, round_number):
+                    heappush(shifts, shift)
                 round_number += 1
+                yield from self._work(shifts, done.time)
+        yield from self._work(shifts, max((shift.due for shift in shifts), default=0))
         self._compare_states("end of run")
 
     @property
@@ -145,18 +150,18 @@ class Replay:
         """The time of the newest action."""
         return self._clock
 
-    def _keepers(self, round_number: int) -> Iterator[Done]:
-        keepers = self.scenario.keepers
-        passed_over: list[KeeperAction] = []
-        turn = 0
-        while keepers:
-            keeper = keeper_turn(keepers, round_number, turn)
-            action = next_action(self.world, self._clock + 1, address_of(keeper), passed_over)
-            if action is None:
-                return
-            passed_over.append(action)
-            yield self._apply(Planned(self._clock + 1, "keeper", keeper, action))
-            turn += 1
+    def _work(self, shifts: list[Shift], until: int) -> Iterator[Done]:
+        """What keepers do in the shifts that are due at ``until`` or before, which are taken off the heap."""
+        while shifts and shifts[0].due <= until:
+            shift = heappop(shifts)
+            passed_over: list[KeeperAction] = []
+            for keeper in take_turns(shift):
+                now = max(shift.due, self._clock) + 1
+                action = next_action(self.world, now, address_of(keeper), passed_over, shift.seen)
+                if action is None:
+                    break
+                passed_over.append(action)
+                yield self._apply(Planned(now, "keeper", keeper, action))
 
     def _apply(self, planned: Planned) -> Done:
         """Apply one action to the model, then to the chain, and compare."""

@@ -9,13 +9,14 @@ from typing import Any
 
 from contracts_py.keys import address_of
 from crossmargin.known import Known
+from crossmargin.replay.crowd import collect_fates, tell_population
 from crossmargin.replay.expectations import Missed
+from crossmargin.replay.fates import compute_fate
 from crossmargin.replay.run import Done
-from crossmargin.replay.story import Flow, Liquidation, Story
+from crossmargin.replay.story import Liquidation, Story
 from crossmargin.scenario_records import Scenario
 from crossmargin.text import day_and_time, decimal, dollars, moment
-from protocol.account_state import AccountState, compute_account_state
-from protocol.margin import compute_health
+from protocol.account_state import AccountState
 from protocol.pool import compute_pool_value
 from protocol.state import owner_of
 
@@ -31,7 +32,7 @@ class Summary:
         self._known = Known(scenario.params, {}, address_of)  # names; a step may list more than the set has
         self._story = story
         self._accounts = {spec.id: name for name, spec in scenario.accounts.items()}
-        self._keepers = {address_of(name): name for name in scenario.keepers}
+        self._keepers = {address_of(keeper.name): keeper.name for keeper in scenario.keepers}
         self._widest = 2 + max(len(name) for name in (*scenario.accounts, "account"))
 
     def render(self, last: Done, result: dict[str, Any], missed: Sequence[Missed]) -> str:
@@ -42,6 +43,7 @@ class Summary:
             scenario.title,
             f"{day_and_time(scenario.start)} to {day_and_time(last.time)} UTC, engine {engine}",
             f"parameter set {scenario.params.name}, version {scenario.params.version}; dollars are cut to the cent",
+            *self._tell_changes(),
             "",
             *wrap(scenario.about, WIDTH),
             *([""] if scenario.about else []),
@@ -50,12 +52,18 @@ class Summary:
             *self._tell_liquidations(),
             "",
             *self._tell_cast(last),
+            *self._tell_population(last),
             *self._tell_payers(last),
             *self._tell_keepers(),
             "",
             *self._tell_checks(result, missed),
         ]
         return "\n".join(line.rstrip() for line in lines) + "\n"
+
+    def _tell_changes(self) -> Iterator[str]:
+        if self._scenario.changes:
+            told = f"changed: {', '.join(self._scenario.changes)}"
+            yield from wrap(told, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
 
     def _tell_prices(self, last: Done) -> Iterator[str]:
         names = {feed: self._known.feed_text(feed) for feed in sorted(self._story.prices)}
@@ -115,23 +123,20 @@ class Summary:
             yield f"    -> {self._tell_fate(last, spec.id)}"
         yield ""
 
+    def _tell_population(self, last: Done) -> Iterator[str]:
+        scenario = self._scenario
+        if scenario.members:
+            yield from tell_population(collect_fates(scenario.members, scenario.accounts, self._story, last))
+            yield ""
+
     def _tell_fate(self, last: Done, account: int) -> str:
-        state = last.world.protocol
-        if account not in state.accounts:
+        fate = compute_fate(self._story, last, account)
+        if fate is None:
             return "never opened an account"
-        flow = self._story.flows.get(account, Flow())
-        health = compute_health(state, state.accounts[account], last.world.env(last.time))
-        result = health.equity_raw + flow.taken_out - flow.paid_in
-        held = state.accounts[account]
-        standing = (
-            compute_account_state(state.risk, health).name
-            if held.cash or held.collateral or held.positions
-            else "empty"
-        )
-        times = ", ".join(moment(found.time) for found in self._story.liquidations if found.report.account == account)
+        times = ", ".join(map(moment, fate.liquidated))
         return (
-            f"{f'liquidated {times}' if times else 'never liquidated'}; paid in {dollars(flow.paid_in)}, took out "
-            f"{dollars(flow.taken_out)}, left {dollars(health.equity_raw)} ({standing}): {dollars(result, signed=True)}"
+            f"{f'liquidated {times}' if times else 'never liquidated'}; paid in {dollars(fate.paid_in)}, took out "
+            f"{dollars(fate.taken_out)}, left {dollars(fate.left)} ({fate.state}): {dollars(fate.change, signed=True)}"
         )
 
     def _tell_payers(self, last: Done) -> Iterator[str]:
@@ -194,7 +199,12 @@ class Summary:
         yield "  money identities held after every action"
         if result["engine"] == "lockstep":
             yield f"  {_count(result['divergences'], 'divergence')} between model and contracts"
-        yield f"  {_count(len(missed), 'expectation')} missed" if missed else "  all expectations of the scenario met"
+        if self._scenario.changes:
+            yield "  what the scenario expects does not apply to a changed run, and was not checked"
+        else:
+            yield (
+                f"  {_count(len(missed), 'expectation')} missed" if missed else "  all expectations of the scenario met"
+            )
         for miss in missed:
             yield f"    {miss}"
         yield f"  state digest {result['state_digest']}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from contracts_py.addresses import GRAPH_ADDRESS
+from contracts_py.addresses import graph_address
 from oracle.feeds import Feed, FeedHub, Push, SetFeed, SetNodeFeed, SetRateFeed
 from oracle.graph import HaltNode, PokeNode, RegisterNode, ResetNode, make_graph
 from oracle.guards import read_first_round
@@ -61,5 +61,5 @@ def new_world(
     oracle = OracleState(hub, None, ())
     if feed_contracts is not None:
         graph = make_graph(admin, guardian)
-        oracle = OracleState(hub, graph, tuple(feed_contracts), GRAPH_ADDRESS, Table(sources))
+        oracle = OracleState(hub, graph, tuple(feed_contracts), graph_address(), Table(sources))
     return World(genesis(admin, guardian, tokens), oracle)

@@ -15,6 +15,7 @@ import pytest
 
 from contracts_py.keys import address_of
 from crossmargin.errors import Exit, InputError
+from crossmargin.library import PROFILES
 from crossmargin.progress import Progress
 from crossmargin.replay.command import replay
 from crossmargin.replay.folder import RunFolder, check_replaceable
@@ -57,8 +58,8 @@ def test_json_has_the_promised_keys_in_the_promised_order(crossmargin: Crossmarg
     answer = replay_model(crossmargin, TWINS, tmp_path / "run", "--json")
     result = json.loads(answer.out)
     assert list(result) == [
-        "scenario", "engine", "backend", "rounds", "actions", "refusals", "liquidations", "divergences", "bad_debt",
-        "insurance_fund", "pool_value", "deficit", "min_price", "state_digest", "seconds",
+        "scenario", "engine", "backend", "changes", "rounds", "actions", "refusals", "liquidations", "divergences",
+        "bad_debt", "insurance_fund", "pool_value", "deficit", "min_price", "state_digest", "seconds",
         "ok", "missed", "failure", "run_folder",
     ]  # fmt: skip
     assert result["min_price"] == {"BTC": "7934.58", "ETH": "160.00"}
@@ -381,6 +382,16 @@ def test_check_reports_every_file_and_its_kind(crossmargin: Crossmargin, tmp_pat
 def test_check_knows_a_parameter_set(crossmargin: Crossmargin) -> None:
     reference = Path(__file__).parents[2] / "specs" / "params" / "reference.yaml"
     assert "a valid parameter set" in crossmargin("check", reference).out
+
+
+def test_check_knows_a_profile_by_its_tables(crossmargin: Crossmargin, tmp_path: Path) -> None:
+    reference = PROFILES.find("reference")
+    assert crossmargin("check", reference).out == f"{reference}: a valid profile\n"
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(reference.read_text("utf-8").replace("{share: 1, value: 19}", "{share: 1, value: 13}"), "utf-8")
+    answer = crossmargin("check", wrong, "--json")
+    (error,) = json.loads(answer.out)["errors"]
+    assert (answer.code, error["message"]) == (Exit.INPUT_INVALID, "values never fall from one quantile to the next")
 
 
 HOSTILE = {

@@ -14,7 +14,7 @@ from crossmargin.parameters import load_parameters
 from crossmargin.render import KEYS, MODELS, render_scenario
 from crossmargin.scenario import load_scenario
 from crossmargin.scenario_file import ACTION_KEYS
-from crossmargin.scenario_records import NEEDS, SUCCESS, QuoteExpectation, Step, StepExpectation
+from crossmargin.scenario_records import NEEDS, SUCCESS, KeeperSpec, QuoteExpectation, Step, StepExpectation
 from crossmargin.steps.liquidation import LONGEST_BATCH
 from oracle.errors import REFUSALS
 from oracle.feeds import MAX_FEEDS, Push, SetRateFeed
@@ -39,6 +39,7 @@ SET = "guarded"  # a set with nodes, so that every action has its names
 PARAMS = load_parameters(PARAMETERS.find(SET))
 
 
+KEEPERS = (KeeperSpec("kestrel"), KeeperSpec("heron", 90, 3, ((START, START + 60), (START + 3_600, START + 7_200))))
 ACCOUNTS = {
     spec.name: spec for spec in (account("hedged", "hedged", 0), account("no", "somebody", 2**96 - 1, "a: b #c"))
 }
@@ -152,13 +153,13 @@ def test_a_rendered_scenario_loads_as_the_same(
     tmp_path: Path, title: str, about: str, story: str, insurance: int, given_steps: list[Step]
 ) -> None:
     accounts = {**ACCOUNTS, "told": account("told", "told", 7, story)}
-    further: Any = {"about": about, "insurance": insurance, "keepers": ["kestrel"], "params": PARAMS}
+    further: Any = {"about": about, "insurance": insurance, "keepers": KEEPERS, "params": PARAMS}
     rendered = render_scenario(title, SET, START, accounts, given_steps, **further)
     path = tmp_path / "rendered.yaml"
     path.write_text(rendered, encoding="utf-8", newline="")
     loaded = load_scenario(path, address_of, PARAMS)
     assert (loaded.title, loaded.about, loaded.start, loaded.insurance) == (title, about, START, insurance)
-    assert (loaded.accounts, loaded.keepers, loaded.tape) == (accounts, ("kestrel",), None)
+    assert (loaded.accounts, loaded.keepers, loaded.tape) == (accounts, KEEPERS, None)
     assert told(loaded.steps) == told(given_steps)
     assert render_scenario(title, SET, START, accounts, loaded.steps, **further) == rendered
 

@@ -11,7 +11,7 @@ from crossmargin.library import PARAMETERS, SCENARIOS
 from crossmargin.parameters import load_parameters
 from crossmargin.replay.command import replay
 from crossmargin.scenario import ROLES, actors, find_scenario, find_scenarios, load_scenario
-from crossmargin.scenario_records import SUCCESS, EndExpectation, QuoteExpectation
+from crossmargin.scenario_records import SUCCESS, EndExpectation, KeeperSpec, QuoteExpectation
 from oracle.feeds import Push, SetFeed, SetNodeFeed, SetRateFeed
 from oracle.graph import GraphAction, HaltNode, PokeNode, RegisterNode, ResetNode
 from oracle.nodes import Kind
@@ -186,7 +186,7 @@ def test_the_rest_of_a_scenario_is_read() -> None:
     assert scenario.tape.name == "short"
     assert scenario.start == START  # the tape's first round
     assert scenario.insurance == 250_000_500_000
-    assert scenario.keepers == ("kestrel", "heron")
+    assert scenario.keepers == (KeeperSpec("kestrel"), KeeperSpec("heron"))
     hedged, second = scenario.accounts.values()
     assert (hedged.name, hedged.owner, hedged.sub, hedged.id) == ("hedged", "hedged", 0, HEDGED)
     assert (second.name, second.owner, second.sub, second.story) == ("second", "hedged", 1, "")

@@ -317,6 +317,16 @@ BAD_FILES = {
     ),
     "duplicate key": (HEADER + "accounts:\n  a: {}\n  a: {sub: 1}\n", 6, 3, "the key `a` stands here a second time"),
     "keeper twice": (HEADER + "keepers: [a, b, a]\n", 4, 17, "the keeper `a` stands here a second time"),
+    "keepers a text": (HEADER + "keepers: a\n", 4, 10, "a mapping or a list is needed here, not the text `a`"),
+    "keeper of an unknown key": (HEADER + "keepers: {a: {late: 5s}}\n", 4, 15, "unknown key `late`"),
+    "keeper late in numbers": (HEADER + "keepers: {a: {latency: 5}}\n", 4, 24, "`5` is not a duration"),
+    "keeper for nothing": (HEADER + "keepers: {a: {capacity: 0}}\n", 4, 25, "the keeper `a` liquidates nothing"),
+    "downtime that ends before": (
+        HEADER + "keepers: {a: {downtime: [{from: 1h, until: 1h}]}}\n",
+        4,
+        44,
+        "this is not after the downtime begins, at 2020-03-12T01:00:00Z",
+    ),
     "insurance too fine": (HEADER + "insurance: 0.0000001\n", 4, 12, "has 7 decimals"),
     "insurance too large": (
         HEADER + "insurance: 80000000000000000000000\n",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contracts_py.addresses import CHAIN_ID, GRAPH_ADDRESS, contract_address, feed_address, source_address
+from contracts_py.addresses import CHAIN_ID, contract_address, feed_address, graph_address, source_address
 from contracts_py.keys import address_of
 from crossmargin.errors import InputError
 from crossmargin.library import PARAMETERS
@@ -45,7 +45,7 @@ def test_each_source_becomes_what_the_rules_know() -> None:
     assert isinstance(slow, Follower)
     assert isinstance(slow.state, Averages)
     node = next(node.id for node in PARAMS.nodes if node.name == "eth")
-    assert (slow.target, slow.key) == (GRAPH_ADDRESS, int.from_bytes(node, "big"))
+    assert (slow.target, slow.key) == (graph_address(), int.from_bytes(node, "big"))
     assert isinstance(cap, CapPlan)
     assert (cap.target, cap.key) == (feed_address([feed.name for feed in PARAMS.feeds].index("WSTETH_RATE")), 0)
     assert isinstance(over, CapPlan)

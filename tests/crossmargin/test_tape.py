@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +25,7 @@ from crossmargin.tape import (
     write_price,
     write_tape,
 )
+from crossmargin.text import decimal
 from protocol.units import PRICE_LIMIT
 
 TAPES = Path(__file__).parents[2] / "specs" / "tapes"
@@ -277,10 +279,33 @@ def rounds_of(tape: Tape, feed: str) -> list[TapeRound]:
 
 
 # The longest time between two path points: BTC of Black Thursday comes from 30-minute bars after the switch.
-SPACING = {("black_thursday", "BTC"): 450, ("black_thursday", "ETH"): 75}
+SPACING = {("black_thursday", "BTC"): 450, ("luna_may_2022", "ETH"): 900}
+LOWEST = {  # rounds of BTC and ETH, and their lowest prices, as the page has them
+    "black_thursday": (401, 793, "3,782.13", "86.00"),
+    "quiet_day": (24, 24, "27,880.26", "1,850.94"),
+    "luna_may_2022": (210, 126, "26,750.00", "1,800.00"),
+    "steth_june_2022": (166, 302, "20,987.90", "1,073.00"),
+    "tariff_2025_02": (70, 155, "91,231.00", "2,125.01"),
+    "october_2025": (79, 131, "102,000.00", "3,435.00"),
+    "quiet_april_2023": (73, 74, "27,816.76", "1,824.01"),
+}
 
 
-@pytest.mark.parametrize("name", ["black_thursday", "quiet_day"])
+def test_the_page_lists_every_tape_with_its_rounds_and_lowest_prices() -> None:
+    rows = re.findall(r"^\| `(\w+)[.]csv` \|[^|]*\| (.+) \|$", (TAPES / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert {name: cells.split(" | ") for name, cells in rows} == {
+        name: list(map(str, figures)) for name, figures in LOWEST.items()
+    }
+    assert sorted(LOWEST) == sorted(path.stem for path in TAPES.glob("*.csv"))
+    for name, (btc, eth, low_btc, low_eth) in LOWEST.items():
+        tape = load_tape(TAPES / f"{name}.csv")
+        found = [rounds_of(tape, feed) for feed in ("BTC", "ETH")]
+        assert [len(rounds) for rounds in found] == [btc, eth]
+        lows = [decimal(min(entry.answer for entry in rounds), 8, grouped=True) for rounds in found]
+        assert lows == [low_btc, low_eth]
+
+
+@pytest.mark.parametrize("name", LOWEST)
 def test_a_committed_tape_follows_its_rule(name: str) -> None:
     tape = load_tape(TAPES / f"{name}.csv")
     assert tape.feeds == ("BTC", "ETH")

@@ -1,0 +1,1 @@
+"""``crossmargin eval`` and ``crossmargin explain``: numbered rules, asked and told."""
