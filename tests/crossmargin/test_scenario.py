@@ -68,7 +68,7 @@ def test_every_action_is_read() -> None:
         (43_200, "anchor", actions.ClaimRedemption(), None),
         (43_200, "heron", actions.BuyInventory(1, W, 200_500_000), None),
         (43_200, "admin", actions.SetOrders(1, OrderParams(0, 10, 3_600, 25 * W // 10, W)), None),
-        (43_200, "hedged", actions.CommitOrder(HEDGED, 1, -2 * W, W // 2), "hedged"),
+        (43_200, "hedged", actions.CommitOrder(HEDGED, 1, -10 * W, W // 2), "hedged"),
         (43_200, "kestrel", actions.SettleOrder(HEDGED, 1, 7), "hedged"),
         (43_200, "heron", actions.CancelOrder(HEDGED, 1), "hedged"),
         (46_800, "admin", SetRateFeed(5, 4, 1), None),
