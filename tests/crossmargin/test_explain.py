@@ -109,7 +109,7 @@ def test_every_refusal_is_explained(crossmargin: Crossmargin) -> None:
     assert crossmargin("explain", "margin/initial").out == (
         "margin/initial (BelowInitialMargin): equity_im would be below IM\n"
         "  raised by: check_initial_margin\n"
-        "  actions: withdraw, transfer, set_leverage_cap, trade, settle_order\n"
+        "  actions: withdraw, transfer, set_leverage_cap, trade, commit_order, settle_order\n"
         "  remedy: add collateral, or do less\n"
     )
     assert json.loads(crossmargin("explain", "margin/reduce", "--json").out)["class"] == "ReductionLowersHealth"
