@@ -120,13 +120,19 @@ def parse_scenario(document: Document, address_of: AddressOf, parameters: Parame
         expect=expect,
         population=population,
     )
-    if population is not None:
-        with faults.noted():
-            place = document.place(("population",), key=True)
-            drawn = expand(population, accounts, params, play_prices(scenario), place)
-            scenario = replace(scenario, steps=tuple(sorted((*steps, *drawn), key=lambda step: step.at)))
-        faults.stop()
-    return apply_switches(scenario)
+    return apply_switches(_add_population(scenario, document, faults))
+
+
+def _add_population(scenario: Scenario, document: Document, faults: Faults) -> Scenario:
+    """The scenario with the steps of its population, if it has one, which follow from the prices of the rest."""
+    if scenario.population is None:
+        return scenario
+    with faults.noted():
+        place = document.place(("population",), key=True)
+        drawn = expand(scenario.population, scenario.accounts, scenario.params, play_prices(scenario), place)
+        scenario = replace(scenario, steps=tuple(sorted((*scenario.steps, *drawn), key=lambda step: step.at)))
+    faults.stop()
+    return scenario
 
 
 def _read_model(document: Document, faults: Faults) -> tuple[ScenarioModel, list[int]]:

@@ -42,7 +42,6 @@ def process_liquidate(state: State, env: Env, action: Liquidate) -> Outcome:
     draft = Draft(state)
     account = draft.account(action.account)
     keeper = draft.account(keeper_id)
-    debt = -account.cash
     cancel_orders(draft, account)
     plan = plan_closes(draft, account, env, health, standing, accepts)
     if before.positions and not plan:
@@ -54,7 +53,7 @@ def process_liquidate(state: State, env: Env, action: Liquidate) -> Outcome:
     # The only measure after the closes: reward and penalty move the balance alone.
     left = compute_health(state, account, env, draft.market)
     ratio = compute_reward_ratio(risk, before.flagged_at, env.now)
-    reward = compute_reward(risk, closed if before.positions else debt, ratio)
+    reward = compute_reward(risk, closed if before.positions else -before.cash, ratio)
     reward_from_account = pay_from_account(draft, account, left.equity_raw, reward)
     reward_paid = reward_from_account + draw_reward(draft, reward - reward_from_account)
     add_cash(draft, keeper, reward_paid)
