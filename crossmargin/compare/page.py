@@ -7,14 +7,14 @@ from html import escape
 
 from crossmargin.compare.parting import Parting, describe_action
 from crossmargin.compare.record import COUNTS, MONEY, Record
-from crossmargin.compare.report import Comparison, show_cell
+from crossmargin.compare.report import Comparison, Contrast, show_cell
 from crossmargin.compare.table import tell_times
 from crossmargin.messages import clean
 from crossmargin.replay.fates import Fate
 from crossmargin.text import day_and_time, dollars
 
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 76em; padding: 0 1em; color: #222;
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 110em; padding: 0 1em; color: #222;
   background: #fff; }
 h1 { font-size: 1.5em; } h2 { font-size: 1.2em; margin-top: 2em; }
 table { border-collapse: collapse; margin: 1em 0; } .wide { overflow-x: auto; }
@@ -22,7 +22,7 @@ th, td { padding: .2em .8em; border-bottom: 1px solid #ddd; text-align: right; w
 th { font-weight: 600; } td, th { font-variant-numeric: tabular-nums; }
 th:first-child, td:first-child, .text { text-align: left; }
 pre { background: #f4f4f4; padding: .6em; overflow-x: auto; }
-.note { color: #555; }
+.note { color: #555; max-width: 60em; }
 @media (prefers-color-scheme: dark) {
   body { color: #ddd; background: #181818; } th, td { border-color: #444; } pre { background: #242424; }
   .note { color: #aaa; }
@@ -85,17 +85,11 @@ def _tell_comparison(one: Comparison) -> Iterator[str]:
         yield "<p>Every action has the same outcome.</p>"
     yield f"<p>{len(one.contrasts)} of {one.accounts} accounts end otherwise.</p>"
     if one.contrasts:
-        head = ("account", f"{base}: fate", "left", "change", f"{other}: fate", "left", "change", "difference")
-        found = (
-            (
-                contrast.account,
-                *_fate_cells(contrast.base),
-                *_fate_cells(contrast.other),
-                dollars(contrast.difference, signed=True),
-            )
-            for contrast in one.contrasts
-        )
-        yield _table(head, found, texts=(1, 4))
+        # Fates last: they are the widest, and what a narrow window cuts off first.
+        titles = ("left", "change", "left", "change", "fate", "fate")
+        runs = (base, base, other, other, base, other)
+        head = ("account", "difference", *(f"{run}: {title}" for run, title in zip(runs, titles, strict=True)))
+        yield _table(head, map(_contrast_row, one.contrasts), texts=(6, 7))
 
 
 def _parting_row(title: str, parting: Parting, one: Comparison) -> tuple[str, ...]:
@@ -103,10 +97,15 @@ def _parting_row(title: str, parting: Parting, one: Comparison) -> tuple[str, ..
     return title, day_and_time(parting.time), " / ".join(actions), parting.what, *parting.values
 
 
-def _fate_cells(fate: Fate | None) -> tuple[str, str, str]:
-    if fate is None:
-        return "never opened", "", ""
-    return tell_times(fate), dollars(fate.left), dollars(fate.change, signed=True)
+def _contrast_row(contrast: Contrast) -> tuple[str, ...]:
+    fates = (contrast.base, contrast.other)
+    money = (cell for fate in fates for cell in _money_cells(fate))
+    told = (tell_times(fate) if fate else "never opened" for fate in fates)
+    return contrast.account, dollars(contrast.difference, signed=True), *money, *told
+
+
+def _money_cells(fate: Fate | None) -> tuple[str, str]:
+    return (dollars(fate.left), dollars(fate.change, signed=True)) if fate else ("", "")
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], texts: Sequence[int] = ()) -> str:
