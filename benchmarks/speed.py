@@ -141,7 +141,7 @@ def time_lockstep(scenario: Scenario, workload: Workload) -> float:
 def time_trace(done: list[Done]) -> float:
     """Seconds per action of writing the record of a run."""
     with tempfile.TemporaryDirectory() as folder:
-        trace = Trace(Path(folder) / "trace.sqlite")
+        trace = Trace(Path(folder) / "trace.sqlite", ())
         begin = time.process_time()
         for one in done:
             trace.put_action(one)

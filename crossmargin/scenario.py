@@ -15,6 +15,7 @@ from crossmargin.driving import check_tape, find_drives
 from crossmargin.errors import InputError
 from crossmargin.faults import Fault, Faults, texts_at
 from crossmargin.fields import read_form
+from crossmargin.keeping import build_keepers
 from crossmargin.known import UNKNOWN, Known
 from crossmargin.library import PARAMETERS, PROFILES, SCENARIOS, TAPES, exists
 from crossmargin.names import unknown
@@ -24,6 +25,7 @@ from crossmargin.population.file import PopulationModel
 from crossmargin.population.members import Population, draw_population
 from crossmargin.population.prices import play_prices
 from crossmargin.population.profile import load_profile
+from crossmargin.price_response import build_response
 from crossmargin.quantities import EARLIEST_START, LATEST_STEP, BadText, write_time
 from crossmargin.reporting import expand_reporters
 from crossmargin.scenario_file import AccountModel, EndModel, ScenarioModel, StepExpectModel, StepModel
@@ -33,7 +35,6 @@ from crossmargin.scenario_records import (
     SUCCESS,
     AccountSpec,
     EndExpectation,
-    KeeperSpec,
     QuoteExpectation,
     Scenario,
     Step,
@@ -53,7 +54,7 @@ from protocol.state import account_id
 ROLES = ("admin", "guardian", "poster", "treasury", "deployer")
 MONEY_TOTALS = ("bad_debt", "insurance_fund", "pool_value", "deficit")
 COUNT_TOTALS = ("liquidations", "refusals")
-SPARE = frozenset({"insurance", "keepers", "expect"})  # parts that nothing else in a scenario rests on
+SPARE = frozenset({"insurance", "keepers", "price_response", "expect"})  # parts that nothing else rests on
 
 AddressOf = Callable[[str], int]
 
@@ -98,7 +99,11 @@ def parse_scenario(document: Document, address_of: AddressOf, parameters: Parame
                 reports += expand_reporters(reporters, tape, replace(known, start=start), loc, document.place(loc))
         # Reports of a second stand before what the scenario does in it, as rounds of a tape do.
         steps = sorted((*reports, *steps), key=lambda step: step.at)
-    keepers = _build_keepers(model, start, faults) if start is not None else ()
+    keepers = build_keepers(model, start, faults) if start is not None else ()
+    response = None
+    if params is not None:
+        with faults.noted():
+            response = build_response(model.price_response, params)
     expect = _build_end(model.expect or EndModel(), accounts, document, faults)
     faults.stop()
     assert params is not None  # or a fault was noted
@@ -119,6 +124,7 @@ def parse_scenario(document: Document, address_of: AddressOf, parameters: Parame
         steps=tuple(steps),
         expect=expect,
         population=population,
+        response=response,
     )
     return apply_switches(_add_population(scenario, document, faults))
 
@@ -271,26 +277,6 @@ def _build_members(
             faults.note(Fault(("accounts", named), message, "give this one another name and owner", key=True))
         found[member.name] = AccountSpec(member.name, member.name, 0, "", account_id(address_of(member.name)))
     return found
-
-
-def _build_keepers(model: ScenarioModel, start: int, faults: Faults) -> tuple[KeeperSpec, ...]:
-    if not isinstance(model.keepers, Mapping):
-        for index, name in enumerate(model.keepers):
-            if name in model.keepers[:index]:
-                faults.note(Fault(("keepers", index), f"the keeper `{name}` stands here a second time"))
-        return tuple(map(KeeperSpec, model.keepers))
-    keepers = []
-    for name, keeper in model.keepers.items():
-        if keeper.capacity == 0:
-            remedy = "leave the keeper out, or say when it is down"
-            faults.note(Fault(("keepers", name, "capacity"), f"the keeper `{name}` liquidates nothing", remedy))
-        windows = [(window.begin.after(start), window.end.after(start)) for window in keeper.downtime]
-        for index, (begin, end) in enumerate(windows):
-            if end <= begin:
-                loc = ("keepers", name, "downtime", index, "until")
-                faults.note(Fault(loc, f"this is not after the downtime begins, at {write_time(begin)}"))
-        keepers.append(KeeperSpec(name, keeper.latency, keeper.capacity, tuple(windows)))
-    return tuple(keepers)
 
 
 class _StepBuilder:

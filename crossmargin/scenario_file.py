@@ -24,6 +24,7 @@ from crossmargin.fields import (
 )
 from crossmargin.moments import Moment, UtcTime, When
 from crossmargin.population.file import MOST_MEMBERS, PopulationModel
+from crossmargin.price_response import PriceResponseField
 from crossmargin.reporting_file import ReportersModel
 from crossmargin.steps.accounts import (
     CreateIsolatedModel,
@@ -303,6 +304,9 @@ class ScenarioModel(FileModel):
     population: PopulationModel | None = Field(default=None, description="Accounts drawn from a seed, and their steps.")
     keepers: KeepersModel = Field(
         default=(), description="Who settles and liquidates after each round: names, or names with what holds each up."
+    )
+    price_response: PriceResponseField | None = Field(
+        default=None, description="How liquidations move the prices pushed after them; 0 is not at all."
     )
     reporters: tuple[ReportersModel, ...] = Field(
         default=(), description="Who reports to medians and pull sources; each entry stands for steps."

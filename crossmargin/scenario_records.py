@@ -8,6 +8,7 @@ from pathlib import Path
 
 from crossmargin.parameters import ParameterSet
 from crossmargin.population.members import Member, Population
+from crossmargin.price_response import ResponseSpec
 from crossmargin.source import Place
 from crossmargin.steps.base import AnyAction
 from crossmargin.tape import Tape
@@ -123,6 +124,7 @@ class Scenario:
     steps: tuple[Step, ...]  # by time, those of the population among them
     expect: EndExpectation
     population: Population | None = None
+    response: ResponseSpec | None = None  # of prices to liquidations
     changes: tuple[str, ...] = ()  # by which it is no longer what its file tells; its expectations do not apply then
 
     @property

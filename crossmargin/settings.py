@@ -13,9 +13,9 @@ from crossmargin.parameter_file import ParametersModel
 from crossmargin.source import Place
 from crossmargin.yamltext import Document, ListNode, Loc, MapNode, Node, Scalar, parse_yaml
 
-OF_SCENARIO = ("params", "insurance", "keepers", "population")
+OF_SCENARIO = ("params", "insurance", "keepers", "population", "price_response")
 OF_SET = tuple(name for name in ParametersModel.model_fields if name not in {"name", "version"})
-OPTIONAL = {("switches",)}  # mappings that a file need not have
+OPTIONAL = {("switches",), ("price_response",), ("price_response", "depth")}  # mappings that a file need not have
 NAMED = ("feeds", "nodes", "tokens", "markets")  # mappings whose keys are names that the file gives
 INDEX = re.compile("[0-9]{1,3}")
 FORM = "write PATH=VALUE, such as markets.BTC.tiers.1.mm=0.05 or switches.tiers=off"

@@ -80,7 +80,7 @@ def replay(scenario: Scenario, engine: str, backend: str, out: Path, report: Rep
         story = Story()
         facts = describe_inputs(scenario, engine, shown_backend)
         with folder.writing():
-            trace = Trace(folder.file("trace.sqlite"))
+            trace = Trace(folder.file("trace.sqlite"), [feed.name for feed in scenario.params.feeds])
             trace.put_run((key, json.dumps(value, sort_keys=True)) for key, value in facts.items())
             for spec in scenario.accounts.values():
                 trace.put_account(spec)
@@ -103,7 +103,7 @@ def replay(scenario: Scenario, engine: str, backend: str, out: Path, report: Rep
         result = build_result(run, shown_backend, divergences)
         if last and not failure and not scenario.changes:
             missed.extend(check_end(scenario, last, result, story.liquidated))
-        page = Summary(scenario, story).render(last, result, missed) if last else ""
+        page = Summary(scenario, story, run.totals.cascade).render(last, result, missed) if last else ""
         with folder.writing():
             trace.close()
             folder.file("summary.txt").write_text(page + (f"\n{failure}\n" if failure else ""), "utf-8")

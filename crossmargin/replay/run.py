@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush, merge
 from typing import Any, Protocol
 
@@ -13,8 +13,11 @@ from contracts_py.errors import UnknownRevert
 from contracts_py.keys import address_of
 from crossmargin.parameters import genesis_actions
 from crossmargin.replay.books import Books
+from crossmargin.replay.cascade import Cascade, Link
+from crossmargin.replay.cascade_totals import CascadeTotals
 from crossmargin.replay.keepers import KeeperAction, Shift, next_action, plan_shifts, take_turns
 from crossmargin.replay.lockstep import Difference, Divergence, compare_results, compare_worlds
+from crossmargin.replay.response import MovedAnswer, PriceResponse, apply_moved
 from crossmargin.replay.world import World, new_world
 from crossmargin.scenario_records import Scenario, Step
 from oracle.feeds import Push, RoundPushed
@@ -65,6 +68,7 @@ class Done:
     """An action and what came of it. ``gas`` is 0 without a chain; ``code`` is ``ok`` or the refusal's.
 
     ``facts`` are the numbers that decided a refusal of the model; ``before`` and ``world`` are its states around it.
+    ``moved`` are answers of a push that the price response moved, ``links`` the liquidations.
     """
 
     number: int
@@ -76,6 +80,8 @@ class Done:
     gas: int
     before: World
     world: World
+    moved: tuple[MovedAnswer, ...]
+    links: tuple[Link, ...]
 
 
 @dataclass
@@ -89,6 +95,7 @@ class Totals:
     bad_debt: int = 0
     model_seconds: float = 0.0
     min_answer: dict[int, int] = field(default_factory=dict)
+    cascade: CascadeTotals = field(default_factory=CascadeTotals)
 
     def take(self, done: Done) -> None:
         """Enter one action."""
@@ -103,6 +110,7 @@ class Totals:
             elif isinstance(event, AccountLiquidated):
                 self.liquidations += 1
                 self.bad_debt += event.bad_debt
+        self.cascade.take(done.links, done.moved if done.code == "ok" else ())
 
 
 class Replay:
@@ -119,6 +127,8 @@ class Replay:
         sources = {source_address(name): source for name, source in params.genesis_sources().items()}
         self.world = new_world(admin, guardian, poster, len(params.tokens), contracts, sources)
         self.books = Books()
+        self._response = PriceResponse(scenario.response)
+        self._cascade = Cascade(self._response)
         self._clock = scenario.start - CONFIGURE_TIME
         self._number = 0
 
@@ -167,14 +177,21 @@ class Replay:
         """Apply one action to the model, then to the chain, and compare."""
         self._clock = max(planned.time, self._clock + 1)
         self._number += 1
-        before = self.world
+        before, sender = self.world, address_of(planned.sender)
+        moved = self._response.move(self._clock, planned.action)
+        if moved:
+            planned = replace(planned, action=apply_moved(planned.action, moved))
         started = clock.perf_counter()
         code, events, facts = "ok", (), {}
         try:
-            self.world, events = self.world.apply(self._clock, address_of(planned.sender), planned.action)
+            self.world, events = self.world.apply(self._clock, sender, planned.action)
         except Refusal as refusal:
             code, facts = refusal.code, refusal.facts
         self.totals.model_seconds += clock.perf_counter() - started
+        links: tuple[Link, ...] = ()
+        if code == "ok":
+            self._response.take(planned.action, moved)
+            links = self._cascade.take(before, self._clock, sender, planned.action, events)
         self.books.take(events)
         check_all(self.world.protocol)
         gas = 0
@@ -187,7 +204,7 @@ class Replay:
                     self._compare_states(action)
             self.chain.audit(chain_events)
             code, events = chain_code, chain_events
-        done = Done(self._number, planned, self._clock, code, facts, events, gas, before, self.world)
+        done = Done(self._number, planned, self._clock, code, facts, events, gas, before, self.world, moved, links)
         self.totals.take(done)
         return done
 

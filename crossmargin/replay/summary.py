@@ -9,6 +9,7 @@ from typing import Any
 
 from contracts_py.keys import address_of
 from crossmargin.known import Known
+from crossmargin.replay.cascade_totals import CascadeTotals
 from crossmargin.replay.crowd import collect_fates, tell_population
 from crossmargin.replay.expectations import Missed
 from crossmargin.replay.fates import compute_fate
@@ -27,8 +28,9 @@ FATES = "BANKRUPT: account value below 0. BACKSTOP: far below maintenance. LIQUI
 class Summary:
     """The page of one run: what its story was, with the scenario's names."""
 
-    def __init__(self, scenario: Scenario, story: Story) -> None:
+    def __init__(self, scenario: Scenario, story: Story, cascade: CascadeTotals) -> None:
         self._scenario = scenario
+        self._cascade = cascade
         self._known = Known(scenario.params, {}, address_of)  # names; a step may list more than the set has
         self._story = story
         self._accounts = {spec.id: name for name, spec in scenario.accounts.items()}
@@ -51,6 +53,7 @@ class Summary:
             "",
             *self._tell_liquidations(),
             "",
+            *self._cascade.tell(scenario, self._known),
             *self._tell_cast(last),
             *self._tell_population(last),
             *self._tell_payers(last),

@@ -6,7 +6,7 @@ The same run gives the same bytes on every machine: one transaction, fixed page 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,12 @@ CREATE TABLE event (number INTEGER NOT NULL, position INTEGER NOT NULL, event TE
 CREATE TABLE health (number INTEGER NOT NULL, account TEXT NOT NULL, state TEXT NOT NULL, equity_raw TEXT NOT NULL,
   equity_mm TEXT NOT NULL, equity_im TEXT NOT NULL, maintenance_margin TEXT NOT NULL, initial_margin TEXT NOT NULL,
   price_status INTEGER NOT NULL, PRIMARY KEY (number, account)) WITHOUT ROWID;
+CREATE TABLE response (number INTEGER NOT NULL, feed TEXT NOT NULL, told TEXT NOT NULL, pushed TEXT NOT NULL,
+  impulses TEXT NOT NULL, response TEXT NOT NULL, PRIMARY KEY (number, feed)) WITHOUT ROWID;
+CREATE TABLE cascade (number INTEGER NOT NULL, position INTEGER NOT NULL, account TEXT NOT NULL,
+  generation INTEGER NOT NULL, PRIMARY KEY (number, position)) WITHOUT ROWID;
+CREATE TABLE contagion (number INTEGER NOT NULL, position INTEGER NOT NULL, account TEXT NOT NULL,
+  generation INTEGER NOT NULL, channel TEXT NOT NULL, market TEXT, amount TEXT NOT NULL);
 CREATE INDEX event_account ON event (account, number);
 CREATE INDEX health_account ON health (account, number);
 """
@@ -39,8 +45,9 @@ VERSION = (3_037_000).to_bytes(4, "big")
 class Trace:
     """Writes one run into a new file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, feeds: Sequence[str]) -> None:
         self._path = path
+        self._feeds = feeds  # names by id; a step may create more
         self._database = sqlite3.connect(path, isolation_level=None)
         self._database.executescript("PRAGMA page_size = 4096; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")
         self._database.execute("BEGIN")
@@ -99,6 +106,8 @@ class Trace:
             "INSERT INTO health VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (self._health(done, account) for account in touched),
         )
+        if done.moved or done.links:
+            self._put_cascade(done)
 
     def _health(self, done: Done, account: int) -> tuple[Any, ...]:
         state = done.world.protocol
@@ -114,6 +123,30 @@ class Trace:
             str(health.initial_margin),
             health.price_status,
         )
+
+    def _put_cascade(self, done: Done) -> None:
+        """What earlier liquidations did to an action's answers, and where its own came from."""
+        self._database.executemany(
+            "INSERT INTO response VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    done.number,
+                    self._feeds[one.feed] if one.feed < len(self._feeds) else str(one.feed),
+                    str(one.told),
+                    str(one.pushed),
+                    str(one.impulses),
+                    str(one.response),
+                )
+                for one in done.moved
+            ),
+        )
+        for link in done.links:
+            key = (done.number, link.position, str(link.report.account), link.generation)
+            self._database.execute("INSERT INTO cascade VALUES (?, ?, ?, ?)", key)
+            self._database.executemany(
+                "INSERT INTO contagion VALUES (?, ?, ?, ?, ?, ?, ?)",
+                ((*key, one.channel, _text(one.market), str(one.amount)) for one in link.contagion),
+            )
 
     def close(self) -> None:
         """Finish the file."""

@@ -58,7 +58,7 @@ def told() -> Told:
         story.take(one)
         done.append(one)
     result = build_result(run, "none", 0)
-    return Told(scenario, tuple(done), story, Summary(scenario, story).render(done[-1], result, []))
+    return Told(scenario, tuple(done), story, Summary(scenario, story, run.totals.cascade).render(done[-1], result, []))
 
 
 def fate(told: Told, name: str) -> str:
