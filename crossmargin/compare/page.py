@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
+from crossmargin.compare.cascade import NAMES, show_cells
 from crossmargin.compare.parting import Parting, describe_action
 from crossmargin.compare.record import COUNTS, MONEY, Record
 from crossmargin.compare.report import Comparison, Contrast, show_cell
@@ -51,10 +52,18 @@ def render_page(base: Record, comparisons: Sequence[Comparison], command: str) -
         _table(("run", "scenario", "changes", "engine"), map(_record_row, records), texts=(1, 2, 3)),
         "<h2>Totals</h2>",
         _table(("run", *(name.replace("_", " ") for name in (*COUNTS, *MONEY))), _total_rows(base, comparisons)),
+        *_tell_cascades(records),
         *(part for one in comparisons for part in _tell_comparison(one)),
         "</body></html>",
     ]
     return "\n".join(parts) + "\n"
+
+
+def _tell_cascades(records: Sequence[Record]) -> Iterator[str]:
+    if any(value for record in records for value in record.cascade.values()):
+        yield "<h2>Cascade</h2>"
+        head = ("run", *(name.replace("_", " ") for name in NAMES))
+        yield _table(head, ((record.name, *show_cells(record.cascade)) for record in records))
 
 
 def _record_row(record: Record) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from crossmargin.compare.cascade import read_cascade
 from crossmargin.errors import InputError
 from crossmargin.isolation import PART
 from crossmargin.messages import clean
@@ -41,16 +42,17 @@ class Action:
 
     @property
     def planned(self) -> tuple[Any, ...]:
-        """What was done, whatever came of it."""
-        return self.time, self.kind, self.sender, self.name, self.arguments
+        """What was done, whatever came of it. The answers of a push are: earlier liquidations may have moved them."""
+        arguments = {key: value for key, value in self.arguments.items() if (self.name, key) != ("Push", "answers")}
+        return self.time, self.kind, self.sender, self.name, arguments
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """A run: its name in the comparison, what it was made from, what happened, and how it ended.
 
-    ``totals`` are counts, and dollars at scale W. ``fates`` are of the scenario's accounts; of one whose positions
-    were isolated, of all its parts together.
+    ``totals`` and ``cascade`` are counts, and dollars at scale W. ``fates`` are of the scenario's accounts; of one whose
+    positions were isolated, of all its parts together.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Record:
     actions: tuple[Action, ...]
     accounts: Mapping[str, str]  # names by id
     totals: Mapping[str, int]
+    cascade: Mapping[str, int]
     fates: Mapping[str, Fate]
 
 
@@ -75,10 +78,11 @@ def read_record(name: str, text: str, folder: Path) -> Record:
             accounts = dict(database.execute("SELECT account, name FROM account"))
         fates = _read_fates(manifest["accounts"])
         totals = _read_totals(manifest["result"], actions)
+        cascade = read_cascade(manifest["result"])
     except (sqlite3.Error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         reason = f"it has no {problem}" if isinstance(problem, KeyError) else clean(str(problem))
         raise InputError(text, f"is not a run that this version can read: {reason}", remedy=remedy) from None
-    return Record(name, text, manifest, actions, accounts, totals, fates)
+    return Record(name, text, manifest, actions, accounts, totals, cascade, fates)
 
 
 def _read_actions(database: sqlite3.Connection) -> tuple[Action, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from crossmargin.compare.cascade import describe_cascade
 from crossmargin.compare.parting import MEASURE, OUTCOME, Parting, describe_action, find_partings
 from crossmargin.compare.record import COUNTS, Record
 from crossmargin.compare.workers import Failed
@@ -94,6 +95,7 @@ def _describe_record(record: Record) -> dict[str, Any]:
         "changes": manifest["changes"],
         "state_digest": manifest["result"]["state_digest"],
         "totals": {name: show_total(name, value) for name, value in record.totals.items()},
+        "cascade": describe_cascade(record.cascade),
     }
 
 

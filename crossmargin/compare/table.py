@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 
+from crossmargin.compare.cascade import tell_cascades
 from crossmargin.compare.parting import Parting, describe_action
 from crossmargin.compare.record import Record
 from crossmargin.compare.report import Comparison, Contrast, show_cell
@@ -35,6 +36,7 @@ def render_table(base: Record, comparisons: Sequence[Comparison], command: str) 
         *(line for record in records for line in tell_record(record)),
         "",
         *tell_totals(base, comparisons),
+        *tell_cascades([(record.name, record.cascade) for record in records]),
         *(line for one in comparisons for line in tell_comparison(one)),
     ]
     return "\n".join(line.rstrip() for line in lines) + "\n"

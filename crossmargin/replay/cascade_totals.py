@@ -14,7 +14,7 @@ from crossmargin.replay.contagion import CHANNELS
 from crossmargin.replay.response import MovedAnswer
 from crossmargin.scenario_records import Scenario
 from crossmargin.text import decimal, dollars
-from protocol.units import Ratio, Usd
+from protocol.units import BPS, Ratio, Usd, W
 
 
 @dataclass
@@ -100,12 +100,12 @@ class CascadeTotals:
             for feed, moves in sorted(self.feeds.items()):
                 yield (
                     f"    {known.feed_text(feed)}: sold {dollars(moves.sold)}, bought {dollars(moves.bought)}; "
-                    f"{moves.rounds} rounds moved, from {_percent(moves.lowest)} to {_percent(moves.highest, '+')}"
+                    f"{moves.rounds} rounds moved, from {_percent(moves.lowest)} to {_percent(moves.highest)}"
                 )
         yield ""
 
 
-def _percent(ratio: Ratio, sign: str = "") -> str:
-    """A ratio in percent, cut to two decimals."""
-    cut = abs(ratio) * 10**4 // 10**18
-    return f"{'-' if ratio < 0 else sign}{cut // 100}.{cut % 100:02} %"
+def _percent(ratio: Ratio) -> str:
+    """A ratio in percent, cut to two decimals, with its sign."""
+    cut = abs(ratio) * BPS // W
+    return f"{'-' if ratio < 0 else '+' if ratio else ''}{cut // 100}.{cut % 100:02} %"
