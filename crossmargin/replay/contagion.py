@@ -75,8 +75,6 @@ def find_causes(found: Found) -> Iterator[Contagion]:
     entries, another market did it; if it is then too, its collateral.
     """
     account = found.world.protocol.accounts[found.report.account]
-    if len(account.positions) < 2 and not account.collateral:
-        return
     without_losses = is_liquidatable_at_entry(found, account, account.positions)
     if without_losses and not account.collateral:
         return  # what it lost before has left it with too little, and no price of now
