@@ -51,8 +51,8 @@ class Action:
 class Record:
     """A run: its name in the comparison, what it was made from, what happened, and how it ended.
 
-    ``totals`` and ``cascade`` are counts, and dollars at scale W. ``fates`` are of the scenario's accounts; of one whose
-    positions were isolated, of all its parts together.
+    ``totals`` and ``cascade`` are counts, and dollars at scale W. ``fates`` are of the accounts of the scenario; of one
+    whose positions were isolated, of all its parts together.
     """
 
     name: str

@@ -17,7 +17,7 @@ from protocol.funding import project_funding
 from protocol.liquidation import check_liquidatable
 from protocol.margin import compute_notional
 from protocol.state import Account, Position, State, owner_of
-from protocol.units import Seconds, Usd, W, fdiv
+from protocol.units import Seconds, Usd, W
 
 PRICE_RESPONSE = "price_response"
 ANOTHER_MARKET = "another_market"
@@ -87,8 +87,8 @@ def find_causes(found: Found) -> Iterator[Contagion]:
 def is_liquidatable_at_entry(found: Found, account: Account, markets: Collection[int]) -> bool:
     """Whether the account would be liquidatable with the prices of these markets where it entered them.
 
-    There its position has no profit, no loss, and owes no funding. A market is given a feed of its own for this, so
-    that collateral and other markets keep their prices.
+    There its position has no profit, no loss (below a wei for each base unit, as the entry is rounded down), and owes
+    no funding. A market is given a feed of its own for this, so that collateral and other markets keep their prices.
     """
     state, env = found.world.protocol, found.world.env(found.time)
     params, positions, quotes = list(state.market_params), dict(account.positions), list(env.quotes)
@@ -96,7 +96,7 @@ def is_liquidatable_at_entry(found: Found, account: Account, markets: Collection
         position = positions[market]
         entry = max(position.cost * W // position.size, 1)
         index, _ = project_funding(state.markets[market], entry, found.time)
-        positions[market] = Position(position.size, fdiv(position.size * entry, W), index)
+        positions[market] = Position(position.size, position.cost, index)
         params[market] = replace(params[market], feed=len(quotes))
         quotes.append(Quote(entry, entry, entry, found.time, 0))
     return is_liquidatable_now(
@@ -109,8 +109,8 @@ def is_liquidatable_at_entry(found: Found, account: Account, markets: Collection
 def compute_kept(found: Found, charged: Usd) -> Usd:
     """What more of the bad debt the insurance fund would have paid, had it paid none before; 0 where it paid all."""
     report = found.report
-    if not charged or report.bad_debt == report.bad_debt_insurance:
-        return 0
+    if report.bad_debt == report.bad_debt_insurance:
+        return 0  # spares applying it again
     state = found.world.protocol
     ledger = replace(state.ledger, insurance=state.ledger.insurance + charged)
     world = World(replace(state, ledger=ledger), found.world.oracle)

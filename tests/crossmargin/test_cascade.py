@@ -102,6 +102,7 @@ SMALL = {
             "first": holder("5700", ETH="400"),
             "second": holder("6800", ETH="400"),
             "early": holder("7500", ETH="400"),
+            "between": holder("10480", ETH="400"),
             "later": holder("9000", ETH="400"),
         },
         {"1m": "{ETH: 188}", "2m": "{ETH: 188}", "3m": "{ETH: 188}", "40m": "{ETH: 179}", "41m": "{ETH: 179}"},
@@ -305,6 +306,21 @@ def test_who_has_too_little_for_its_entries_falls_by_no_price_of_another_market(
     assert causes(scenario) == set()
 
 
+def test_funding_is_a_loss_of_its_own_market(tmp_path: Path) -> None:
+    """Ten days of funding on a crowded side take an account at unchanged prices; its BTC owe none and go along."""
+    crowd = "".join(
+        f"  - {{at: 5s, {step}}}\n"
+        for step in (
+            "deposit: {account: crowd, token: USDC, amount: 6000000}",
+            "trade: {account: crowd, market: ETH, size: 60000}",
+        )
+    )
+    text = write("", {"one": BOOK}, {"10d": "{ETH: 200, BTC: 8000}"}).replace("  one: {}", "  one: {}\n  crowd: {}")
+    scenario = told(tmp_path, text.replace("  - {at: 10s", crowd + "  - {at: 10s", 1))
+    assert closed(scenario) == {BTC, ETH}
+    assert causes(scenario) == {(ANOTHER_MARKET, BTC)}
+
+
 def shown(scenario: Scenario, channel: str) -> dict[str, int]:
     """The dollars of a channel, by account."""
     return {
@@ -328,15 +344,12 @@ def test_insurance_is_what_a_fund_that_had_not_paid_would_have_paid(cascade: Sce
 
 
 def test_insurance_is_no_more_than_what_earlier_losses_had_taken(cascade: Scenario) -> None:
-    """With a fund of 250 dollars the first loss empties it, and the last would outgrow what that took."""
-    poor = replace(cascade, insurance=250_000_000)
-    first, last = (
-        next(link.report for link in links(play(poor)) if names(poor)[link.report.account] == name)
-        for name in ("first", "third")
-    )
-    kept = shown(poor, "insurance")["third"]
-    assert kept == min(first.bad_debt_insurance, last.bad_debt - last.bad_debt_insurance)
-    assert "first" not in shown(poor, "insurance")
+    """With a fund of 100 dollars the first loss takes what little a reward has left, and the last lacks more."""
+    poor = replace(cascade, insurance=100_000_000)
+    reports = {names(poor)[link.report.account]: link.report for link in links(play(poor))}
+    first, last = reports["first"], reports["third"]
+    assert 0 < first.bad_debt_insurance < last.bad_debt - last.bad_debt_insurance
+    assert shown(poor, "insurance") == {"third": first.bad_debt_insurance}
 
 
 def test_the_shared_pool_is_what_its_value_lacks(cascade: Scenario, tmp_path: Path) -> None:

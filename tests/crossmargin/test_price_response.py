@@ -15,6 +15,7 @@ from contracts_py.keys import address_of
 from crossmargin.errors import InputError
 from crossmargin.library import SCENARIOS
 from crossmargin.price_response import ResponseSpec
+from crossmargin.replay.cascade_totals import FeedMoves
 from crossmargin.replay.command import replay
 from crossmargin.replay.response import (
     MovedAnswer,
@@ -248,10 +249,11 @@ def test_a_shorts_close_moves_the_price_up(load: Loader) -> None:
     )
     load.path.write_text(text, "utf-8")
     scenario = load_scenario(load.path, address_of)
-    done = list(Replay(scenario, "model", None).play())
-    (moved,) = (entry.moved[0] for entry in done if entry.moved)
+    run = Replay(scenario, "model", None)
+    (moved,) = (entry.moved[0] for entry in run.play() if entry.moved)
     assert moved.impulses == 21_000 * W // 2
     assert moved.answers == (210 * 10**8, 210 * 10**8 * 10_105 // 10_000)
+    assert run.totals.cascade.feeds == {ETH: FeedMoves(0, 21_000 * W, 1, 0, 105 * W // 10_000)}
 
 
 # --- files and options ----------------------------------------------------------------------------------------------
