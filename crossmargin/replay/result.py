@@ -36,12 +36,12 @@ def build_result(replay: Replay, backend: str, divergences: int) -> dict[str, An
             known.feed_text(feed): decimal(answer, world.feed_decimals(feed))
             for feed, answer in sorted(totals.min_answer.items())
         },
-        **totals.cascade.describe(replay.scenario, known),
         "state_digest": digest(_parts_of(world)),
         "seconds": {
             "model_apply": round(totals.model_seconds, 3),
             "chain": round(replay.chain.seconds, 3) if replay.chain else 0.0,
         },
+        **totals.cascade.describe(replay.scenario, known),
     }
 
 

@@ -60,7 +60,7 @@ def test_json_has_the_promised_keys_in_the_promised_order(crossmargin: Crossmarg
     assert list(result) == [
         "scenario", "engine", "backend", "changes", "rounds", "actions", "refusals", "liquidations", "divergences",
         "bad_debt", "insurance_fund", "pool_value", "deficit", "min_price", "state_digest", "seconds",
-        "ok", "missed", "failure", "run_folder",
+        "cascade", "ok", "missed", "failure", "run_folder",
     ]  # fmt: skip
     assert result["min_price"] == {"BTC": "7934.58", "ETH": "160.00"}
     assert result["liquidations"] == 1
