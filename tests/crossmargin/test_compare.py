@@ -272,3 +272,32 @@ def test_progress_counts_every_run(crossmargin: Crossmargin, monkeypatch: pytest
     monkeypatch.setattr("crossmargin.progress.INTERVAL", 0.0)
     answer = crossmargin("compare", *OPERANDS[:2])
     assert re.search(r"^compare: replaying, planned actions of .*B \d+ of \d+, \d+ s$", answer.err, re.MULTILINE)
+
+
+# --- cascades -------------------------------------------------------------------------------------------------------
+
+
+def test_generations_and_channels_are_compared(crossmargin: Crossmargin, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    answer = crossmargin("compare", "cascade", "--set", "price_response=0", "--html", page)
+    lines = answer.out.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("Cascade "))
+    assert [line.split() for line in lines[at + 1 : at + 3]] == [
+        ["A", "4", "259,611.47", "8,000.00", "16,000.00", "161.12", "161.12"],
+        ["B", "0", "0.00", "0.00", "0.00", "0.00", "0.00"],
+    ]
+    assert "<h2>Cascade</h2>" in page.read_text("utf-8")
+    told = json.loads(crossmargin("compare", "cascade", "--set", "price_response=0", "--json").out)
+    assert told["runs"][0]["cascade"]["generation_2_up"] == 4
+    assert told["runs"][0]["cascade"]["insurance"] == "161.125550447406666668"
+
+
+def test_a_moved_push_parts_by_its_answer(crossmargin: Crossmargin) -> None:
+    told = json.loads(crossmargin("compare", "cascade", "--set", "price_response=0", "--json").out)
+    parting = told["comparisons"][0]["first_difference"]
+    assert parting["what"] == "RoundPushed answer"
+    assert (parting["A"], parting["B"]) == ("18375258452", "18800000000")
+
+
+def test_runs_without_a_cascade_have_no_table_of_one() -> None:
+    assert "Cascade" not in (DATA / "compare.txt").read_text("utf-8")
