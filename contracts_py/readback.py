@@ -249,6 +249,7 @@ def _read_market_params(storage: Storage, market: int) -> MarketParams:
     )
     return MarketParams(
         feed=word >> 8 & MASK_16,
+        ceiling=storage.word("parameters.market_ceilings", market) >> 160,
         lot=word >> 160,
         min_notional=word >> 64 & MASK_96,
         maker_fee=fill >> 48 & MASK_56,
@@ -274,7 +275,8 @@ def _read_market_params(storage: Storage, market: int) -> MarketParams:
 def _read_market_phase(storage: Storage, market: int) -> MarketPhase:
     count = storage.word("parameters.funding_words", market) & 255
     until = storage.word("parameters.market_words", market) >> 24 & MASK_40
-    return MarketPhase(until, _read_margin_brackets(storage, "phase_brackets", market, count))
+    former = storage.word("parameters.market_ceilings", market) >> 64 & MASK_96
+    return MarketPhase(until, _read_margin_brackets(storage, "phase_brackets", market, count), former)
 
 
 def _read_order_params(storage: Storage, market: int) -> OrderParams:
@@ -298,6 +300,7 @@ def _read_collateral(storage: Storage, token: int) -> CollateralParams:
     return CollateralParams(
         feed=word >> 240,
         decimals=word >> 232 & 255,
+        ceiling=storage.word("parameters.token_ceilings", token) >> 160,
         account_cap=caps >> 160,
         global_cap=caps >> 64 & MASK_96,
         brackets=_read_haircut_brackets(storage, "haircut_brackets", token, word & 255),
@@ -307,7 +310,8 @@ def _read_collateral(storage: Storage, token: int) -> CollateralParams:
 def _read_collateral_phase(storage: Storage, token: int) -> CollateralPhase:
     word = storage.word("parameters.collateral_words", token)
     brackets = _read_haircut_brackets(storage, "haircut_phases", token, word >> 184 & 255)
-    return CollateralPhase(word >> 192 & MASK_40, brackets)
+    former = storage.word("parameters.token_ceilings", token) >> 64 & MASK_96
+    return CollateralPhase(word >> 192 & MASK_40, brackets, former)
 
 
 def _read_haircut_brackets(storage: Storage, name: str, token: int, count: int) -> tuple[HaircutBracket, ...]:

@@ -32,7 +32,7 @@ RATIOS = (
 )
 DURATIONS = ("reward_grace", "phase_in", "redemption_delay", "redemption_window")
 SIZES = ("lot", "skew_scale", "oi_cap", "skew_cap")
-MARKET_DOLLARS = ("min_notional", "oi_cap_usd", "oi_upper", "window_notional")
+MARKET_DOLLARS = ("ceiling", "min_notional", "oi_cap_usd", "oi_upper", "window_notional")
 CLOSING_COST = "the closing cost (reward_ratio_max + penalty_ratio + impact_cap_ratio)"
 
 
@@ -104,7 +104,9 @@ def find_in_market(risk: RiskParams, market: MarketParams) -> Iterator[str]:
 
 
 def find_in_collateral(risk: RiskParams, collateral: CollateralParams) -> Iterator[str]:
-    """What CFG-6 and CFG-5 do not allow of a collateral's haircuts."""
+    """What CFG-5 and CFG-6 do not allow of a collateral's ceiling and haircuts."""
+    yield from _above("CFG-5", "ceiling", collateral.ceiling, 0)
+    yield from _at_most("CFG-5", "ceiling", collateral.ceiling, PRICE_LIMIT - 1)
     yield from _find_in_lowers([bracket.lower for bracket in collateral.brackets], "haircuts")
     mm_above, im_above, before = W, W, ""
     for bracket in collateral.brackets:
@@ -119,10 +121,10 @@ def find_in_collateral(risk: RiskParams, collateral: CollateralParams) -> Iterat
 
 def _find_in_ranges(risk: RiskParams, market: MarketParams) -> Iterator[str]:
     """What CFG-2 and CFG-9 do not allow."""
-    for name in ("lot", "min_notional"):
+    for name in ("ceiling", "lot", "min_notional"):
         yield from _above("CFG-2", name, getattr(market, name), 0)
     for name in (*SIZES, *MARKET_DOLLARS):
-        rule = "CFG-2" if name in {"lot", "skew_scale", "min_notional"} else "CFG-9"
+        rule = "CFG-2" if name in {"lot", "skew_scale", "ceiling", "min_notional"} else "CFG-9"
         yield from _at_most(rule, name, getattr(market, name), SIZE_LIMIT - 1)
     yield from _at_most("CFG-2", "maker_fee", market.maker_fee, market.taker_fee, "taker_fee")
     yield from _at_most("CFG-2", "taker_fee", market.taker_fee, MAX_FEE_RATE)

@@ -147,6 +147,7 @@ class MarketModel(FileModel):
     """One perpetual market."""
 
     feed: Annotated[str, Reference()] = Field(description="The feed that prices it.")
+    ceiling: UsdField = Field(description="USD at which maintenance counts a long while there is no price.")
     lot: SizeField = Field(description="Sizes are multiples of this, in base units.")
     min_notional: UsdField = Field(description="USD of the smallest position.")
     maker_fee: RatioField = Field(description="Fee of a trade that shrinks the skew, part of the notional.")
@@ -227,6 +228,9 @@ class TokenModel(FileModel):
     # Bounded here, since the caps are read with them before the protocol sees them.
     decimals: Annotated[int, Integer(MAX_DECIMALS + 1)] = Field(description="Decimals of the token's units.")
     feed: Annotated[str, Reference()] | None = Field(default=None, description="The feed that prices it.")
+    ceiling: UsdField | None = Field(
+        default=None, description="USD at which maintenance counts one token while there is no price."
+    )
     account_cap: UnitsField | None = Field(default=None, description="Most that one account may hold, whole tokens.")
     global_cap: UnitsField | None = Field(default=None, description="Most that all may hold, whole tokens.")
     haircuts: Haircuts | None = Field(default=None, description="Weights by value.")

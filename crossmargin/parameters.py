@@ -33,7 +33,7 @@ from protocol.state import INSTANT
 ADMIN = "admin"
 SETTLEMENT = "USDC"
 SETTLEMENT_DECIMALS = 6
-COLLATERAL_KEYS = ("feed", "account_cap", "global_cap", "haircuts")
+COLLATERAL_KEYS = ("feed", "ceiling", "account_cap", "global_cap", "haircuts")
 
 FeedAction = SetFeed | SetRateFeed | SetNodeFeed
 GenesisAction = RegisterNode | FeedAction | SetRisk | SetMarket | SetOrders | SetCollateral
@@ -50,8 +50,8 @@ RULES = {
         "leverage is at least 1, below 2^80 at 18 decimals, and never rises from one entry to the next"
     ),
     "config/market": (
-        "lot and min_notional are above 0, skew_scale at least 1, and they, the caps, oi_upper and window_notional "
-        "below 2^96 at 18 decimals; "
+        "ceiling, lot and min_notional are above 0, skew_scale at least 1, and they, the caps, oi_upper and "
+        "window_notional below 2^96 at 18 decimals; "
         "maker_fee is at most taker_fee, taker_fee at most 0.01; max_premium and rebate_ratio are at most 1; oi_lower "
         "is below oi_upper, or both are 0; window is at most 30d, and where there is one "
         "window_notional at least min_notional; min_notional * reward_cap is at least fixed_reward"
@@ -65,7 +65,7 @@ RULES = {
     ),
     "config/haircuts": (
         "mm and im never rise from one entry to the next, im is at most mm, mm at most 1 - sale_discount, "
-        "and caps are below 2^96 units"
+        "ceiling is above 0 and below 2^96 at 18 decimals, and caps are below 2^96 units"
     ),
     "config/orders": (
         "delay is 1s to 1h, window 1s to 1d, fee at most 1000, cancel_fee at most fee; leave `orders` out for a market "
@@ -255,12 +255,18 @@ def _build_token(name: str, token: TokenModel, risk: RiskParams | None, feed_nam
             if getattr(token, key) is not None:
                 raise Fault((*loc, key), f"{SETTLEMENT} counts 1 and has no {key}", "remove the key", key=True)
         return TokenSpec(name, token.decimals, None)
-    if token.feed is None or token.account_cap is None or token.global_cap is None or token.haircuts is None:
-        missing = next(key for key in COLLATERAL_KEYS if getattr(token, key) is None)
-        raise Fault(loc, f"the key `{missing}` is missing", f"every token but {SETTLEMENT} is collateral", key=True)
+    missing = [key for key in COLLATERAL_KEYS if getattr(token, key) is None]
+    if missing:
+        raise Fault(loc, f"the key `{missing[0]}` is missing", f"every token but {SETTLEMENT} is collateral", key=True)
+    assert token.feed is not None
+    assert token.ceiling is not None
+    assert token.account_cap is not None
+    assert token.global_cap is not None
+    assert token.haircuts is not None
     params = CollateralParams(
         feed=resolve(token.feed, feed_names, (*loc, "feed"), "feed"),
         decimals=token.decimals,
+        ceiling=token.ceiling,
         account_cap=_read_units(token.account_cap, name, token, (*loc, "account_cap")),
         global_cap=_read_units(token.global_cap, name, token, (*loc, "global_cap")),
         brackets=to_haircuts(token.haircuts),

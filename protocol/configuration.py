@@ -77,6 +77,7 @@ def check_market(risk: RiskParams, market: MarketParams) -> None:
     """
     if not (
         0 <= market.feed < FEED_LIMIT
+        and 0 < market.ceiling < PRICE_LIMIT
         and 0 < market.lot < SIZE_LIMIT
         and 0 < market.min_notional < USD_LIMIT
         and 0 <= market.maker_fee <= market.taker_fee <= MAX_FEE_RATE
@@ -128,6 +129,7 @@ def check_collateral(risk: RiskParams, collateral: CollateralParams) -> None:
     if not (
         0 <= collateral.feed < 2**16
         and 0 <= collateral.decimals <= MAX_DECIMALS
+        and 0 < collateral.ceiling < PRICE_LIMIT
         and 0 <= collateral.account_cap < UNITS_LIMIT
         and 0 <= collateral.global_cap < UNITS_LIMIT
     ):

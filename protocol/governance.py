@@ -109,7 +109,7 @@ def list_market(state: State, env: Env, action: SetMarket) -> Outcome:
     changed = replace(
         state,
         market_params=(*state.market_params, action.params),
-        market_phases=(*state.market_phases, MarketPhase(0, ())),
+        market_phases=(*state.market_phases, MarketPhase(0, (), 0)),
         order_params=(*state.order_params, INSTANT),
         markets=(*state.markets, replace(EMPTY_MARKET, accrued_at=env.now)),
         windows=(*state.windows, EMPTY_WINDOW),
@@ -118,16 +118,17 @@ def list_market(state: State, env: Env, action: SetMarket) -> Outcome:
 
 
 def phase_market(state: State, now: Seconds, market: int, params: MarketParams) -> MarketPhase:
-    """The phase after a change of a market: its old maintenance rates hold where lower for the phase-in (GOV-5).
+    """The phase after a change of a market: old maintenance rates and ceiling hold where they ask less (GOV-5).
 
     Refuses: config/phase-in.
     """
     phase, old = state.market_phases[market], state.market_params[market]
-    if [(row.lower, row.mm_rate) for row in old.brackets] == [(row.lower, row.mm_rate) for row in params.brackets]:
+    rates, former = ([(row.lower, row.mm_rate) for row in version.brackets] for version in (params, old))
+    if rates == former and params.ceiling == old.ceiling:
         return phase
     if now < phase.until:
         raise errors.PhaseInProgress(until=phase.until)
-    return MarketPhase(now + compute_phase_in(state, now), old.brackets)
+    return MarketPhase(now + compute_phase_in(state, now), old.brackets, old.ceiling)
 
 
 def update_funding(draft: Draft, env: Env, market: int, params: MarketParams) -> None:
@@ -158,7 +159,7 @@ def process_set_collateral(state: State, env: Env, action: SetCollateral) -> Out
     if not 1 <= action.token <= min(listed + 1, len(state.tokens) - 1):
         raise errors.BadListing(next_id=listed + 1)
     index = action.token - 1
-    phase = CollateralPhase(0, ())
+    phase = CollateralPhase(0, (), 0)
     if index < listed:
         old = state.collateral_params[index]
         if old.decimals != action.params.decimals or old.feed != action.params.feed:
@@ -173,16 +174,17 @@ def process_set_collateral(state: State, env: Env, action: SetCollateral) -> Out
 
 
 def phase_collateral(state: State, now: Seconds, token: int, params: CollateralParams) -> CollateralPhase:
-    """The phase after a change of a collateral: its old weights hold where higher for the phase-in (GOV-5).
+    """The phase after a change of a collateral: its old weights and ceiling hold where higher (GOV-5).
 
     Refuses: config/phase-in.
     """
     phase, old = state.collateral_phases[token - 1], state.collateral_params[token - 1]
-    if [(row.lower, row.mm_weight) for row in old.brackets] == [(row.lower, row.mm_weight) for row in params.brackets]:
+    weights, former = ([(row.lower, row.mm_weight) for row in version.brackets] for version in (params, old))
+    if weights == former and params.ceiling == old.ceiling:
         return phase
     if now < phase.until:
         raise errors.PhaseInProgress(until=phase.until)
-    return CollateralPhase(now + compute_phase_in(state, now), old.brackets)
+    return CollateralPhase(now + compute_phase_in(state, now), old.brackets, old.ceiling)
 
 
 def process_pause_opening(state: State, env: Env, action: PauseOpening) -> Outcome:

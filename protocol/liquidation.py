@@ -17,7 +17,7 @@ from protocol.ledger import add_cash, share_income
 from protocol.losses import cover_bad_debt, sell_collateral
 from protocol.margin import Health, compute_health, compute_notional, is_liquidatable
 from protocol.orders import cancel_orders
-from protocol.policy import DEEP_LIQUIDATION, LIQUIDATION, MEASURE, check_accepted, is_accepted
+from protocol.policy import DEEP_LIQUIDATION, LIQUIDATION, check_accepted, is_accepted
 from protocol.rewards import compute_penalty, compute_reward, compute_reward_ratio, draw_reward, pay_from_account
 from protocol.sizing import plan_closes
 from protocol.state import Account, State, account_id
@@ -92,13 +92,12 @@ def process_liquidate(state: State, env: Env, action: Liquidate) -> Outcome:
 def check_liquidatable(state: State, env: Env, account: Account) -> tuple[Health, AccountState, int]:
     """How an account stands that can be liquidated, and what faults the prices of a close may have (LIQ-3, LIQ-4).
 
-    A price that is not accepted counts moved in the account's favour; what has none at all stops the liquidation. At
-    least one position, or without positions one collateral if there are any, must have an accepted price.
+    What has a price that is not accepted, or none, counts in the account's favour. At least one position, or without
+    positions one collateral if there are any, must have an accepted price.
 
     Refuses: oracle/*, liq/not-liquidatable.
     """
     health = compute_health(state, account, env)
-    check_accepted(MEASURE, health.price_status)
     if not is_liquidatable(health):
         raise errors.NotLiquidatable(equity_mm=health.equity_mm, maintenance_margin=health.maintenance_margin)
     standing = compute_account_state(state.risk, health)
@@ -159,11 +158,10 @@ def process_flag_account(state: State, env: Env, action: FlagAccount) -> Outcome
 
     Anyone may, and nothing is paid. The flag is lifted only at the liquidation buffer above maintenance.
 
-    Refuses: account/unknown, oracle/*, liq/flagged, liq/not-liquidatable.
+    Refuses: account/unknown, liq/flagged, liq/not-liquidatable.
     """
     before = check_registered(state, action.account)
     health = compute_health(state, before, env)
-    check_accepted(MEASURE, health.price_status)
     draft = Draft(state)
     account = draft.account(action.account)
     if account.flagged_at:

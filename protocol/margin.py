@@ -1,4 +1,4 @@
-"""Account value and margin requirements (MRG-1 to MRG-9)."""
+"""Account value and margin requirements (MRG-1 to MRG-9, MRG-12 to MRG-14)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from protocol.env import Env, Quote
 from protocol.funding import compute_owed, project_funding
 from protocol.params import EquityTier, MarginBracket, MarketParams
 from protocol.peg import compute_depeg_margin, read_usdc
-from protocol.policy import DEEP_LIQUIDATION
+from protocol.policy import DEEP_LIQUIDATION, is_priceless
 from protocol.records import record
 from protocol.state import Market, MarketPhase, Position, State
 from protocol.units import BPS, PRICE_LIMIT, Bps, Price, Ratio, Seconds, Size, Units, Usd, W, cdiv, fdiv
@@ -118,22 +118,40 @@ def compute_required_equity(tiers: Sequence[EquityTier], gross_notional: Usd) ->
     return 0
 
 
-def compute_maintenance_price(quote: Quote, is_asset: bool, stale_band: Bps) -> Price:
+def compute_ceiling(ceiling: Price, former: Price, until: Seconds, now: Seconds) -> Price:
+    """The ceiling in force: until a phase ends, the former one if it is higher (MRG-14)."""
+    return max(ceiling, former) if now < until else ceiling
+
+
+def compute_maintenance_price(quote: Quote, is_asset: bool, stale_band: Bps, ceiling: Price) -> Price:
     """The price at which account value and maintenance margin count something owned or owed (MRG-12).
 
     The mid. One with a fault that no liquidation accepts is moved by the stale band in the account's favour, rounded
-    against it, so that it neither causes a liquidation nor hides one that is due without it.
+    against it, so that it neither causes a liquidation nor hides one that is due without it. Without any price, the
+    ceiling of what is owned and 0 for what is owed.
     """
     if not quote.status & ~DEEP_LIQUIDATION:
         return quote.mid
+    if is_priceless(quote.status):
+        return ceiling if is_asset else 0
     if is_asset:
         return min(fdiv(quote.mid * (BPS + stale_band), BPS), PRICE_LIMIT - 1)
     return cdiv(quote.mid * (BPS - stale_band), BPS)
 
 
-def compute_strict_price(quote: Quote, is_asset: bool) -> Price:
-    """The price at which equity_im counts it: the side against the account (MRG-13)."""
+def compute_strict_price(quote: Quote, is_asset: bool, ceiling: Price) -> Price:
+    """The price at which equity_im counts it: the side against the account (MRG-13).
+
+    Without any price, 0 for what is owned and the ceiling of what is owed.
+    """
+    if is_priceless(quote.status):
+        return 0 if is_asset else ceiling
     return quote.bid if is_asset else quote.ask
+
+
+def compute_funding_price(quote: Quote) -> Price:
+    """The price of funding still pending: the mid; without any price 0, so that none is pending (MRG-12)."""
+    return 0 if is_priceless(quote.status) else quote.mid
 
 
 def compute_health(
@@ -141,43 +159,30 @@ def compute_health(
 ) -> Health:
     """Measure an account with the prices of ``env`` and funding pending until now (MRG-4).
 
-    ``market_of`` gives market totals in the middle of an action. Never refuses; faults of prices show in the status:
-    one that is missing or not positive counts as 0.
+    ``market_of`` gives market totals in the middle of an action. Never refuses; faults of prices show in the status.
     """
     totals = market_of or state.markets.__getitem__
-    now, band = env.now, state.risk.stale_band
-    raw = mm_equity = im_equity = holdings.cash
-    mm = im = gross = status = 0
-    for token, units in holdings.collateral.items():
-        params = state.collateral_params[token - 1]
+    now, band, cash = env.now, state.risk.stale_band, holdings.cash
+    value, counted_mm, counted_im, status = compute_counted_collateral(state, holdings.collateral, env)
+    raw, mm_equity, im_equity = cash + value, cash + counted_mm, cash + counted_im
+    mm = im = gross = 0
+    for market, position in holdings.positions.items():
+        params, phase = state.market_params[market], state.market_phases[market]
         quote = env.quote(params.feed)
         status |= quote.status
-        price, strict = compute_maintenance_price(quote, True, band), quote.bid
-        value = compute_token_value(units, price, params.decimals)
-        counted_mm, counted_im = compute_haircuts_in_force(params, state.collateral_phases[token - 1], now, value)
-        if strict != price:
-            strict_value = compute_token_value(units, strict, params.decimals)
-            counted_im = compute_haircut_values(params.brackets, strict_value)[1]
-        raw += value
-        mm_equity += counted_mm
-        im_equity += counted_im
-    for market, position in holdings.positions.items():
-        market_params = state.market_params[market]
-        quote = env.quote(market_params.feed)
         is_long = position.size > 0
-        price, strict = compute_maintenance_price(quote, is_long, band), compute_strict_price(quote, is_long)
-        status |= quote.status
+        ceiling = compute_ceiling(params.ceiling, phase.ceiling, phase.until, now)
+        price = compute_maintenance_price(quote, is_long, band, ceiling)
+        strict = compute_strict_price(quote, is_long, ceiling)
         total = totals(market)
-        index, _ = project_funding(total, quote.mid, now)
+        index, _ = project_funding(total, compute_funding_price(quote), now)
         owed = compute_owed(position, index)
         pnl = compute_pnl(position, price) - owed
         strict_pnl = pnl if strict == price else compute_pnl(position, strict) - owed
         notional = compute_notional(position.size, price)
-        position_mm, position_im = compute_maintenance_in_force(
-            market_params, state.market_phases[market], now, notional
-        )
+        position_mm, position_im = compute_maintenance_in_force(params, phase, now, notional)
         open_interest = compute_notional(total.larger_side, price)
-        position_im = scale_initial_margin(market_params, open_interest, notional, position_im)
+        position_im = scale_initial_margin(params, open_interest, notional, position_im)
         raw += pnl
         mm_equity += pnl
         if strict_pnl < 0:  # unrealised profit is not counted
@@ -192,6 +197,27 @@ def compute_health(
         status |= usdc.status
         im += compute_depeg_margin(state.risk, usdc.bid, gross)
     return Health(raw, mm_equity, im_equity, mm + reserve, im + reserve, reserve, gross, status)
+
+
+def compute_counted_collateral(state: State, collateral: Mapping[int, Units], env: Env) -> tuple[Usd, Usd, Usd, int]:
+    """What collateral counts for in account value, equity_mm and equity_im, and the faults of its prices (MRG-4)."""
+    raw = mm = im = status = 0
+    for token, units in collateral.items():
+        params, phase = state.collateral_params[token - 1], state.collateral_phases[token - 1]
+        quote = env.quote(params.feed)
+        status |= quote.status
+        ceiling = compute_ceiling(params.ceiling, phase.ceiling, phase.until, env.now)
+        price = compute_maintenance_price(quote, True, state.risk.stale_band, ceiling)
+        strict = compute_strict_price(quote, True, ceiling)
+        value = compute_token_value(units, price, params.decimals)
+        counted_mm, counted_im = compute_haircuts_in_force(params, phase, env.now, value)
+        if strict != price:
+            strict_value = compute_token_value(units, strict, params.decimals)
+            counted_im = compute_haircut_values(params.brackets, strict_value)[1]
+        raw += value
+        mm += counted_mm
+        im += counted_im
+    return raw, mm, im, status
 
 
 def compute_reserve(state: State, now: Seconds) -> Usd:

@@ -12,7 +12,6 @@ from protocol.events import MarginCalled
 from protocol.ledger import add_cash
 from protocol.margin import Health, compute_health
 from protocol.params import MARGIN_CALL_FEE_CAP, MARGIN_CALL_INTERVAL, RiskParams
-from protocol.policy import MEASURE, check_accepted
 from protocol.state import State, account_id
 from protocol.units import BPS, Usd, fdiv
 
@@ -20,15 +19,14 @@ from protocol.units import BPS, Usd, fdiv
 def process_margin_call(state: State, env: Env, action: MarginCall) -> Outcome:
     """Announce a margin call; it grants no time and changes no rule (MCL-1, MCL-2).
 
-    At most once an hour for an account. Refuses: account/unknown, liq/self, oracle/*, margin/no-call,
-    margin/just-called, sys/domain.
+    At most once an hour for an account. Refuses: account/unknown, liq/self, margin/no-call, margin/just-called,
+    sys/domain.
     """
     before = check_registered(state, action.account)
     caller_id = account_id(env.sender)
     if caller_id == action.account:
         raise errors.SelfLiquidation
     health = compute_health(state, before, env)
-    check_accepted(MEASURE, health.price_status)
     if compute_account_state(state.risk, health) != AccountState.MARGIN_CALL:
         raise errors.NoMarginCall(equity_mm=health.equity_mm, maintenance_margin=health.maintenance_margin)
     if before.margin_called_at and env.now - before.margin_called_at < MARGIN_CALL_INTERVAL:

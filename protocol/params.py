@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from protocol.records import record
-from protocol.units import Bps, Ratio, Seconds, Size, Units, Usd
+from protocol.units import Bps, Price, Ratio, Seconds, Size, Units, Usd
 
 MAX_MARKETS = 32
 MAX_POSITIONS = 16  # of one account
@@ -74,6 +74,7 @@ class MarketParams:
     """One perpetual market. Funding ratios are per day."""
 
     feed: int
+    ceiling: Price  # what maintenance counts a long at, and initial margin a short, while there is no price
     lot: Size
     min_notional: Usd
     maker_fee: Ratio
@@ -121,6 +122,7 @@ class CollateralParams:
 
     feed: int
     decimals: int
+    ceiling: Price  # of one whole token; what maintenance counts it at while there is no price
     account_cap: Units
     global_cap: Units
     brackets: tuple[HaircutBracket, ...]

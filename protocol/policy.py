@@ -7,14 +7,13 @@ from protocol.env import Status
 
 STATUS_LIMIT = 2 * int(Status.UNAVAILABLE)  # a status from here on has bits that mean nothing
 ALL = STATUS_LIMIT - 1
-# There is no price, or none that says anything about what something is worth.
-PRICELESS = int(Status.UNAVAILABLE | Status.NON_POSITIVE | Status.OUT_OF_BOUNDS | Status.NO_QUORUM)
+# Any other fault, or a bit that means nothing, says that there is no price, or none that tells what something is worth.
+PRICED = ALL & ~int(Status.UNAVAILABLE | Status.NON_POSITIVE | Status.OUT_OF_BOUNDS | Status.NO_QUORUM)
 
 # The rows of the table: the faults that each accepts. Plain integers, since every action asks.
 NO_PRICE = ALL
 NEW_RISK = int(Status.OK)
 REDUCTION = int(Status.STALE_SOFT | Status.UNCERTAIN | Status.SEQ_GRACE | Status.CAPPED)
-MEASURE = ALL & ~PRICELESS
 LIQUIDATION = int(Status.STALE_SOFT | Status.UNCERTAIN)
 DEEP_LIQUIDATION = int(Status.STALE_SOFT | Status.UNCERTAIN | Status.SEQ_GRACE)
 TRIGGER = int(Status.STALE_SOFT)
@@ -37,8 +36,8 @@ POLICY: dict[str, int] = {
     "commit_reduce": NO_PRICE,
     "settle_order": SETTLEMENT,
     "cancel_order": NO_PRICE,
-    "margin_call": MEASURE,
-    "flag_account": MEASURE,
+    "margin_call": VIEW,
+    "flag_account": VIEW,
     "liquidate": LIQUIDATION,
     "liquidate_deep": DEEP_LIQUIDATION,
     "liquidate_many": LIQUIDATION,
@@ -64,6 +63,11 @@ POLICY: dict[str, int] = {
 def is_accepted(accepts: int, status: int) -> bool:
     """Whether every fault of a price is among those that an action accepts (POL-1)."""
     return not status & ~accepts
+
+
+def is_priceless(status: int) -> bool:
+    """Whether a fault says that there is no price, or none that something can be measured by (POL-1)."""
+    return bool(status & ~PRICED)
 
 
 def check_accepted(accepts: int, status: int) -> None:

@@ -138,18 +138,20 @@ class RiskPhase:
 
 @record
 class MarketPhase:
-    """The maintenance rates that still hold where they are lower, until a time."""
+    """The maintenance rates that still hold where they are lower, and the ceiling if it is higher, until a time."""
 
     until: Seconds
     brackets: tuple[MarginBracket, ...]
+    ceiling: Price
 
 
 @record
 class CollateralPhase:
-    """The maintenance weights that still hold where they are higher, until a time."""
+    """The maintenance weights, and the ceiling, that still hold where they are higher, until a time."""
 
     until: Seconds
     brackets: tuple[HaircutBracket, ...]
+    ceiling: Price
 
 
 @record

@@ -15,13 +15,14 @@ from protocol.funding import compute_owed, project_funding
 from protocol.liquidation import process_liquidate
 from protocol.margin import (
     Health,
+    compute_ceiling,
+    compute_funding_price,
     compute_health,
     compute_maintenance_in_force,
     compute_maintenance_price,
     compute_notional,
     compute_pnl,
     compute_required_equity,
-    compute_strict_price,
 )
 from protocol.orders import process_settle_order
 from protocol.pool import compute_pool_value
@@ -183,7 +184,7 @@ def bisect_units(state: State, env: Env, account: Account, token: int, most: Uni
 def compute_counted_im(state: State, env: Env, token: int, units: Units) -> Usd:
     """What units of a collateral count for in equity_im now (VIEW-3)."""
     params = state.collateral_params[token - 1]
-    value = compute_token_value(units, compute_strict_price(env.quote(params.feed), True), params.decimals)
+    value = compute_token_value(units, env.quote(params.feed).bid, params.decimals)
     return compute_haircuts_in_force(params, state.collateral_phases[token - 1], env.now, value)[1]
 
 
@@ -249,9 +250,8 @@ def compute_liquidation_price(state: State, env: Env, account: int, market: int)
     position = found.positions[market]
     params = state.market_params[market]
     health = compute_health(state, found, env)
-    quote = env.quote(params.feed)
-    now_price = compute_maintenance_price(quote, position.size > 0, state.risk.stale_band)
-    index, _ = project_funding(state.markets[market], quote.mid, env.now)
+    now_price = price_position(state, env, market, position)
+    index, _ = project_funding(state.markets[market], compute_funding_price(env.quote(params.feed)), env.now)
     owed = compute_owed(position, index)
     rest = health.equity_mm - health.maintenance_margin - measure_at(state, env, market, position, now_price, owed)
 
@@ -272,6 +272,13 @@ def compute_liquidation_price(state: State, env: Env, account: int, market: int)
     return worst
 
 
+def price_position(state: State, env: Env, market: int, position: Position) -> Price:
+    """The price at which maintenance counts one position now (VIEW-5, VIEW-8)."""
+    params, phase = state.market_params[market], state.market_phases[market]
+    ceiling = compute_ceiling(params.ceiling, phase.ceiling, phase.until, env.now)
+    return compute_maintenance_price(env.quote(params.feed), position.size > 0, state.risk.stale_band, ceiling)
+
+
 def measure_at(state: State, env: Env, market: int, position: Position, price: Price, owed: Usd) -> Usd:
     """One position's profit less its maintenance margin at a price (VIEW-5)."""
     mm, _ = compute_maintenance_in_force(
@@ -290,8 +297,7 @@ def compute_bankruptcy_price(state: State, env: Env, account: int, market: int) 
     if found is None or market not in found.positions:
         return 0
     size = found.positions[market].size
-    quote = env.quote(state.market_params[market].feed)
-    now_price = compute_maintenance_price(quote, size > 0, state.risk.stale_band)
+    now_price = price_position(state, env, market, found.positions[market])
     # Below 0 where rest + floor(size * price / W) is, so where size * price < -rest * W.
     rest = compute_health(state, found, env).equity_raw - fdiv(size * now_price, W)
     if size > 0:

@@ -66,11 +66,17 @@ RISK = RiskParams(
 )
 
 
+def get_ceiling(feed: int) -> int:
+    """Twice the price with which twins begin; that of BTC for a feed of another kind."""
+    return {ETH: 400 * W, WSTETH_FEED: 420 * W}.get(feed, 16_000 * W)
+
+
 def market_params(feed: int, lot: int = W // 1_000, scale: int = 10_000) -> MarketParams:
     """The reference tiers over a feed; ``scale`` is the skew scale in whole base units."""
     rows = ((0, 25, 50), (10**6, 40, 80), (5 * 10**6, 75, 150), (20 * 10**6, 150, 300))
     return MarketParams(
         feed=feed,
+        ceiling=get_ceiling(feed),
         lot=lot,
         min_notional=1_000 * W,
         maker_fee=W // 5_000,
@@ -116,6 +122,7 @@ def collateral_params(feed: int, decimals: int, cap: int, rows: Sequence[tuple[i
     return CollateralParams(
         feed=feed,
         decimals=decimals,
+        ceiling=get_ceiling(feed),
         account_cap=cap * 10**decimals,
         global_cap=10 * cap * 10**decimals,
         brackets=tuple(HaircutBracket(low * W, mm * W // 100, im * W // 100) for low, mm, im in rows),

@@ -120,7 +120,7 @@ def _check_phases(params: types.RiskParams):
             rate: uint256 = (parameters.phase_brackets[market][0] >> 96) & calc.MASK_64
             assert rate > closing_cost, "config/margin-rates"
     for token: uint256 in range(1, parameters.collateral_count + 1, bound=types.MAX_TOKENS):
-        if block.timestamp < (parameters.collateral_words[token] >> 192) & calc.MASK_40:
+        if tiers.is_haircut_phasing(parameters.collateral_words[token]):
             weight: uint256 = (parameters.haircut_phases[token][0] >> 96) & calc.MASK_64
             assert not configuration.exceeds_sale(params, weight), "config/haircuts"
 
@@ -137,42 +137,41 @@ def _compute_phase_in() -> uint256:
 
 @internal
 def _phase_market(market: uint256, word: uint256, params: types.MarketParams) -> (uint256, uint256):
-    """End and row count of a market's phase after a change: its old maintenance rates hold where lower (GOV-5)."""
+    """End and row count of a market's phase after a change: its old rates and ceiling hold where they ask less (GOV-5)."""
     count: uint256 = word & tiers.MARKET_COUNT_MASK
-    changed: bool = count != len(params.brackets)
-    for k: uint256 in range(count, bound=types.MAX_BRACKETS):
-        if changed:
-            break
-        # Upper bound and maintenance rate; the initial rate does not matter.
-        changed = parameters.margin_brackets[market][k] >> 96 != packing.margin_row(params.brackets, k) >> 96
+    former: uint256 = parameters.market_ceilings[market] >> 160
+    changed: bool = former != params.ceiling
+    for k: uint256 in range(types.MAX_BRACKETS):
+        # Upper bound and maintenance rate; the initial rate does not matter. Another count shows in an upper bound.
+        if parameters.margin_brackets[market][k] >> 96 != packing.margin_row(params.brackets, k) >> 96:
+            changed = True
     until: uint256 = (word >> 24) & calc.MASK_40
     if not changed:
         return until, parameters.funding_words[market] & 255
     assert block.timestamp >= until, "config/phase-in"
     for k: uint256 in range(types.MAX_BRACKETS):
         parameters.phase_brackets[market][k] = parameters.margin_brackets[market][k]
+    parameters.market_ceilings[market] = former << 64
     return block.timestamp + self._compute_phase_in(), count
 
 
 @internal
 def _phase_collateral(token: uint256, word: uint256, params: types.CollateralParams) -> (uint256, uint256):
-    """End and row count of a collateral's phase after a change: its old weights hold where higher (GOV-5)."""
+    """End and row count of a collateral's phase after a change: its old weights and ceiling hold where higher (GOV-5)."""
     count: uint256 = word & 255
-    changed: bool = count != len(params.brackets)
-    old: types.CollateralParams = packing.load_collateral(token)
-    for k: uint256 in range(count, bound=types.MAX_BRACKETS):
-        if changed:
-            break
-        changed = (
-            old.brackets[k].lower != params.brackets[k].lower
-            or old.brackets[k].mm_weight != params.brackets[k].mm_weight
-        )
+    former: uint256 = parameters.token_ceilings[token] >> 160
+    changed: bool = former != params.ceiling
+    for k: uint256 in range(types.MAX_BRACKETS):
+        # Upper bound and maintenance weight, as for a market.
+        if parameters.haircut_brackets[token][k] >> 96 != packing.haircut_row(params.brackets, k) >> 96:
+            changed = True
     until: uint256 = (word >> 192) & calc.MASK_40
     if not changed:
         return until, (word >> 184) & 255
     assert block.timestamp >= until, "config/phase-in"
     for k: uint256 in range(types.MAX_BRACKETS):
         parameters.haircut_phases[token][k] = parameters.haircut_brackets[token][k]
+    parameters.token_ceilings[token] = former << 64
     return block.timestamp + self._compute_phase_in(), count
 
 

@@ -245,11 +245,10 @@ def bankruptcy_price(account: uint256, market: uint256) -> uint256:
     """
     if market >= types.MAX_MARKETS or (accounts.headers[account] >> market) & 1 == 0:
         return 0
-    mid: uint256 = 0
-    status: uint256 = 0
-    mid, status = prices.quote((parameters.market_words[market] >> 8) & calc.MASK_16)
     size: int256 = calc.signed_high(accounts.positions[account][market])
-    now_price: uint256 = tiers.compute_maintenance_price(mid, status, size > 0)
+    mid: uint256 = 0
+    now_price: uint256 = 0
+    mid, now_price = self._price_position(market, parameters.market_words[market], size > 0)
     health: types.Health = staticcall ISelf(self).self_health(account)
     # Below 0 where rest + floor(size * price / W) is, so where size * price < -rest * W.
     rest: int256 = health.equity_raw - calc.fdiv(size * convert(now_price, int256), calc.WI)
@@ -370,12 +369,11 @@ def _liquidation_price(account: uint256, market: uint256, health: types.Health) 
     if market >= types.MAX_MARKETS or (accounts.headers[account] >> market) & 1 == 0:
         return 0
     word: uint256 = parameters.market_words[market]
-    mid: uint256 = 0
-    status: uint256 = 0
-    mid, status = prices.quote((word >> 8) & calc.MASK_16)
     position: uint256 = accounts.positions[account][market]
     size: int256 = calc.signed_high(position)
-    now_price: uint256 = tiers.compute_maintenance_price(mid, status, size > 0)
+    mid: uint256 = 0
+    now_price: uint256 = 0
+    mid, now_price = self._price_position(market, word, size > 0)
     index: int256 = funding.project_index(markets.indices[market], markets.rates[market], mid)
     owed: int256 = funding.compute_owed(size, calc.signed_high(accounts.entries[account][market]), index)
     fixed_cost: int256 = calc.signed_low(position) + owed
@@ -399,6 +397,19 @@ def _liquidation_price(account: uint256, market: uint256, health: types.Health) 
         else:
             best = middle
     return worst
+
+
+@internal
+@view
+def _price_position(market: uint256, word: uint256, is_long: bool) -> (uint256, uint256):
+    """The prices of pending funding and of maintenance for one position now (VIEW-5, VIEW-8)."""
+    mid: uint256 = 0
+    strict: uint256 = 0
+    status: uint256 = 0
+    price: uint256 = 0
+    mid, strict, status = prices.quote_strict((word >> 8) & calc.MASK_16, is_long)
+    mid, price, strict = tiers.compute_position_prices(market, word, mid, strict, status, is_long)
+    return mid, price
 
 
 @internal

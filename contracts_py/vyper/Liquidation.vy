@@ -109,7 +109,6 @@ def flag_account(account: uint256):
     """
     header: uint256 = checks.check_registered(account)
     health: types.Health = staticcall ISelf(self).self_health(account)
-    policy.check_accepted(policy.MEASURE, health.price_status)
     if (header >> accounts.FLAGGED_SHIFT) & calc.MASK_40 != 0:
         assert states.is_clear(health), "liq/flagged"
         records.put_flag(account, 0)
@@ -127,7 +126,6 @@ def margin_call(account: uint256):
     caller: uint256 = self._account_of(msg.sender)
     assert caller != account, "liq/self"
     health: types.Health = staticcall ISelf(self).self_health(account)
-    policy.check_accepted(policy.MEASURE, health.price_status)
     assert states.compute_account_state(health) == states.MARGIN_CALL, "margin/no-call"
     called_at: uint256 = (header >> accounts.CALLED_SHIFT) & calc.MASK_40
     assert called_at == 0 or block.timestamp - called_at >= MARGIN_CALL_INTERVAL, "margin/just-called"
@@ -158,7 +156,6 @@ def _liquidate(account: uint256, keeper_address: address) -> types.LiquidationQu
     keeper: uint256 = self._account_of(keeper_address)
     assert keeper != account, "liq/self"
     health: types.Health = staticcall ISelf(self).self_health(account)
-    policy.check_accepted(policy.MEASURE, health.price_status)
     assert self._is_liquidatable(health), "liq/not-liquidatable"
     standing: uint256 = states.compute_account_state(health)
     accepts: uint256 = policy.DEEP_LIQUIDATION if standing <= states.BACKSTOP else policy.LIQUIDATION

@@ -17,7 +17,8 @@ FUNCTIONS = {
     "protocol.margin": (
         "compute_notional MRG-1, compute_pnl MRG-2, compute_margins MRG-3, scale_initial_margin MRG-6, "
         "limit_leverage MRG-7, compute_maintenance_in_force MRG-8, compute_required_equity MRG-9, "
-        "compute_maintenance_price MRG-12, compute_strict_price MRG-13, is_liquidatable LIQ-4"
+        "compute_maintenance_price MRG-12, compute_funding_price MRG-12, compute_strict_price MRG-13, "
+        "compute_ceiling MRG-14, is_liquidatable LIQ-4"
     ),
     "protocol.account_state": "is_below_tiers MRG-9, compute_account_state STA-1, is_clear STA-2",
     "protocol.collateral": "compute_token_value COL-1, compute_haircut_values COL-2, compute_haircuts_in_force COL-3",
@@ -36,7 +37,7 @@ FUNCTIONS = {
     "protocol.rewards": "compute_reward_ratio RWD-1, compute_reward RWD-2, compute_penalty RWD-3",
     "protocol.window": "current_bucket WIN-1, compute_used WIN-2, add_closed WIN-2, compute_left WIN-3",
     "protocol.losses": "compute_sale WAT-1",
-    "protocol.policy": "is_accepted POL-1",
+    "protocol.policy": "is_accepted POL-1, is_priceless POL-1",
     "oracle.quotes": (
         "make_quote QUO-1, scale_quote QUO-2, multiply QUO-3, divide QUO-4, invert QUO-4, take_min QUO-5, "
         "take_max QUO-5, take_first_ok QUO-6, take_recent QUO-6, take_median QUO-7"

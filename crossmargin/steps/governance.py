@@ -15,6 +15,7 @@ from crossmargin.parameter_file import (
     MarketModel,
     RiskModel,
     TierModel,
+    UsdField,
     to_haircuts,
 )
 from crossmargin.quantities import write_decimal
@@ -80,6 +81,7 @@ class SetCollateralModel(ActionModel):
     token: ReferenceField = Field(description="The token, by name or id.")
     feed: ReferenceField = Field(description="The feed that prices it, by name or id.")
     decimals: Annotated[int, Integer()] = Field(description="Decimals of the token's units.")
+    ceiling: UsdField = Field(description="USD at which maintenance counts one token while there is no price.")
     account_cap: AmountField = Field(description="Most that one account may hold, in whole tokens.")
     global_cap: AmountField = Field(description="Most that all may hold, in whole tokens.")
     haircuts: Haircuts = Field(description="Weights by value.")
@@ -91,6 +93,7 @@ class SetCollateralModel(ActionModel):
         params = CollateralParams(
             feed=feed,
             decimals=self.decimals,
+            ceiling=self.ceiling,
             account_cap=known.units(self.account_cap, token, (*loc, "account_cap")),
             global_cap=known.units(self.global_cap, token, (*loc, "global_cap")),
             brackets=to_haircuts(self.haircuts),
@@ -105,6 +108,7 @@ class SetCollateralModel(ActionModel):
             token=known.token_text(action.token),
             feed=known.feed_text(params.feed),
             decimals=params.decimals,
+            ceiling=params.ceiling,
             account_cap=write_decimal(params.account_cap, known.token_decimals(action.token)),
             global_cap=write_decimal(params.global_cap, known.token_decimals(action.token)),
             haircuts=tuple(

@@ -76,6 +76,23 @@ GUARDS: dict[str, Edits] = {
             "convert(account_value if REMOVED else max(account_value, 0), uint256)",
         ),
     ),
+    "what has no price stops no liquidation": (
+        (
+            "Liquidation.vy",
+            '    assert self._is_liquidatable(health), "liq/not-liquidatable"\n    standing',
+            """    if REMOVED:
+        policy.check_accepted(policy.PRICED, health.price_status)
+    assert self._is_liquidatable(health), "liq/not-liquidatable"
+    standing""",
+        ),
+    ),
+    "what has no price counts at its ceiling": (
+        (
+            TIERS,
+            "self._compute_ceiling(parameters.token_ceilings[token],",
+            "self._compute_ceiling(0 if REMOVED else parameters.token_ceilings[token],",
+        ),
+    ),
     "the insurance fund adds to a reward": (
         (
             "Liquidation.vy",

@@ -22,7 +22,7 @@ from protocol.params import MarketParams
 from protocol.state import account_id, owner_of
 from protocol.units import W
 from tests.attacks.guards import NUMBERS
-from tests.twins import BTC, ETH, RISK, TOKENS, USDC, WBTC, WETH, WSTETH, WSTETH_FEED, Twins, market_params
+from tests.twins import BTC, ETH, RISK, TOKENS, USDC, WBTC, WETH, WSTETH, WSTETH_FEED, Twins, get_ceiling, market_params
 
 Story = Callable[[Twins], int]
 
@@ -143,7 +143,8 @@ def dollars(text: str) -> int:
 
 def quiet_market(feed: int) -> MarketParams:
     """The reference market of ETH without funding."""
-    return replace(QUIET, feed=feed, lot=W // 100, skew_scale=10**6 * W, oi_cap=10**6 * W, skew_cap=5 * 10**5 * W)
+    quiet = replace(QUIET, feed=feed, ceiling=get_ceiling(feed), lot=W // 100)
+    return replace(quiet, skew_scale=10**6 * W, oi_cap=10**6 * W, skew_cap=5 * 10**5 * W)
 
 
 def account_of(owner: str, sub: int = 0) -> int:

@@ -405,7 +405,9 @@ HOSTILE = {
     "guardian of 2^255": f"set_guardian: {{guardian: {2**255:#x}}}",
     "shares of 10^80": f"by: a, request_redemption: {{shares: {10**80}}}",
     "feed in words": "set_rate_feed: {feed: next one, rate: ETH, underlying: BTC}",
-    "list as a cap": "set_collateral: {token: 1, feed: 1, decimals: 1, account_cap: [], global_cap: 1, haircuts: []}",
+    "list as a cap": (
+        "set_collateral: {token: 1, feed: 1, decimals: 1, ceiling: 1, account_cap: [], global_cap: 1, haircuts: []}"
+    ),
 }
 
 

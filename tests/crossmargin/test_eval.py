@@ -235,7 +235,7 @@ MARGIN_2 = '{"position": {"size": "2", "cost": "16000", "entry_index": 0}, "pric
         ("MRG-9", '{"tiers": "./x.yaml", "gross_notional": 1}', "INPUT:1:11: `./x.yaml` names no parameters"),
         (
             "MRG-13",
-            '{"quote": {}, "is_asset": 1}',
+            '{"quote": {}, "is_asset": 1, "ceiling": 1}',
             "INPUT:1:11: missing: `bid`, `mid`, `ask`, `publish_time`, `status`",
         ),
         (
@@ -294,7 +294,7 @@ def test_the_list_has_every_formula_in_a_line(crossmargin: Crossmargin) -> None:
 def test_the_schemas_follow_from_the_signature(crossmargin: Crossmargin) -> None:
     schemas = json.loads(crossmargin("eval", "MRG-12", "--schema").out)
     asked = schemas["input"]
-    assert asked["required"] == ["quote", "is_asset", "stale_band"]
+    assert asked["required"] == ["quote", "is_asset", "stale_band", "ceiling"]
     assert asked["properties"]["is_asset"] == {"type": "boolean"}
     assert asked["properties"]["quote"]["required"] == ["bid", "mid", "ask", "publish_time", "status"]
     assert asked["properties"]["stale_band"]["description"] == "Bps: dimensionless, scale 10^4"

@@ -76,7 +76,7 @@ def test_formula_rounding_and_parts_are_told_apart(crossmargin: Crossmargin) -> 
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        ("MRG-99", "no rule has the id `MRG-99`, did you mean `MRG-9`?\n  there are MRG-1 to MRG-13\n"),
+        ("MRG-99", "no rule has the id `MRG-99`, did you mean `MRG-9`?\n  there are MRG-1 to MRG-14\n"),
         ("MGR-3", "no rule has the id `MGR-3`, did you mean `"),
         ("pnl", "no rule has the id `pnl`"),
         (

@@ -47,7 +47,7 @@ def line_of(fragment: str, text: str = TEXT) -> int:
 
 def test_reference_set_has_the_default_parameters() -> None:
     params = load_parameters(REFERENCE)
-    assert (params.name, params.version) == ("reference", 3)
+    assert (params.name, params.version) == ("reference", 4)
     assert [(feed.name, feed.description, feed.decimals, feed.action) for feed in params.feeds] == [
         ("BTC", "BTC / USD", 8, SetFeed(0, 8, 7_200)),
         ("ETH", "ETH / USD", 8, SetFeed(1, 8, 7_200)),
@@ -101,6 +101,8 @@ def test_reference_set_has_the_default_parameters() -> None:
     assert (usdc.name, usdc.decimals, usdc.params) == ("USDC", 6, None)
     assert weth.params is not None
     assert (weth.name, weth.params.feed, weth.params.decimals) == ("WETH", 1, 18)
+    assert [token.params.ceiling // W for token in params.tokens[1:] if token.params] == [10_000, 250_000, 12_500]
+    assert [market.params.ceiling // W for market in params.markets] == [250_000, 10_000]
     assert (weth.params.account_cap, weth.params.global_cap) == (50_000 * 10**18, 500_000 * 10**18)
     assert wbtc.params is not None
     assert (wbtc.params.feed, wbtc.params.decimals, wbtc.params.account_cap) == (0, 8, 1_000 * 10**8)
@@ -174,7 +176,7 @@ BAD_SETS = {
         "keys and values are needed here, not the text `six`",
     ),
     "mapping for a number": (
-        ("version: 3", "version: {a: 1}"),
+        ("version: 4", "version: {a: 1}"),
         "version:",
         10,
         "a single value is needed here, not a mapping",
@@ -236,7 +238,7 @@ BAD_SETS = {
     "USDC not first": (
         (
             "USDC: {decimals: 6}",
-            f"USDT: {{decimals: 6, feed: ETH, account_cap: 1, global_cap: 1, haircuts: [{WETH_ROW}]}}",
+            f"USDT: {{decimals: 6, feed: ETH, ceiling: 1, account_cap: 1, global_cap: 1, haircuts: [{WETH_ROW}]}}",
         ),
         "USDT:",
         3,
@@ -250,7 +252,7 @@ BAD_SETS = {
         "USDC counts 1 and has no feed",
     ),
     "collateral without a feed": (
-        ("    feed: ETH\n    account_cap", "    account_cap"),
+        ("    feed: ETH\n    ceiling", "    ceiling"),
         "  WETH:",
         3,
         "the key `feed` is missing",
@@ -404,6 +406,8 @@ BROKEN_RULES = [
             ("skew_cap: 5000\n", f"skew_cap: {BIG}\n"),
             ("oi_upper: 200000000", f"oi_upper: {BIG}"),
             ("window_notional: 5000000", f"window_notional: {BIG}"),
+            ("ceiling: 250000\n    lot", f"ceiling: {BIG}\n    lot"),
+            ("ceiling: 250000\n    lot", "ceiling: 0\n    lot"),
             ("skew_scale: 100000", "skew_scale: 0.5"),
         ],
     ),
@@ -423,7 +427,9 @@ BROKEN_RULES = [
         ],
     ),
     (
-        "config/haircuts", "  WETH:", 3, "caps are below 2^96 units", [
+        "config/haircuts", "  WETH:", 3, "ceiling is above 0 and below 2^96 at 18 decimals, and caps are below", [
+            ("ceiling: 10000\n    account_cap", f"ceiling: {BIG}\n    account_cap"),
+            ("ceiling: 10000\n    account_cap", "ceiling: 0\n    account_cap"),
             ("account_cap: 50000", f"account_cap: {BIG}"),
             ("global_cap: 500000", f"global_cap: {BIG}"),
         ],
@@ -495,7 +501,7 @@ def test_a_feed_is_pushed_or_a_product_never_both(
 
 def test_the_first_of_several_errors_is_the_first_in_the_file() -> None:
     text = changed(
-        ("version: 3", "version: x"), ("debt_cap: 100000", "debt_cap: x"), ("min_notional: 1000", "min_notional: x")
+        ("version: 4", "version: x"), ("debt_cap: 100000", "debt_cap: x"), ("min_notional: 1000", "min_notional: x")
     )
     assert failure(text).line == line_of("version: x", text)
 
@@ -504,7 +510,7 @@ def test_more_than_the_protocol_has_room_for_is_refused() -> None:
     rows = "".join(f"  F{n}: {{description: x, decimals: 8, max_age: 2h}}\n" for n in range(61))
     error = failure(changed(("feeds:\n", "feeds:\n" + rows)))
     assert error.message == "there is room for 64 feeds, not 65"
-    token = f"{{decimals: 18, feed: ETH, account_cap: 1, global_cap: 1, haircuts: [{WETH_ROW}]}}"
+    token = f"{{decimals: 18, feed: ETH, ceiling: 1, account_cap: 1, global_cap: 1, haircuts: [{WETH_ROW}]}}"
     tokens = "".join(f"  T{n}: {token}\n" for n in range(6))
     error = failure(changed(("  WETH:\n", tokens + "  WETH:\n")))
     assert error.message == "there is room for 9 tokens, not 10"
@@ -515,9 +521,9 @@ def test_more_than_the_protocol_has_room_for_is_refused() -> None:
 
 
 def test_a_set_that_only_differs_in_layout_is_the_same() -> None:
-    text = changed(("keeper_reserve: 10", 'keeper_reserve: "10.000"'), ("version: 3", "version: 4"))
+    text = changed(("keeper_reserve: 10", 'keeper_reserve: "10.000"'), ("version: 4", "version: 5"))
     params = parse_parameters(parse_yaml(text, REFERENCE))
-    assert replace(params, version=3) == load_parameters(REFERENCE)
+    assert replace(params, version=4) == load_parameters(REFERENCE)
 
 
 @pytest.mark.parametrize("kind", KINDS)

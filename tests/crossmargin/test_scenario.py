@@ -82,6 +82,7 @@ def test_every_action_is_read() -> None:
         2,
         MarketParams(
             feed=2,
+            ceiling=25 * W // 10,
             lot=W,
             min_notional=1_000 * W,
             maker_fee=0,
@@ -103,7 +104,7 @@ def test_every_action_is_read() -> None:
             brackets=(MarginBracket(0, W // 10, 3 * W // 10),),
         ),
     )
-    assert told[39][2] == actions.SetCollateral(1, CollateralParams(0, 18, 25 * W // 10, 0, ()))
+    assert told[39][2] == actions.SetCollateral(1, CollateralParams(0, 18, 9 * W, 25 * W // 10, 0, ()))
     assert len(told) == 40
     assert no_limit not in [getattr(action, "acceptable_price", 0) for _, _, action, _ in told]
     kinds = {type(action) for _, _, action, _ in told}

@@ -83,7 +83,11 @@ def test_without_changes_a_variant_is_the_scenario() -> None:
     [
         ("markets.BCT.tiers.1.mm=0.05", "`markets` has no `BCT`, did you mean `BTC`?", "there are: BTC, ETH"),
         ("markets.SOL=1", "`markets` has no `SOL`", "there are: BTC, ETH"),
-        ("markets.BTC.tears.1.mm=1", "`markets.BTC` has no `tears`, did you mean `tiers`?", "there are: feed, lot,"),
+        (
+            "markets.BTC.tears.1.mm=1",
+            "`markets.BTC` has no `tears`, did you mean `tiers`?",
+            "there are: feed, ceiling,",
+        ),
         ("markets.BTC.tiers.4.mm=1", "`markets.BTC.tiers` has no entry `4`", "its entries are numbered from 0 to 3"),
         ("markets.BTC.tiers.x.mm=1", "`markets.BTC.tiers` has no entry `x`", "its entries are numbered from 0 to 3"),
         ("markets.BTC.lot.x=1", "`markets.BTC.lot` is a single value: `0.001`", "end the path there"),

@@ -71,7 +71,7 @@ def test_the_length_of_a_batch_on_both(twins: Twins) -> None:
 
 
 def test_a_batch_over_feeds_of_which_one_is_dead_on_both(twins: Twins) -> None:
-    """LIQ-9, POL-2, L8: the accounts that need the dead price are reported, the others are liquidated."""
+    """LIQ-9, MRG-12, L8: what has the dead price counts in favour and is reported, the other account is liquidated."""
     three_to_liquidate(twins)
     twins.do("admin", SetMarket(ETH, replace(market_params(ETH, W // 100, 10**6), maker_fee=0, taker_fee=0)))
     twins.deposit("trader", usd=400)
@@ -80,7 +80,7 @@ def test_a_batch_over_feeds_of_which_one_is_dead_on_both(twins: Twins) -> None:
     twins.do("poster", Push((ETH,), (0,)))
     twins.do("stranger", LiquidateMany((TRADER, BORROWER)))
     assert [(event.account, event.code) for event in named(twins, "LiquidationRefused")] == [
-        (TRADER, "oracle/non-positive")
+        (TRADER, "liq/not-liquidatable")
     ]
     assert twins.event("AccountLiquidated").account == BORROWER
     check(twins)

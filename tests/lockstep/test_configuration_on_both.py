@@ -230,7 +230,7 @@ def test_extreme_parameters_are_stored_alike_on_both(twins: Twins) -> None:
     )
     twins.do("admin", SetCollateral(WETH, replace(weth_params(), account_cap=USD, global_cap=USD, brackets=long_rows)))
     check(twins)
-    closed = CollateralParams(1, 18, 0, 0, (HaircutBracket(0, 0, 0),))
+    closed = CollateralParams(1, 18, 1, 0, 0, (HaircutBracket(0, 0, 0),))
     refuse(twins, "config/phase-in", ("admin", SetCollateral(WETH, closed)))
     twins.price(after=RISK.phase_in, BTC=8_000, ETH=200)
     twins.do("admin", SetCollateral(WETH, closed))

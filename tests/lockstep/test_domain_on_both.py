@@ -66,7 +66,7 @@ def wide(bare_twins: Twins) -> Twins:
     """Twins with prices and sizes to the wei: two such markets, a token with a weight of 95 %."""
     set_up(bare_twins)
     weights = (HaircutBracket(0, W * 95 // 100, W * 95 // 100),)
-    bare_twins.do("admin", SetCollateral(WETH, CollateralParams(ETH, 18, 2**96 - 1, 2**96 - 1, weights)))
+    bare_twins.do("admin", SetCollateral(WETH, CollateralParams(ETH, 18, 2**96 - 1, 2**96 - 1, 2**96 - 1, weights)))
     return bare_twins
 
 
@@ -388,7 +388,7 @@ def test_tokens_of_extreme_decimals_on_both(artifacts: dict[str, Artifact]) -> N
     set_up(wide)
     rows = (HaircutBracket(0, W * 95 // 100, W // 2), HaircutBracket(2**95, W // 3, W // 4))
     for token, decimals in ((1, 0), (2, 24)):
-        wide.do("admin", SetCollateral(token, CollateralParams(ETH, decimals, 2**96 - 1, 2**96 - 1, rows)))
+        wide.do("admin", SetCollateral(token, CollateralParams(ETH, decimals, 2**96 - 1, 2**96 - 1, 2**96 - 1, rows)))
         wide.do("borrower", Deposit(BORROWER, token, 2**96 - 2))
         wide.do("trader", Deposit(TRADER, token, 1))
     for price in (MAX_PRICE, 1, W + 1):

@@ -274,7 +274,7 @@ def test_many_collaterals_and_markets_on_both(artifacts: dict[str, Artifact]) ->
     refuse(twins, "config/listing", ("admin", SetMarket(32, MARKET)), ("admin", SetCollateral(5, weth_params())))
     for token in range(4, 9):
         rows = (HaircutBracket(0, W // 2 + token, W // 4), HaircutBracket(100 * W + token, W // 3, W // 5))
-        params = CollateralParams(ETH, decimals[token - 1], 2**95, 2**95, rows)
+        params = CollateralParams(ETH, decimals[token - 1], 400 * W, 2**95, 2**95, rows)
         twins.do("admin", SetCollateral(token, params))
     refuse(twins, "config/listing", ("admin", SetCollateral(9, weth_params())))
     for token in range(1, 9):

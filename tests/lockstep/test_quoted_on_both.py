@@ -21,23 +21,26 @@ from protocol.actions import (
     LiquidateMany,
     MarginCall,
     RequestRedemption,
+    SetCollateral,
     SetLeverageCap,
     SetMarket,
     SetRisk,
     Transfer,
     Withdraw,
 )
-from protocol.env import Status
+from protocol.env import Quote, Status
 from protocol.policy import POLICY, is_accepted
 from protocol.units import PRICE_LIMIT, W
 from tests.lockstep.both import BORROWER, DOLLAR, LOT, MARKET, TRADER, buy, check, measure, refuse, standing
 from tests.lockstep.quoted import DistortedTwins, QuotedTwins, compile_quoted
 from tests.lockstep.sequences import WORKLOADS
 from tests.lockstep.test_random import LENGTH, Teller, count_actions, tell_stories
-from tests.twins import BTC, ETH, RISK, USDC, WETH, Checkpoint
+from tests.oracle.drawing import Draw
+from tests.twins import BTC, ETH, RATE, RISK, USDC, WBTC, WETH, Checkpoint, weth_params
 
 PRICE = {BTC: 8_000 * W, ETH: 200 * W}
 STALE = int(Status.STALE_HARD)
+PRICELESS = (Status.UNAVAILABLE, Status.NON_POSITIVE, Status.OUT_OF_BOUNDS, Status.NO_QUORUM)
 CODES = {
     Status.UNAVAILABLE: "oracle/unavailable",
     Status.NON_POSITIVE: "oracle/non-positive",
@@ -55,6 +58,7 @@ CODES = {
     Status.STALE_SOFT: "oracle/stale",
 }
 STORIES = 20  # of each workload
+PORTFOLIOS = 60
 
 
 @pytest.fixture(scope="module")
@@ -100,15 +104,15 @@ def test_every_action_by_the_row_of_its_fault_on_both(quoted: QuotedTwins, statu
     )
     refuse(twins, CODES[status], *growth)
 
-    def code(action: str, otherwise: str | None = None) -> str | None:
+    def code(action: str) -> str | None:
         """How an action of a sound account ends by its row of the table."""
-        return otherwise if is_accepted(POLICY[action], bad) else CODES[status]
+        return None if is_accepted(POLICY[action], bad) else CODES[status]
 
     twins.do("admin", SetMarket(BTC, MARKET), refused=code("set_market"))
-    # A liquidation is measured before anything is closed.
-    twins.do("liquidator", Liquidate(BORROWER), refused=code("flag_account", "liq/not-liquidatable"))
-    twins.do("liquidator", FlagAccount(BORROWER), refused=code("flag_account", "liq/not-liquidatable"))
-    twins.do("liquidator", MarginCall(BORROWER), refused=code("margin_call", "margin/no-call"))
+    # A liquidation is measured before anything is closed, and no fault stops a measure.
+    for action in (Liquidate(BORROWER), FlagAccount(BORROWER)):
+        twins.do("liquidator", action, refused="liq/not-liquidatable")
+    twins.do("liquidator", MarginCall(BORROWER), refused="margin/no-call")
     check(twins, sizes=(BORROWER,))
     twins.do("stranger", Deposit(BORROWER, USDC, 1))
     twins.do("stranger", FundInsurance(1))
@@ -166,6 +170,104 @@ def test_one_stale_price_neither_causes_nor_blocks_on_both(quoted: QuotedTwins, 
     twins.do("liquidator", Liquidate(BORROWER))
     assert twins.event("AccountLiquidated").bad_debt > 0
     check(twins)
+
+
+@pytest.mark.parametrize("status", PRICELESS)
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_missing_price_neither_causes_nor_blocks_on_both(quoted: QuotedTwins, status: Status, side: int) -> None:
+    """LIQ-3, LIQ-4, MRG-12 to MRG-14, VIEW-5, VIEW-8: dead position and dead collateral beside one that has fallen."""
+    twins, bad = quoted, int(status)
+    twins.deposit("borrower", usd=900, weth=1)
+    twins.do("borrower", buy(side * W))
+    twins.do("borrower", buy(5 * side * W, market=ETH))
+    for mid in (0, PRICE[ETH], PRICE_LIMIT - 1):  # whatever number stands beside the fault
+        twins.give(ETH, Quote(0, mid, mid, twins.now, bad))
+        check(twins, sizes=(BORROWER,))
+        refuse(twins, "liq/not-liquidatable", *((("liquidator", Liquidate(BORROWER)),) if side > 0 else ()))
+    twins.price(BTC=8_000 - side * 3_000)
+    twins.give(ETH, Quote(0, 0, 0, twins.now, bad))
+    twins.do("stranger", FlagAccount(BORROWER))
+    twins.do("liquidator", Liquidate(BORROWER))
+    account = twins.world.protocol.accounts[BORROWER]
+    assert (set(account.positions), account.collateral) == ({ETH}, {WETH: 10**18})
+    assert twins.event("AccountLiquidated").bad_debt == 0
+    check(twins, sizes=(BORROWER,))
+    code = CODES[status] if standing(twins, BORROWER) <= AccountState.LIQUIDATABLE else "liq/not-liquidatable"
+    twins.do("liquidator", Liquidate(BORROWER), refused=code)
+    twins.take_back(ETH)
+    twins.do("liquidator", Liquidate(BORROWER))
+    assert twins.cash(BORROWER) == 0
+    check(twins)
+
+
+@pytest.mark.parametrize("late", [-1, 0])
+def test_a_former_ceiling_on_both(quoted: QuotedTwins, late: int) -> None:
+    """MRG-14, GOV-5: of a market and of a collateral, to the second; a phase is not changed in its middle."""
+    twins = quoted
+    twins.deposit("borrower", usd=1_000, weth=1)
+    twins.do("borrower", buy(W // 4))
+    twins.do("admin", SetMarket(BTC, replace(MARKET, ceiling=1)))
+    twins.do("admin", SetCollateral(WETH, replace(weth_params(), ceiling=PRICE_LIMIT - 1)))
+    for params in (MARKET, replace(MARKET, ceiling=2)):
+        twins.do("admin", SetMarket(BTC, params), refused="config/phase-in")
+    twins.do("admin", SetCollateral(WETH, weth_params()), refused="config/phase-in")
+    until = twins.world.protocol.market_phases[BTC].until
+    for feed in (BTC, ETH):
+        twins.give(feed, Quote(0, 0, 0, twins.now, int(Status.NO_QUORUM)))
+    check(twins)
+    twins.do("stranger", FundInsurance(1), after=until + late - twins.now)
+    found = measure(twins, BORROWER)
+    assert (found.gross_notional > 1) == (late < 0)
+    assert found.equity_raw > PRICE_LIMIT // 2
+    check(twins)
+    twins.do("admin", SetCollateral(WETH, replace(weth_params(), ceiling=3)), after=10)
+    check(twins)
+
+
+def test_random_portfolios_without_a_price_on_both(funded: tuple[QuotedTwins, Checkpoint]) -> None:
+    """S3, LIQ-3, LIQ-7, MRG-4, MRG-12 to MRG-14, SIZ-1: measured, flagged and liquidated beside what has no price."""
+    twins, beginning = funded
+    codes: Counter[str] = Counter()
+    for number in range(PORTFOLIOS):
+        twins.restore(beginning)
+        draw = Draw(f"portfolio {number}")
+        open_portfolio(twins, draw)
+        dead, other = draw.pick(((BTC, ETH), (ETH, BTC), (ETH, BTC)))
+        mid = draw.pick((0, PRICE[dead], 3 * PRICE[dead]))
+        twins.give(dead, Quote(draw.pick((0, mid)), mid, mid, twins.now, int(draw.pick(PRICELESS))))
+        for per_cent in (100, draw.between(80, 120), draw.pick((60, 140))):
+            status = draw.pick((0, 0, 0, STALE, int(Status.UNCERTAIN)))
+            twins.spread(other, PRICE[other] * per_cent // 100, 0, status)
+            twins.attempt("stranger", FlagAccount(BORROWER))
+            codes[twins.attempt("liquidator", Liquidate(BORROWER))] += 1
+            check(twins)
+        twins.take_back(dead)
+        twins.take_back(other)
+        twins.attempt("liquidator", Liquidate(BORROWER))
+        check(twins)
+    assert codes["ok"] > PORTFOLIOS // 4
+    assert codes["liq/not-liquidatable"] > PORTFOLIOS
+    assert sum(count for code, count in codes.items() if code.startswith("oracle/")) > PORTFOLIOS // 10
+
+
+def open_portfolio(twins: QuotedTwins, draw: Draw) -> None:
+    """An account with some of everything, near its initial margin, and ceilings that may still be phased in."""
+    state = twins.world.protocol
+    for market, params in enumerate(state.market_params):
+        ceiling = PRICE[market] * draw.pick((1, 90, 105, 120)) // 100
+        twins.do("admin", SetMarket(market, replace(params, ceiling=ceiling)))
+    for token, weth in enumerate(state.collateral_params, 1):
+        twins.do("admin", SetCollateral(token, replace(weth, ceiling=weth.ceiling * draw.between(1, 100) // 100)))
+    twins.price(BTC=8_000, ETH=200, rate=RATE, after=draw.pick((1, RISK.phase_in)))
+    twins.deposit("borrower", usd=draw.between(300, 1_500))
+    for token, most in ((WETH, 2 * 10**18), (WBTC, 10**7)):
+        if draw.chance(2):
+            twins.do("stranger", Deposit(BORROWER, token, draw.pick((1, most // 10, most))))
+    for market, most in ((BTC, 2_500), (ETH, 10_000)):
+        lot, eighth = state.market_params[market].lot, draw.pick((1, -1)) * draw.between(most // 16, most // 8)
+        for part in (8, 6, 4, 2, 1):  # as much as is accepted
+            if twins.attempt("borrower", buy(eighth * part * lot, market=market)) == "ok":
+                break
 
 
 def test_a_debt_waits_for_stale_collateral_on_both(quoted: QuotedTwins) -> None:

@@ -22,7 +22,7 @@ DECIMALS = (0, 8, 18)
 
 def token_with(decimals: int) -> CollateralParams:
     """A collateral of so many decimals."""
-    return CollateralParams(feed=0, decimals=decimals, account_cap=0, global_cap=0, brackets=())
+    return CollateralParams(feed=0, decimals=decimals, ceiling=1, account_cap=0, global_cap=0, brackets=())
 
 
 @pytest.mark.parametrize("decimals", DECIMALS)

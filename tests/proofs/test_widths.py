@@ -186,7 +186,7 @@ def velocity(values: Values) -> object:
 
 
 def sale(values: Values) -> object:
-    token = CollateralParams(0, MAX_DECIMALS, 0, 0, ())
+    token = CollateralParams(0, MAX_DECIMALS, 1, 0, 0, ())
     price = values.integer("price", 1, PRICE_LIMIT - 1)
     discount = values.integer("discount", 0, BPS - 1)
     debt = values.integer("debt", 1, SIGNED_LIMIT)

@@ -253,7 +253,7 @@ def test_a_reduction_is_measured_with_the_rates_in_force() -> None:
     for now, most in ((NOW, 80 * W), (NOW + 1, 100 * W)):
         for wei, code in ((0, "ok"), (1, "margin/reduce")):
             draft, account = half_closed(most + wei, opened(W, BTC_PRICE), env())
-            phases = (MarketPhase(NOW + 1, lower), draft.base.market_phases[ETH])
+            phases = (MarketPhase(NOW + 1, lower, 0), draft.base.market_phases[ETH])
             draft.base = replace(draft.base, market_phases=phases)
             assert outcome_of(check_reduction, draft, env(now=now), account, BTC) == code
 

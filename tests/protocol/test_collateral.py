@@ -147,13 +147,13 @@ def test_the_higher_of_old_and_new_weights_counts_until_the_phase_ends(
 ) -> None:
     """COL-3: 100 dollars of a collateral whose weights change."""
     params = replace(weth_params(), brackets=new)
-    assert compute_haircuts_in_force(params, CollateralPhase(UNTIL, old), now, 100 * W) == (mm * W, im * W)
+    assert compute_haircuts_in_force(params, CollateralPhase(UNTIL, old, 0), now, 100 * W) == (mm * W, im * W)
 
 
 def test_without_a_phase_only_the_weights_in_force_count() -> None:
     """COL-3: at any time, the first second included."""
     for now in (0, 1, UNTIL):
-        assert compute_haircuts_in_force(weth_params(), CollateralPhase(0, ()), now, 100 * W) == (90 * W, 85 * W)
+        assert compute_haircuts_in_force(weth_params(), CollateralPhase(0, (), 0), now, 100 * W) == (90 * W, 85 * W)
 
 
 @given(haircut_rows(), haircut_rows(), VALUES)
@@ -162,7 +162,7 @@ def test_a_phase_never_counts_less_than_either_set_for_maintenance(
 ) -> None:
     """COL-3, M8: the better of the two whole values, not of each bracket; initial never above maintenance."""
     params = replace(weth_params(), brackets=new)
-    mm, im = compute_haircuts_in_force(params, CollateralPhase(UNTIL, old), UNTIL - 1, value)
+    mm, im = compute_haircuts_in_force(params, CollateralPhase(UNTIL, old, 0), UNTIL - 1, value)
     assert mm == max(compute_haircut_values(old, value)[0], compute_haircut_values(new, value)[0])
     assert im == compute_haircut_values(new, value)[1]
     assert im <= mm <= value

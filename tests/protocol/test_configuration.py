@@ -32,7 +32,7 @@ from protocol.params import (
     RiskParams,
 )
 from protocol.state import NO_RISK
-from protocol.units import BPS, DAY, YEAR, W
+from protocol.units import BPS, DAY, PRICE_LIMIT, YEAR, W
 from tests.protocol.build import MARKETS, check_order_of, with_risk
 from tests.twins import RISK, market_params, weth_params
 
@@ -222,6 +222,7 @@ MARKET_RANGES = [
     ("feed", 0, 2**16 - 1),
     ("lot", 1, 2**96 - 1),
     ("min_notional", 1_000 * W, USD - 1),
+    ("ceiling", 1, PRICE_LIMIT - 1),
     ("maker_fee", 0, W // 2_000),
     ("taker_fee", W // 5_000, W // 100),
     ("skew_scale", W, 2**96 - 1),
@@ -394,6 +395,7 @@ def weights(*brackets: tuple[int, int, int]) -> tuple[HaircutBracket, ...]:
 COLLATERAL_RANGES = [
     ("feed", 0, 2**16 - 1),
     ("decimals", 0, 24),
+    ("ceiling", 1, PRICE_LIMIT - 1),
     ("account_cap", 0, 2**96 - 1),
     ("global_cap", 0, 2**96 - 1),
 ]

@@ -22,6 +22,7 @@ from protocol.env import Env, Status
 from protocol.errors import Refusal
 from protocol.events import CollateralSet, MarketSet, MarketUpdated, OpeningPaused, RiskSet, RolesSet
 from protocol.governance import compute_phase_in
+from protocol.margin import compute_ceiling
 from protocol.params import EquityTier, HaircutBracket, MarginBracket
 from protocol.state import (
     EMPTY_MARKET,
@@ -176,8 +177,8 @@ def test_risk_parameters_must_fit_former_rates_that_still_hold(until: int, in_fo
     low = (MarginBracket(0, W // 50, W // 20), MarginBracket(1, W // 10, W // 5))
     high = (HaircutBracket(0, W * 95 // 100, 0), HaircutBracket(1, 0, 0))
     state = state_with()
-    state = replace(state, market_phases=(MarketPhase(0, ()), MarketPhase(until, low)))
-    state = replace(state, collateral_phases=(CollateralPhase(until, high),))
+    state = replace(state, market_phases=(MarketPhase(0, (), 0), MarketPhase(until, low, 0)))
+    state = replace(state, collateral_phases=(CollateralPhase(until, high, 0),))
     # A closing cost of just below 2 % fits, 2 % does not; a discount of 5 % fits 95 %, a basis point more does not.
     for changes, facts, code in (
         ({"penalty_ratio": W * 125 // 10_000 - 1}, {}, "ok"),
@@ -258,7 +259,7 @@ def test_the_next_market_is_listed_and_starts_empty() -> None:
     outcome = run(state, Env(NOW + 5, ADMIN, ()), SetMarket(2, params))
     assert outcome.events == (MarketSet(2, params, 0),)
     assert outcome.state.market_params == (*state.market_params, params)
-    assert outcome.state.market_phases == (*state.market_phases, MarketPhase(0, ()))
+    assert outcome.state.market_phases == (*state.market_phases, MarketPhase(0, (), 0))
     assert outcome.state.markets == (*state.markets, replace(EMPTY_MARKET, accrued_at=NOW + 5))
     assert outcome.state.windows == (*state.windows, EMPTY_WINDOW)
 
@@ -408,7 +409,7 @@ def attempt_change(
     rows = (MarginBracket(0, rate, W // 20), *MARKETS[BTC].brackets[1:])
     params = replace(MARKETS[BTC], feed=feed, lot=lot, brackets=rows)
     state = with_market(busy(), BTC, funding_index=index)
-    state = replace(state, market_phases=(MarketPhase(until, ()), state.market_phases[ETH]))
+    state = replace(state, market_phases=(MarketPhase(until, (), 0), state.market_phases[ETH]))
     state = with_params(state, BTC, taker_fee=7)
     return outcome_of(state, env(ADMIN, btc_status=status), SetMarket(BTC, params))
 
@@ -438,7 +439,7 @@ def test_the_next_token_is_listed() -> None:
     """GOV-3: id 1 first; the token contracts themselves are fixed at deployment."""
     outcome = run(vault_of(3), env(ADMIN), SetCollateral(1, weth_params()))
     assert outcome.events == (CollateralSet(1, weth_params(), 0),)
-    assert outcome.state.collateral_phases == (CollateralPhase(0, ()),)
+    assert outcome.state.collateral_phases == (CollateralPhase(0, (), 0),)
     assert outcome.state.collateral_params == (weth_params(),)
     assert outcome.state.tokens == vault_of(3).tokens
     run(outcome.state, env(ADMIN), SetCollateral(2, replace(weth_params(), decimals=8)))
@@ -523,7 +524,7 @@ def attempt_collateral(
     """New parameters for a listed token, in the middle of a phase."""
     rows = (HaircutBracket(lower, mm, im), *weth_params().brackets[1:])
     params = replace(weth_params(), feed=feed, decimals=decimals, brackets=rows)
-    state = replace(vault_of(3, listed=1), collateral_phases=(CollateralPhase(NOW + 1, ()),))
+    state = replace(vault_of(3, listed=1), collateral_phases=(CollateralPhase(NOW + 1, (), 0),))
     return outcome_of(state, env(sender), SetCollateral(token, params))
 
 
@@ -565,8 +566,8 @@ LAXER = (replace(ROWS[0], mm_rate=W // 50), *ROWS[1:])
 def test_a_change_of_maintenance_rates_begins_a_phase(rows: tuple[MarginBracket, ...], phased: bool) -> None:
     """GOV-5, S10: any rate, border or number of brackets; the former ones hold beside them for the phase-in."""
     outcome = run(busy(), env(ADMIN), SetMarket(BTC, replace(MARKETS[BTC], brackets=rows)))
-    phase = MarketPhase(NOW + DAY, ROWS) if phased else MarketPhase(0, ())
-    assert outcome.state.market_phases == (phase, MarketPhase(0, ()))
+    phase = MarketPhase(NOW + DAY, ROWS, MARKETS[BTC].ceiling) if phased else MarketPhase(0, (), 0)
+    assert outcome.state.market_phases == (phase, MarketPhase(0, (), 0))
     assert outcome.state.market_params[BTC].brackets == rows
     assert outcome.events[-1] == MarketSet(BTC, outcome.state.market_params[BTC], phase.until)
 
@@ -578,7 +579,8 @@ def test_another_change_waits_for_the_phase_before(now: int, code: str) -> None:
     action = SetMarket(BTC, replace(MARKETS[BTC], brackets=LAXER))
     assert outcome_of(state, env(ADMIN, now=now), action) == code
     if code == "ok":
-        assert run(state, env(ADMIN, now=now), action).state.market_phases[BTC] == MarketPhase(now + DAY, STRICTER)
+        phase = MarketPhase(now + DAY, STRICTER, MARKETS[BTC].ceiling)
+        assert run(state, env(ADMIN, now=now), action).state.market_phases[BTC] == phase
     else:
         with pytest.raises(Refusal) as refusal:
             apply(state, env(ADMIN, now=now), action)
@@ -614,7 +616,7 @@ def test_a_change_of_maintenance_weights_begins_a_phase(rows: tuple[HaircutBrack
     """GOV-5, GOV-3, COL-3: any weight, border or number of brackets; initial weights change at once."""
     params = replace(weth_params(), brackets=rows)
     outcome = run(busy(), env(ADMIN), SetCollateral(WETH, params))
-    phase = CollateralPhase(NOW + DAY, WEIGHTS) if phased else CollateralPhase(0, ())
+    phase = CollateralPhase(NOW + DAY, WEIGHTS, weth_params().ceiling) if phased else CollateralPhase(0, (), 0)
     assert outcome.state.collateral_phases == (phase,)
     assert outcome.events == (CollateralSet(WETH, params, phase.until),)
 
@@ -627,7 +629,7 @@ def test_another_change_of_weights_waits_for_the_phase_before(now: int, code: st
     assert outcome_of(state, env(ADMIN, now=now), SetCollateral(WETH, weth_params())) == code
     if code == "ok":
         after = run(state, env(ADMIN, now=now), SetCollateral(WETH, weth_params())).state
-        assert after.collateral_phases == (CollateralPhase(now + DAY, lower.brackets),)
+        assert after.collateral_phases == (CollateralPhase(now + DAY, lower.brackets, lower.ceiling),)
     else:
         with pytest.raises(Refusal) as refusal:
             apply(state, env(ADMIN, now=now), SetCollateral(WETH, weth_params()))
@@ -636,6 +638,23 @@ def test_another_change_of_weights_waits_for_the_phase_before(now: int, code: st
     outcome = run(state, env(ADMIN, now=now), SetCollateral(WETH, capped))
     assert outcome.state.collateral_phases == state.collateral_phases
     assert outcome.events == (CollateralSet(WETH, capped, NOW + DAY),)
+
+
+@pytest.mark.parametrize("ceiling", [1, 2**96 - 1])
+def test_a_change_of_a_ceiling_begins_a_phase(ceiling: int) -> None:
+    """GOV-5, MRG-14, S10: either way, of a market and of a collateral; another one waits, and the former one stays."""
+    market, collateral = replace(MARKETS[BTC], ceiling=ceiling), replace(weth_params(), ceiling=ceiling)
+    state = run(busy(), env(ADMIN), SetMarket(BTC, market)).state
+    state = run(state, env(ADMIN), SetCollateral(WETH, collateral)).state
+    assert state.market_phases[BTC] == MarketPhase(NOW + DAY, ROWS, MARKETS[BTC].ceiling)
+    assert state.collateral_phases[WETH - 1] == CollateralPhase(NOW + DAY, WEIGHTS, weth_params().ceiling)
+    late = env(ADMIN, now=NOW + DAY - 1)
+    assert outcome_of(state, late, SetMarket(BTC, replace(market, ceiling=2))) == "config/phase-in"
+    assert outcome_of(state, late, SetCollateral(WETH, replace(collateral, ceiling=2))) == "config/phase-in"
+    for params, phase in ((market, state.market_phases[BTC]), (collateral, state.collateral_phases[WETH - 1])):
+        former = 16_000 * W if params is market else 400 * W
+        assert compute_ceiling(params.ceiling, phase.ceiling, phase.until, NOW + DAY - 1) == max(ceiling, former)
+        assert compute_ceiling(params.ceiling, phase.ceiling, phase.until, NOW + DAY) == ceiling
 
 
 def test_the_phase_in_is_the_one_in_force() -> None:

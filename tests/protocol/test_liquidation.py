@@ -117,12 +117,14 @@ def test_the_keepers_own_account_is_not_the_liquidated_one() -> None:
 
 
 @pytest.mark.parametrize(("code", "status"), PRICELESS.items())
-def test_a_liquidation_needs_a_price_of_all_the_account_holds(code: str, status: Status) -> None:
-    """LIQ-3, POL-1: positions and collateral; prices the account does not use are not asked."""
+def test_a_liquidation_needs_a_price_of_what_it_closes(code: str, status: Status) -> None:
+    """LIQ-3, LIQ-4, MRG-12: at the ceiling of 16,000 maintenance is 410 and the profit 8,000; then the price lacks."""
     bad = int(status)
-    holder = long_of(100, weth=10**17)
-    assert refused(holder, keeper_env(btc_status=bad), TAKE) == code
-    assert refused(holder, keeper_env(eth_status=bad), TAKE) == code
+    assert refused(long_of(-7_590), keeper_env(btc_status=bad), TAKE) == "liq/not-liquidatable"
+    assert refused(long_of(-7_591), keeper_env(btc_status=bad), TAKE) == code
+    # 0.1 WETH at the ceiling of 400 counts 36 dollars; what cannot be sold stops no close.
+    assert refused(long_of(174, weth=10**17), keeper_env(eth_status=bad), TAKE) == "liq/not-liquidatable"
+    assert outcome_of(long_of(173, weth=10**17), keeper_env(eth_status=bad), TAKE) == "ok"
     assert outcome_of(long_of(100), keeper_env(eth_status=bad), TAKE) == "ok"
 
 
@@ -173,12 +175,10 @@ def test_opening_may_be_paused_and_liquidation_goes_on() -> None:
     run(replace(long_of(200), opening_paused=True), keeper_env(), TAKE)
 
 
-def attempt(
-    account: int = ACCOUNT, sender: int = LIQUIDATOR, status: int = 0, price: int = 7_900 * W, left: int = 10**6
-) -> str:
+def attempt(account: int = ACCOUNT, sender: int = LIQUIDATOR, price: int = 7_900 * W, left: int = 10**6) -> str:
     """A liquidation of an account that is liquidatable at 7,900."""
     state = with_params(long_of(300), BTC, window_notional=left * W)
-    return outcome_of(state, env(sender, btc=price, btc_status=status), Liquidate(account))
+    return outcome_of(state, env(sender, btc=price), Liquidate(account))
 
 
 def test_a_liquidation_is_checked_in_order() -> None:
@@ -186,7 +186,6 @@ def test_a_liquidation_is_checked_in_order() -> None:
     faults: list[tuple[str, dict[str, Any]]] = [
         ("account/unknown", {"account": ACCOUNT + 1}),
         ("liq/self", {"sender": BORROWER}),
-        *((code, {"status": int(status)}) for code, status in PRICELESS.items()),
         ("liq/not-liquidatable", {"price": BTC_PRICE}),
         ("liq/rate-limit", {"left": 7}),
     ]
@@ -374,7 +373,7 @@ def test_a_phased_in_change_is_sized_by_the_rates_in_force() -> None:
     """LIQ-4, LIQ-5, MRG-8: doubled rates do not make liquidatable before the phase ends, nor close more."""
     dear = tuple(replace(row, mm_rate=row.mm_rate * 3 // 2) for row in MARKETS[BTC].brackets)
     state = with_params(long_of(2_009, btc=10), BTC, brackets=dear)
-    phase = MarketPhase(NOW + 1, MARKETS[BTC].brackets)
+    phase = MarketPhase(NOW + 1, MARKETS[BTC].brackets, 0)
     phased = replace(state, market_phases=(phase, state.market_phases[ETH]))
     before = run(phased, keeper_env(), TAKE)
     assert event_of(before, AccountLiquidated).maintenance_margin == 2_010 * W
@@ -792,22 +791,21 @@ def test_an_account_without_positions_is_flagged_for_its_debt_and_cleared_at_zer
 
 
 def test_a_flag_is_checked_in_order() -> None:
-    """LIQ-10: account, prices, state."""
+    """LIQ-10: account, then state; no fault of a price stops it."""
 
-    def attempt_flag(account: int = ACCOUNT, status: int = 0, cash: int = 200, flagged: int = 0) -> str:
-        return outcome_of(long_of(cash, flagged_at=flagged), env(STRANGER, btc_status=status), FlagAccount(account))
+    def attempt_flag(account: int = ACCOUNT, cash: int = 200, flagged: int = 0) -> str:
+        return outcome_of(long_of(cash, flagged_at=flagged), env(STRANGER), FlagAccount(account))
 
     faults: list[tuple[str, dict[str, Any]]] = [
         ("account/unknown", {"account": KEEPER}),
-        *((code, {"status": int(status)}) for code, status in PRICELESS.items()),
         ("liq/flagged", {"flagged": 7}),
         ("liq/not-liquidatable", {"cash": 210}),
     ]
     assert attempt_flag(flagged=7, cash=230) == "ok"
     check_order_of(faults[:-1], attempt_flag)
     assert attempt_flag(**faults[-1][1]) == faults[-1][0]
-    assert refused(long_of(1, weth=1), env(STRANGER, eth_status=1), FLAG) == "oracle/non-positive"
-    assert outcome_of(long_of(1, weth=1), env(STRANGER, eth_status=4), FLAG) == "ok"
+    for status in Status:
+        assert outcome_of(long_of(1, weth=1), env(STRANGER, eth_status=int(status)), FLAG) == "ok"
 
 
 # --- batches: LIQ-9 -------------------------------------------------------------------------------------------------
@@ -870,9 +868,10 @@ def test_an_empty_batch_and_one_of_refusals_change_nothing() -> None:
 def test_a_batch_without_prices_reports_each() -> None:
     """LIQ-9: the code of each refusal, prices included; a sum that does not fit stops only its account."""
     bad = int(Status.NON_POSITIVE)
-    outcome = run(crowd(), keeper_env(btc=0, btc_status=bad), LiquidateMany((ACCOUNT, ACCOUNT + 4)))
+    state = with_params(crowd(), BTC, ceiling=8_000 * W)
+    outcome = run(state, keeper_env(btc=0, btc_status=bad), LiquidateMany((ACCOUNT + 1, ACCOUNT + 4)))
     assert outcome.events == (
-        LiquidationRefused(ACCOUNT, "oracle/non-positive"),
+        LiquidationRefused(ACCOUNT + 1, "liq/not-liquidatable"),
         LiquidationRefused(ACCOUNT + 4, "oracle/non-positive"),
     )
 

@@ -295,8 +295,8 @@ def test_every_unusable_price_shows_in_the_status() -> None:
     assert compute_health(state, only_cash, surroundings).price_status == 0
 
 
-def test_an_old_price_counts_moved_in_favour_and_a_missing_one_as_zero() -> None:
-    """MRG-4, MRG-12, M8: measuring never refuses; collateral without a price contributes nothing."""
+def test_an_old_price_counts_moved_in_favour_and_a_missing_one_at_the_ceiling() -> None:
+    """MRG-4, MRG-12, MRG-13, M8: measuring never refuses; without a price collateral carries no new risk."""
     state, account = both_markets()
     fresh = compute_health(state, account, env())
     slow = compute_health(state, account, env(btc_status=int(Status.STALE_SOFT)))
@@ -307,8 +307,17 @@ def test_an_old_price_counts_moved_in_favour_and_a_missing_one_as_zero() -> None
     assert stale.equity_im == fresh.equity_im
     missing = compute_health(state, account, replace(env(), quotes=()))
     assert missing.price_status == Status.UNAVAILABLE
-    assert missing.equity_raw == 1_000 * W - 4_000 * W + 2_000 * W
-    assert missing.maintenance_margin == missing.initial_margin == missing.reserve == 10 * W
+    # Half a BTC and 2 WETH at the ceilings of 16,000 and 400, the short at 0; and the reverse for new risk.
+    assert missing == Health(
+        equity_raw=(1_000 + 800 + 4_000 + 2_000) * W,
+        equity_mm=(1_000 + 720 + 4_000 + 2_000) * W,
+        equity_im=(1_000 - 4_000 - 2_000) * W,
+        maintenance_margin=(200 + 10) * W,
+        initial_margin=(400 + 10) * W,
+        reserve=10 * W,
+        gross_notional=8_000 * W,
+        price_status=int(Status.UNAVAILABLE),
+    )
 
 
 def test_health_does_not_depend_on_other_accounts_or_the_caller() -> None:
@@ -573,9 +582,9 @@ def test_the_lower_of_old_and_new_maintenance_is_asked_until_the_phase_ends(
 ) -> None:
     """MRG-8: 1,000 dollars of a market whose rates change."""
     params = replace(MARKETS[BTC], brackets=new)
-    asked = compute_maintenance_in_force(params, MarketPhase(NOW, old), now, 1_000 * W)
+    asked = compute_maintenance_in_force(params, MarketPhase(NOW, old, 0), now, 1_000 * W)
     assert asked == (mm * W, im * W)
-    state = replace(state_with(markets=(params,)), market_phases=(MarketPhase(NOW, old),))
+    state = replace(state_with(markets=(params,)), market_phases=(MarketPhase(NOW, old, 0),))
     health = compute_health(state, holding(0, {}, {BTC: opened(W // 8, BTC_PRICE)}), env(now=now))
     assert (health.maintenance_margin, health.initial_margin) == (mm * W + 10 * W, im * W + 10 * W)
 
@@ -586,10 +595,12 @@ def test_a_phase_never_asks_more_maintenance_than_either_set(
 ) -> None:
     """MRG-8, M3: the smaller of the two whole margins; initial margin is the new one and not below it."""
     params = replace(MARKETS[BTC], brackets=new)
-    mm, im = compute_maintenance_in_force(params, MarketPhase(NOW, old), NOW - 1, notional)
+    mm, im = compute_maintenance_in_force(params, MarketPhase(NOW, old, 0), NOW - 1, notional)
     assert mm == min(compute_margins(old, notional)[0], compute_margins(new, notional)[0])
     assert mm <= im == compute_margins(new, notional)[1]
-    assert compute_maintenance_in_force(params, MarketPhase(NOW, old), NOW, notional) == compute_margins(new, notional)
+    assert compute_maintenance_in_force(params, MarketPhase(NOW, old, 0), NOW, notional) == compute_margins(
+        new, notional
+    )
 
 
 # --- MRG-9: equity tiers --------------------------------------------------------------------------------------------

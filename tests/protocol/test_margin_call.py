@@ -116,13 +116,14 @@ def test_an_account_without_a_position_is_never_called() -> None:
         assert refused(state_with({ACCOUNT: holding(cash)}), env(LIQUIDATOR), CALL) == "margin/no-call"
 
 
-@pytest.mark.parametrize(("code", "status"), PRICELESS.items())
-def test_a_margin_call_needs_every_price_of_the_account(code: str, status: Status) -> None:
-    """MCL-1, POL-2: positions and collateral, no other."""
+@pytest.mark.parametrize("status", PRICELESS.values())
+def test_a_margin_call_measures_without_a_price(status: Status) -> None:
+    """MCL-1, MRG-12: at the ceiling of 16,000 a long of 10 BTC gains 80,000; WETH counts 90 % of 400."""
     bad = int(status)
-    assert refused(holder(2_300 * W), env(LIQUIDATOR, btc_status=bad), CALL) == code
-    assert refused(holder(2_300 * W, weth=1), env(LIQUIDATOR, eth_status=bad), CALL) == code
-    assert outcome_of(holder(2_300 * W), env(LIQUIDATOR, eth_status=bad), CALL) == "ok"
+    assert refused(holder(2_300 * W), env(LIQUIDATOR, btc_status=bad), CALL) == "margin/no-call"
+    assert outcome_of(holder(4_300 * W - 80_000 * W), env(LIQUIDATOR, btc_status=bad), CALL) == "ok"
+    assert refused(holder(2_009 * W), env(LIQUIDATOR), CALL) == "margin/no-call"
+    assert outcome_of(holder(2_009 * W, weth=10**18), env(LIQUIDATOR, eth_status=bad), CALL) == "ok"
 
 
 # --- MCL-2: once an hour --------------------------------------------------------------------------------------------
@@ -221,15 +222,12 @@ def test_a_called_account_stays_above_maintenance(extra: int, weth: int, fee: in
 def test_a_margin_call_is_checked_in_order() -> None:
     """MCL-1, MCL-2: of two faults the earlier check speaks."""
 
-    def attempt(
-        account: int = ACCOUNT, sender: int = LIQUIDATOR, status: int = 0, cash: int = 2_300 * W, called: int = 0
-    ) -> str:
-        return outcome_of(holder(cash, called), env(sender, btc_status=status), MarginCall(account))
+    def attempt(account: int = ACCOUNT, sender: int = LIQUIDATOR, cash: int = 2_300 * W, called: int = 0) -> str:
+        return outcome_of(holder(cash, called), env(sender), MarginCall(account))
 
     faults: list[tuple[str, dict[str, Any]]] = [
         ("account/unknown", {"account": ACCOUNT + 1}),
         ("liq/self", {"sender": BORROWER}),
-        *((code, {"status": int(status)}) for code, status in PRICELESS.items()),
         ("margin/no-call", {"cash": TOP}),
         ("margin/just-called", {"called": NOW - 1}),
     ]

@@ -12,9 +12,15 @@ from protocol.account_state import AccountState
 from protocol.actions import FlagAccount, Liquidate, SetLeverageCap, Trade, Withdraw
 from protocol.env import Env, Quote, Status
 from protocol.events import AccountLiquidated, PositionUpdated
-from protocol.margin import compute_health, compute_maintenance_price, compute_strict_price, is_liquidatable
-from protocol.policy import LIQUIDATION
-from protocol.state import Position, State
+from protocol.margin import (
+    compute_funding_price,
+    compute_health,
+    compute_maintenance_price,
+    compute_strict_price,
+    is_liquidatable,
+)
+from protocol.policy import LIQUIDATION, STATUS_LIMIT, is_priceless
+from protocol.state import USDC, CollateralPhase, Position, State
 from protocol.units import BPS, PRICE_LIMIT, W
 from protocol.views import compute_bankruptcy_price, compute_liquidation_price, compute_withdrawable
 from tests.protocol.build import (
@@ -27,11 +33,13 @@ from tests.protocol.build import (
     ETH_PRICE,
     LIQUIDATOR,
     NOW,
+    PRICELESS,
     STRANGER,
     WETH,
     env,
     event_of,
     holding,
+    moving,
     opened,
     outcome_of,
     refused,
@@ -52,6 +60,7 @@ BLOCKING = {
     "oracle/market-closed": Status.MARKET_CLOSED,
     "oracle/capped": Status.CAPPED,
 }
+CEILING = 9
 TAKE = Liquidate(ACCOUNT)
 
 
@@ -82,23 +91,37 @@ def both(cash: int, btc: int = W, eth: int = 0, weth: int = 0, **risk: int) -> S
 def test_a_faulty_price_is_moved_in_favour_and_rounded_against(mid: int, is_asset: bool, price: int) -> None:
     """MRG-12, T6: a tenth, exact to the wei."""
     for status in BLOCKING.values():
-        assert compute_maintenance_price(wide(mid, 0, int(status)), is_asset, BAND) == price
+        assert compute_maintenance_price(wide(mid, 0, int(status)), is_asset, BAND, CEILING) == price
     for status in (Status.OK, Status.SEQ_GRACE, *SOFT):
-        assert compute_maintenance_price(wide(mid, 5, int(status)), is_asset, BAND) == mid
+        assert compute_maintenance_price(wide(mid, 5, int(status)), is_asset, BAND, CEILING) == mid
 
 
 def test_a_moved_price_stays_a_price() -> None:
     """MRG-12, T9: below 2^96, and a band of everything leaves a debt of nothing."""
     stale = int(Status.STALE_HARD)
-    assert compute_maintenance_price(wide(PRICE_LIMIT - 1, 0, stale), True, BPS) == PRICE_LIMIT - 1
-    assert compute_maintenance_price(wide(PRICE_LIMIT - 1, 0, stale), False, BPS) == 0
-    assert compute_maintenance_price(wide(7, 0, stale), True, 0) == 7
+    assert compute_maintenance_price(wide(PRICE_LIMIT - 1, 0, stale), True, BPS, 1) == PRICE_LIMIT - 1
+    assert compute_maintenance_price(wide(PRICE_LIMIT - 1, 0, stale), False, BPS, 1) == 0
+    assert compute_maintenance_price(wide(7, 0, stale), True, 0, 1) == 7
+
+
+@pytest.mark.parametrize("status", [*PRICELESS.values(), STATUS_LIMIT])
+@pytest.mark.parametrize("mid", [0, 100])
+def test_without_a_price_the_ceiling_counts(status: int, mid: int) -> None:
+    """MRG-12, MRG-13, POL-1: of what is owned for maintenance, of what is owed for new risk; the number is void."""
+    for other in (0, int(Status.STALE_HARD), int(Status.UNCERTAIN)):
+        quote = wide(mid, 0, int(status) | other)
+        assert is_priceless(quote.status)
+        assert [compute_maintenance_price(quote, is_asset, BAND, CEILING) for is_asset in (True, False)] == [CEILING, 0]
+        assert [compute_strict_price(quote, is_asset, CEILING) for is_asset in (True, False)] == [0, CEILING]
+        assert compute_funding_price(quote) == 0
+    assert not is_priceless(int(Status.STALE_HARD | Status.HALTED | Status.DEVIATED))
+    assert compute_funding_price(wide(7, 0, int(Status.HALTED))) == 7
 
 
 def test_a_strict_price_is_the_side_against_the_account() -> None:
     """MRG-13: the bid of what is owned, the ask of what is owed."""
-    assert compute_strict_price(wide(100, 7), True) == 93
-    assert compute_strict_price(wide(100, 7), False) == 107
+    assert compute_strict_price(wide(100, 7), True, CEILING) == 93
+    assert compute_strict_price(wide(100, 7), False, CEILING) == 107
 
 
 @pytest.mark.parametrize(("size", "loss"), [(W, 50), (-W, 50), (2 * W, 100)])
@@ -235,6 +258,83 @@ def test_the_grace_period_does_not_protect_what_is_deep_below() -> None:
     assert not outcome.state.accounts[ACCOUNT].positions
 
 
+# --- nor does one that is missing: MRG-12, LIQ-3 ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", PRICELESS.values())
+@pytest.mark.parametrize("mid", [0, BTC_PRICE])
+def test_a_dead_token_stops_no_liquidation(status: Status, mid: int) -> None:
+    """LIQ-3, MRG-12, M8, L12: a unit of it counts next to nothing; much of it counts at its ceiling, 360 a token."""
+    dead = wide(mid, 0, int(status))
+    for weth, code in ((0, "ok"), (1, "ok"), (10**17, "ok"), (10**18, "liq/not-liquidatable")):
+        state = both(100, weth=weth)
+        assert outcome_of(state, surroundings(wide(BTC_PRICE, 0), dead), TAKE) == code
+    outcome = run(both(100, weth=1), surroundings(wide(BTC_PRICE, 0), dead), TAKE)
+    assert outcome.state.accounts[ACCOUNT].collateral == {WETH: 1}
+
+
+@pytest.mark.parametrize("status", PRICELESS.values())
+@pytest.mark.parametrize(("btc", "eth"), [(W, 10 * W), (W, -10 * W), (-W, 10 * W), (-W, -10 * W)])
+def test_nobody_is_liquidated_because_a_feed_died(status: Status, btc: int, eth: int) -> None:
+    """LIQ-4, MRG-12: long or short, an account at exactly its maintenance stays sound when either price is gone."""
+    state = both(260, btc, eth, 0)
+    fresh = compute_health(state, state.accounts[ACCOUNT], env())
+    assert fresh.equity_mm == fresh.maintenance_margin
+    gone = wide(0, 0, int(status))
+    for seen in (surroundings(gone), surroundings(wide(BTC_PRICE, 0), gone), surroundings(gone, gone)):
+        assert refused(state, seen, TAKE) == "liq/not-liquidatable"
+        assert refused(state, seen, FlagAccount(ACCOUNT)) == "liq/not-liquidatable"
+
+
+@pytest.mark.parametrize("status", PRICELESS.values())
+def test_what_has_no_price_is_passed_over(status: Status) -> None:
+    """LIQ-7, SIZ-1, WAT-2: BTC is closed, the ETH position stays; without one the debt waits for the WETH."""
+    gone = wide(0, 0, int(status))
+    outcome = run(both(800, eth=W), surroundings(wide(7_000 * W, 0), gone), TAKE)
+    assert set(outcome.state.accounts[ACCOUNT].positions) == {ETH}
+    outcome = run(both(500, weth=10**18), surroundings(wide(7_000 * W, 0), gone), TAKE)
+    account = outcome.state.accounts[ACCOUNT]
+    assert account.cash < 0
+    assert (account.positions, account.collateral) == ({}, {WETH: 10**18})
+    assert event_of(outcome, AccountLiquidated).bad_debt == 0
+    assert refused(outcome.state, surroundings(wide(7_000 * W, 0), gone), TAKE).startswith("oracle/")
+
+
+def test_a_missing_price_leaves_pending_funding_out() -> None:
+    """MRG-12, FUN-1: whatever number stands beside the fault; what was accrued still counts."""
+    state = moving(both(10_000), BTC)
+    later = replace(surroundings(wide(BTC_PRICE, 0)), now=NOW + 86_400)
+    gone = replace(later, quotes=(wide(BTC_PRICE, 0, int(Status.OUT_OF_BOUNDS)), *later.quotes[1:]))
+    account = state.accounts[ACCOUNT]
+    assert compute_health(state, account, later).equity_raw == (10_000 - 80) * W
+    assert compute_health(state, account, gone).equity_raw == (10_000 + 8_000) * W
+
+
+def test_a_former_ceiling_counts_while_it_is_phased_out() -> None:
+    """MRG-14, GOV-5, S10: a ceiling lowered while the feed is dead liquidates nobody before the phase is over."""
+    state = both(100, weth=10**18)
+    params = replace(state.collateral_params[0], ceiling=W)
+    phase = CollateralPhase(NOW + 1, params.brackets, 400 * W)
+    state = replace(state, collateral_params=(params,), collateral_phases=(phase,))
+    seen = surroundings(wide(BTC_PRICE, 0), wide(0, 0, int(Status.NON_POSITIVE)))
+    assert refused(state, seen, TAKE) == "liq/not-liquidatable"
+    assert outcome_of(state, replace(seen, now=NOW + 1), TAKE) == "ok"
+
+
+@pytest.mark.parametrize("status", PRICELESS.values())
+def test_a_dead_token_can_be_taken_out_and_then_blocks_nothing(status: Status) -> None:
+    """WDR-6, MRG-10, M8: what is left is measured without it; what an account without a position holds is not."""
+    state = both(1_000, weth=10**18)
+    seen = surroundings(wide(BTC_PRICE, 0), wide(0, 0, int(status)), sender=BORROWER)
+    cash = Withdraw(ACCOUNT, USDC, 10**6)
+    assert refused(state, seen, cash).startswith("oracle/")
+    assert refused(state, seen, Withdraw(ACCOUNT, WETH, 10**18 - 1)).startswith("oracle/")
+    left = run(state, seen, Withdraw(ACCOUNT, WETH, 10**18)).state
+    assert outcome_of(left, seen, cash) == "ok"
+    flat = state_with({ACCOUNT: holding(W, {WETH: 10**18})})
+    assert outcome_of(flat, seen, cash) == "ok"
+
+
 # --- actions by row -------------------------------------------------------------------------------------------------
 
 
@@ -262,7 +362,7 @@ def test_what_can_be_foreseen_holds_with_a_faulty_price() -> None:
     st.integers(-3_000, 3_000).filter(bool),
     st.integers(-3_000, 3_000).filter(bool),
     st.integers(0, 10**18),
-    st.tuples(*[st.sampled_from([0, *(int(s) for s in BLOCKING.values()), *(int(s) for s in SOFT)])] * 2),
+    st.tuples(*[st.sampled_from([0, *(int(s) for s in (*BLOCKING.values(), *PRICELESS.values(), *SOFT))])] * 2),
     st.integers(0, 50),
 )
 def test_a_fault_or_a_spread_never_makes_an_account_liquidatable(

@@ -53,7 +53,7 @@ from tests.twins import RISK
 BTC_MARKET = MARKETS[BTC]
 TIERS = BTC_MARKET.brackets  # 2.5 % to 1 million, 4 % to 5, 7.5 % to 20, 15 % beyond
 LOT = BTC_MARKET.lot
-NO_PHASE = MarketPhase(0, ())
+NO_PHASE = MarketPhase(0, (), 0)
 
 
 def percent(hundredths: int) -> int:
@@ -109,7 +109,7 @@ def test_the_brackets_in_force_are_those_that_ask_less() -> None:
     dear = (MarginBracket(0, percent(300), percent(600)),)
     cheap = (MarginBracket(0, percent(200), percent(600)), MarginBracket(10**6 * W, percent(1_000), percent(2_000)))
     params = replace(BTC_MARKET, brackets=dear)
-    phase = MarketPhase(NOW + 10, cheap)
+    phase = MarketPhase(NOW + 10, cheap, 0)
     assert brackets_in_force(params, phase, NOW + 9, 10**5 * W) == cheap
     assert brackets_in_force(params, phase, NOW + 10, 10**5 * W) == dear
     assert brackets_in_force(params, phase, NOW + 9, 2 * 10**6 * W) == dear
@@ -117,7 +117,7 @@ def test_the_brackets_in_force_are_those_that_ask_less() -> None:
     even = 8 * 10**6 * W // 7 - 8 * 10**6 * W // 7 % 100
     assert brackets_in_force(params, phase, NOW + 9, even - 10**6) == cheap
     assert brackets_in_force(params, phase, NOW + 9, even + 10**6) == dear
-    assert brackets_in_force(params, MarketPhase(NOW + 10, dear), NOW, W) is params.brackets
+    assert brackets_in_force(params, MarketPhase(NOW + 10, dear, 0), NOW, W) is params.brackets
     assert brackets_in_force(params, NO_PHASE, NOW, W) == dear
     state = replace(state_with(markets=(params,)), market_phases=(phase,))
     found = measure(state, env(btc=10**5 * W, now=NOW + 9), BTC, W)

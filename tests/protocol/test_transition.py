@@ -148,7 +148,7 @@ def test_an_idle_account_and_market_change_nothing(sender: int, action: Any) -> 
         state,
         accounts=state.accounts.put(account_id(0xDD), holding(0)),
         market_params=(*state.market_params, MARKETS[ETH]),
-        market_phases=(*state.market_phases, MarketPhase(0, ())),
+        market_phases=(*state.market_phases, MarketPhase(0, (), 0)),
         order_params=(*state.order_params, INSTANT),
         markets=(*state.markets, EMPTY_MARKET),
         windows=(*state.windows, EMPTY_WINDOW),

@@ -160,7 +160,7 @@ def test_a_liquidation_is_quoted_as_it_would_be() -> None:
         (KEEPER + 1, LIQUIDATOR, 0, "account/unknown"),
         (ACCOUNT, LIQUIDATOR, 0, "liq/not-liquidatable"),
         (ACCOUNT, BORROWER, 0, "liq/self"),
-        (UNDER, LIQUIDATOR, int(Status.NON_POSITIVE), "oracle/non-positive"),
+        (UNDER, LIQUIDATOR, int(Status.NON_POSITIVE), "liq/not-liquidatable"),
     ],
 )
 def test_of_a_refused_liquidation_only_the_code_is_given(account: int, sender: int, status: int, code: str) -> None:

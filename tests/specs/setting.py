@@ -65,11 +65,14 @@ HAIRCUTS = (
     HaircutBracket(lower=5_000_000 * W, mm_weight=W // 2, im_weight=W * 2 // 5),
 )
 
+CEILINGS = {BTC: 16_000 * W, ETH: 400 * W}  # twice the prices
+
 
 def market_params(feed: int, lot: int, skew_scale: int) -> MarketParams:
     """A market over a feed; sizes in base units at scale W."""
     return MarketParams(
         feed=feed,
+        ceiling=CEILINGS[feed],
         lot=lot,
         min_notional=1_000 * W,
         maker_fee=W // 5_000,
@@ -95,7 +98,12 @@ def market_params(feed: int, lot: int, skew_scale: int) -> MarketParams:
 BTC_MARKET = market_params(BTC, lot=W // 1_000, skew_scale=20_000 * W)
 ETH_MARKET = market_params(ETH, lot=W // 100, skew_scale=400_000 * W)
 WETH_COLLATERAL = CollateralParams(
-    feed=ETH, decimals=18, account_cap=50_000 * W, global_cap=200_000 * W, brackets=HAIRCUTS
+    feed=ETH,
+    decimals=18,
+    ceiling=CEILINGS[ETH],
+    account_cap=50_000 * W,
+    global_cap=200_000 * W,
+    brackets=HAIRCUTS,
 )
 
 

@@ -68,9 +68,9 @@ def state_of(
         empty,
         risk=risk,
         market_params=params,
-        market_phases=(MarketPhase(0, ()),) * len(params),
+        market_phases=(MarketPhase(0, (), 0),) * len(params),
         collateral_params=tuple(collateral),
-        collateral_phases=(CollateralPhase(0, ()),) * len(collateral),
+        collateral_phases=(CollateralPhase(0, (), 0),) * len(collateral),
         accounts=empty.accounts.put(ACCOUNT, account),
         markets=tuple(totals_of(account, market_id) for market_id in range(len(params))),
     )

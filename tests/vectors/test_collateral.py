@@ -43,7 +43,7 @@ def test_collateral_sells_at_the_oracle_price_less_the_discount(case: Case) -> N
     params, inputs = case.params, case.inputs
     result, repaid, sold = case.expected("result", "max_repaid", "max_collateral")
     token, decimals = inputs["token"], params["decimals"][inputs["token"]]
-    collateral = CollateralParams(feed=0, decimals=decimals, account_cap=0, global_cap=0, brackets=())
+    collateral = CollateralParams(feed=0, decimals=decimals, ceiling=1, account_cap=0, global_cap=0, brackets=())
     price, discount = wei(params["prices"][token]), wei(params["collateral_discount"], BPS)
     unit = 10**decimals
     if inputs["op"] == "settlement_by_collateral":

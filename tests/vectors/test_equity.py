@@ -99,7 +99,9 @@ def test_a_long_with_its_own_coin_as_collateral_is_measured_at_the_price(case: C
     (liquidatable,) = case.expected("liquidatable")
     inputs, price = case.inputs, wei(case.inputs["price"])
     size = wei(inputs["size_tokens"])
-    coin = CollateralParams(feed=0, decimals=18, account_cap=0, global_cap=0, brackets=(HaircutBracket(0, W, W),))
+    coin = CollateralParams(
+        feed=0, decimals=18, ceiling=1, account_cap=0, global_cap=0, brackets=(HaircutBracket(0, W, W),)
+    )
     position = opened(size, wei(exact(inputs["size_usd"]) / exact(inputs["size_tokens"])))
     account = holding(0, {0: position}, {1: wei(inputs["collateral_tokens"])})
     rate = wei(case.params["min_collateral_factor"])

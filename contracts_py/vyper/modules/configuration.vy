@@ -70,6 +70,8 @@ def check_market(risk: types.RiskParams, market: types.MarketParams):
     """A market's parameters, alone and against the risk parameters (CFG-2 to CFG-4, CFG-6, CFG-8, CFG-9)."""
     assert (
         market.feed < FEED_LIMIT
+        and market.ceiling != 0
+        and market.ceiling < calc.PRICE_LIMIT
         and market.lot != 0
         and market.lot < 2**96
         and market.min_notional != 0
@@ -134,6 +136,8 @@ def check_collateral(risk: types.RiskParams, collateral: types.CollateralParams)
     assert (
         collateral.feed < 2**16
         and collateral.decimals <= MAX_DECIMALS
+        and collateral.ceiling != 0
+        and collateral.ceiling < calc.PRICE_LIMIT
         and collateral.account_cap < calc.UNITS_LIMIT
         and collateral.global_cap < calc.UNITS_LIMIT
     ), "config/haircuts"

@@ -19,7 +19,7 @@ uses: (accounts, markets, parameters, peg, prices, tiers)
 @internal
 @view
 def compute_health(account: uint256) -> types.Health:
-    """Measure an account with funding pending until now (MRG-4). Never refuses; unusable prices show in the status."""
+    """Measure an account with funding pending until now (MRG-4). Never refuses; faults of prices show in the status."""
     header: uint256 = accounts.headers[account]
     health: types.Health = empty(types.Health)
     health.equity_raw = calc.signed_high(header)
@@ -53,7 +53,9 @@ def _add_collateral(account: uint256, listed: uint256, before: types.Health) -> 
             word: uint256 = parameters.collateral_words[token]
             mid, strict, status = prices.quote_strict(word >> 240, True)
             health.price_status |= status
-            price: uint256 = tiers.compute_maintenance_price(mid, status, True)
+            price: uint256 = mid
+            if status != 0:
+                price, strict = tiers.compute_collateral_prices(token, word, mid, strict, status)
             units: uint256 = accounts.collateral[account][token]
             market_value: uint256 = valuation.compute_token_value(units, price, (word >> 232) & 255)
             counted_mm, counted_im = tiers.compute_haircuts_in_force(token, word, market_value)
@@ -106,7 +108,9 @@ def _add_position(account: uint256, market: uint256, before: types.Health) -> ty
     status: uint256 = 0
     mid, strict, status = prices.quote_strict((word >> 8) & calc.MASK_16, size > 0)
     health.price_status |= status
-    price: uint256 = tiers.compute_maintenance_price(mid, status, size > 0)
+    price: uint256 = mid
+    if status != 0:
+        mid, price, strict = tiers.compute_position_prices(market, word, mid, strict, status, size > 0)
     index: int256 = funding.project_index(markets.indices[market], markets.rates[market], mid)
     fixed_cost: int256 = calc.signed_low(position) + funding.compute_owed(size, calc.signed_high(entry), index)
     pnl: int256 = valuation.compute_pnl(size, fixed_cost, price)

@@ -126,6 +126,7 @@ def load_market(market: uint256) -> types.MarketParams:
         lower = row >> 160
     return types.MarketParams(
         feed=(word >> 8) & calc.MASK_16,
+        ceiling=parameters.market_ceilings[market] >> 160,
         lot=word >> 160,
         min_notional=(word >> 64) & calc.MASK_96,
         maker_fee=(fill_word >> 48) & calc.MASK_56,
@@ -183,8 +184,16 @@ def store_market(market: uint256, params: types.MarketParams, phase_until: uint2
     parameters.cap_words[market] = (params.oi_cap << 160) | (params.skew_cap << 64)
     parameters.dollar_words[market] = (params.oi_cap_usd << 160) | (params.window_notional << 64)
     parameters.interest_words[market] = (params.oi_lower << 160) | (params.oi_upper << 64)
+    parameters.market_ceilings[market] = self._replace_ceiling(parameters.market_ceilings[market], params.ceiling)
     for k: uint256 in range(types.MAX_BRACKETS):
         parameters.margin_brackets[market][k] = self.margin_row(params.brackets, k)
+
+
+@internal
+@pure
+def _replace_ceiling(word: uint256, ceiling: uint256) -> uint256:
+    """A word of ceilings with another one in force; the former one of its phase stays."""
+    return (ceiling << 160) | (word & (2**160 - 1))
 
 
 @internal
@@ -219,6 +228,7 @@ def load_collateral(token: uint256) -> types.CollateralParams:
     return types.CollateralParams(
         feed=word >> 240,
         decimals=(word >> 232) & 255,
+        ceiling=parameters.token_ceilings[token] >> 160,
         account_cap=caps >> 160,
         global_cap=(caps >> 64) & calc.MASK_96,
         brackets=brackets,
@@ -233,10 +243,19 @@ def store_collateral(token: uint256, params: types.CollateralParams, phase_until
         (params.feed << 240) | (params.decimals << 232) | (phase_until << 192) | (phase_count << 184) | count
     )
     parameters.unit_caps[token] = (params.account_cap << 160) | (params.global_cap << 64)
+    parameters.token_ceilings[token] = self._replace_ceiling(parameters.token_ceilings[token], params.ceiling)
     for k: uint256 in range(types.MAX_BRACKETS):
-        row: uint256 = 0
-        if k < count:
-            row = (params.brackets[k].mm_weight << 96) | (params.brackets[k].im_weight << 32)
-            if k + 1 < count:
-                row |= params.brackets[k + 1].lower << 160
-        parameters.haircut_brackets[token][k] = row
+        parameters.haircut_brackets[token][k] = self.haircut_row(params.brackets, k)
+
+
+@internal
+@pure
+def haircut_row(brackets: DynArray[types.HaircutBracket, types.SENT_BRACKETS], k: uint256) -> uint256:
+    """A bracket's row; 0 beyond the last."""
+    count: uint256 = len(brackets)
+    if k >= count:
+        return 0
+    row: uint256 = (brackets[k].mm_weight << 96) | (brackets[k].im_weight << 32)
+    if k + 1 < count:
+        row |= brackets[k + 1].lower << 160
+    return row

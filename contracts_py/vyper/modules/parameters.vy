@@ -27,6 +27,7 @@ funding_words: uint256[types.MAX_MARKETS]
 cap_words: uint256[types.MAX_MARKETS]  # oi_cap 96 | skew_cap 96 | unused 64
 dollar_words: uint256[types.MAX_MARKETS]  # oi_cap_usd 96 | window_notional 96 | unused 64
 interest_words: uint256[types.MAX_MARKETS]  # oi_lower 96 | oi_upper 96 | unused 64
+market_ceilings: uint256[types.MAX_MARKETS]  # ceiling 96 | former ceiling 96 | unused 64
 margin_brackets: uint256[types.MAX_BRACKETS][types.MAX_MARKETS]  # upper 96 | mm_rate 64 | im_rate 64 | unused 32
 phase_brackets: uint256[types.MAX_BRACKETS][types.MAX_MARKETS]  # the same, of the maintenance rates being phased out
 
@@ -34,5 +35,6 @@ collateral_count: uint256
 # feed 16 | decimals 8 | phase until 40 | phase brackets 8 | unused 176 | brackets 8
 collateral_words: uint256[types.MAX_TOKENS]
 unit_caps: uint256[types.MAX_TOKENS]  # account_cap 96 | global_cap 96 | unused 64
+token_ceilings: uint256[types.MAX_TOKENS]  # ceiling 96 | former ceiling 96 | unused 64
 haircut_brackets: uint256[types.MAX_BRACKETS][types.MAX_TOKENS]  # upper 96 | mm_weight 64 | im_weight 64 | unused 32
 haircut_phases: uint256[types.MAX_BRACKETS][types.MAX_TOKENS]  # the same, of the weights being phased out

@@ -6,7 +6,8 @@ from modules import price_status
 STATUS_LIMIT: constant(uint256) = 2 * price_status.UNAVAILABLE
 ALL: constant(uint256) = STATUS_LIMIT - 1
 STALE: constant(uint256) = price_status.STALE_SOFT | price_status.STALE_HARD
-PRICELESS: constant(uint256) = (
+# Any other fault, or a bit that means nothing, says that there is no price, or none that tells what something is worth.
+PRICED: constant(uint256) = ALL & ~(
     price_status.UNAVAILABLE | price_status.NON_POSITIVE | price_status.OUT_OF_BOUNDS | price_status.NO_QUORUM
 )
 
@@ -16,7 +17,6 @@ NEW_RISK: constant(uint256) = 0
 REDUCTION: constant(uint256) = (
     price_status.STALE_SOFT | price_status.UNCERTAIN | price_status.SEQ_GRACE | price_status.CAPPED
 )
-MEASURE: constant(uint256) = ALL & ~PRICELESS
 LIQUIDATION: constant(uint256) = price_status.STALE_SOFT | price_status.UNCERTAIN
 DEEP_LIQUIDATION: constant(uint256) = LIQUIDATION | price_status.SEQ_GRACE
 TRIGGER: constant(uint256) = price_status.STALE_SOFT
@@ -30,6 +30,13 @@ VIEW: constant(uint256) = ALL
 def is_accepted(accepts: uint256, status: uint256) -> bool:
     """Whether every fault of a price is among those that an action accepts (POL-1)."""
     return status & ~accepts == 0
+
+
+@internal
+@pure
+def is_priceless(status: uint256) -> bool:
+    """Whether a fault says that there is no price, or none that something can be measured by (POL-1)."""
+    return status & ~PRICED != 0
 
 
 @internal

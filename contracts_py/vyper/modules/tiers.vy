@@ -1,6 +1,7 @@
 # @title Brackets of margin rates and haircut weights, equity tiers, and what is being phased in
 # @notice Twin of compute_margins, compute_maintenance_in_force, scale_initial_margin, limit_leverage,
-#         compute_required_equity and compute_reserve in protocol/margin.py, and of protocol/collateral.py.
+#         compute_required_equity, compute_reserve, compute_ceiling and the prices of a measure in protocol/margin.py,
+#         and of protocol/collateral.py.
 
 from modules import calc
 from modules import parameters
@@ -126,8 +127,41 @@ def is_below_tiers(health: types.Health) -> bool:
 
 @internal
 @view
-def compute_maintenance_price(mid: uint256, status: uint256, is_asset: bool) -> uint256:
-    """The price at which account value and maintenance margin count something owned or owed (MRG-12)."""
+def compute_position_prices(
+    market: uint256, word: uint256, mid: uint256, strict: uint256, status: uint256, is_long: bool
+) -> (uint256, uint256, uint256):
+    """The prices of funding, maintenance and equity_im for a position whose price may have faults (MRG-12, MRG-13)."""
+    if policy.is_priceless(status):
+        ceiling: uint256 = self._compute_ceiling(parameters.market_ceilings[market], self.is_phasing(word))
+        if is_long:
+            return 0, ceiling, 0
+        return 0, 0, ceiling
+    return mid, self._move_price(mid, status, is_long), strict
+
+
+@internal
+@view
+def compute_collateral_prices(
+    token: uint256, word: uint256, mid: uint256, strict: uint256, status: uint256
+) -> (uint256, uint256):
+    """The prices of maintenance and equity_im for collateral whose price may have faults (MRG-12, MRG-13)."""
+    if policy.is_priceless(status):
+        return self._compute_ceiling(parameters.token_ceilings[token], self.is_haircut_phasing(word)), 0
+    return self._move_price(mid, status, True), strict
+
+
+@internal
+@pure
+def _compute_ceiling(word: uint256, phasing: bool) -> uint256:
+    """The ceiling in force: until a phase ends, the former one if it is higher (MRG-14)."""
+    ceiling: uint256 = word >> 160
+    return max(ceiling, (word >> 64) & calc.MASK_96) if phasing else ceiling
+
+
+@internal
+@view
+def _move_price(mid: uint256, status: uint256, is_asset: bool) -> uint256:
+    """A mid, moved by the stale band if it has a fault that no liquidation accepts (MRG-12)."""
     if status & ~policy.DEEP_LIQUIDATION == 0:
         return mid
     band: uint256 = parameters.state_word & calc.MASK_16
@@ -169,12 +203,19 @@ def compute_haircut_values(token: uint256, count: uint256, market_value: uint256
 
 @internal
 @view
+def is_haircut_phasing(word: uint256) -> bool:
+    """Whether former maintenance weights still hold where they are higher, by a collateral's word (COL-3)."""
+    return block.timestamp < (word >> 192) & calc.MASK_40
+
+
+@internal
+@view
 def compute_haircuts_in_force(token: uint256, word: uint256, market_value: uint256) -> (uint256, uint256):
     """Haircut values with a change still being phased in (COL-3)."""
     mm: uint256 = 0
     im: uint256 = 0
     mm, im = self.compute_haircut_values(token, word & 255, market_value)
-    if block.timestamp < (word >> 192) & calc.MASK_40:
+    if self.is_haircut_phasing(word):
         mm = max(mm, self._phase_haircut(token, (word >> 184) & 255, market_value))
     return mm, im
 

@@ -51,6 +51,7 @@ struct MarginBracket:
 
 struct MarketParams:
     feed: uint256
+    ceiling: uint256
     lot: uint256
     min_notional: uint256
     maker_fee: uint256
@@ -86,6 +87,7 @@ struct HaircutBracket:
 struct CollateralParams:
     feed: uint256
     decimals: uint256
+    ceiling: uint256
     account_cap: uint256
     global_cap: uint256
     brackets: DynArray[HaircutBracket, SENT_BRACKETS]

@@ -1,0 +1,55 @@
+"""Attacks with prices that are missing: to hide behind them, and to liquidate on their account."""
+
+from __future__ import annotations
+
+from oracle.feeds import Push
+from protocol.actions import Deposit, Liquidate
+from protocol.units import W
+from tests.attacks.stage import Purse, Stage, account_of, close, dollars, trade
+from tests.twins import ETH, WETH, Twins
+
+BORROWER = account_of("borrower")
+
+
+def test_b44_a_unit_of_a_dead_token_hides_the_account(stage: Stage) -> None:
+    """B44: a wei of WETH, whose feed has died, arrives in an account whose position loses everything.
+
+    From: health checks that revert when one price is missing. Guard: MRG-12, LIQ-3, what has no price is measured at
+    its ceiling and passed over. Without it no keeper can liquidate, and the borrower gains 594.27 dollars when the
+    price is back instead of losing 500.
+    """
+
+    def story(twins: Twins) -> int:
+        purse = Purse(twins, "borrower")
+        twins.deposit("borrower", usd=500)
+        twins.do("borrower", trade(BORROWER, W))
+        twins.do("poster", Push((ETH,), (0,)))
+        twins.do("stranger", Deposit(BORROWER, WETH, 1))
+        twins.price(BTC=7_400)
+        twins.attempt("liquidator", Liquidate(BORROWER))
+        twins.price(BTC=8_600, ETH=200)
+        close(twins, "borrower", BORROWER)
+        return purse.gain()
+
+    assert stage.guarded(story) == dollars("-500")
+    assert stage.without("what has no price stops no liquidation", story) == dollars("594.2670000000000002")
+
+
+def test_b44_a_dead_feed_liquidates_the_sound(stage: Stage) -> None:
+    """B44: a keeper liquidates whoever holds a token on the day its feed stops.
+
+    From: prices that read as 0 when they are missing. Guard: MRG-12, MRG-14, what has no price counts at its ceiling.
+    Without it the owner of 10 WETH and a long of a BTC loses 97.04 dollars instead of 4.40, though no price has moved.
+    """
+
+    def story(twins: Twins) -> int:
+        purse = Purse(twins, "borrower")
+        twins.deposit("borrower", usd=100, weth=10)
+        twins.do("borrower", trade(BORROWER, W))
+        twins.do("poster", Push((ETH,), (0,)))
+        twins.attempt("liquidator", Liquidate(BORROWER))
+        twins.price(ETH=200)
+        return purse.gain()
+
+    assert stage.guarded(story) == dollars("-4.4")
+    assert stage.without("what has no price counts at its ceiling", story) == dollars("-97.04")
