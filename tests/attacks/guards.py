@@ -148,16 +148,16 @@ GUARDS: dict[str, Edits] = {
     ),
     "a flip is no reduction": (
         (
-            "Trading.vy",
-            "calc.magnitude(size) and not self._changes_sign(size, target)",
-            "calc.magnitude(size) and (REMOVED or not self._changes_sign(size, target))",
+            CHECKS,
+            "calc.magnitude(size) and not self.changes_sign(size, target)",
+            "calc.magnitude(size) and (REMOVED or not self.changes_sign(size, target))",
         ),
     ),
     "growth needs initial margin": (
         (
             "Trading.vy",
-            "larger)\n        checks.check_initial_margin(account)",
-            "larger)\n        if not REMOVED:\n            checks.check_initial_margin(account)",
+            "larger)\n        checks.check_initial_margin(account, tolerated)",
+            "larger)\n        if not REMOVED:\n            checks.check_initial_margin(account, tolerated)",
         ),
     ),
     "only the poster pushes": (
@@ -380,6 +380,33 @@ GUARDS: dict[str, Edits] = {
     ),
     "a pending order keeps its margin": (
         (CHECKS, "assert header & accounts.HAS_ORDERS == 0", "assert REMOVED or header & accounts.HAS_ORDERS == 0"),
+    ),
+    "an order that adds risk is a trade of now": (
+        ("Orders.vy", "    if not checks.is_reduction(", "    if not REMOVED and not checks.is_reduction("),
+    ),
+    "the age of no price holds up an order": (
+        (
+            "Orders.vy",
+            "            policy.SETTLEMENT,\n",
+            "            0 if REMOVED else policy.SETTLEMENT,\n",
+        ),
+    ),
+    "an order that adds risk is the last one": (
+        ("Orders.vy", "assert checks.is_reduction(", "assert REMOVED or checks.is_reduction("),
+    ),
+    "a commitment looks at what is pending": (
+        (
+            "Orders.vy",
+            "    if header & accounts.HAS_ORDERS != 0:\n",
+            "    if header & accounts.HAS_ORDERS != 0 and not REMOVED:\n",
+        ),
+    ),
+    "collateral of a new kind waits for orders": (
+        (
+            "Vault.vy",
+            "assert (header >> (accounts.TOKENS_SHIFT + token - 1)) & 1 != 0",
+            "assert REMOVED or (header >> (accounts.TOKENS_SHIFT + token - 1)) & 1 != 0",
+        ),
     ),
     "a liquidation ends orders": (
         (

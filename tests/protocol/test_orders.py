@@ -24,6 +24,7 @@ from protocol.errors import NotFirstRound
 from protocol.events import OrderUpdated
 from protocol.orders import LONGEST_DELAY, LONGEST_WINDOW, MAX_FEE, is_kept
 from protocol.params import OrderParams
+from protocol.policy import REDUCTION
 from protocol.state import INSTANT, Order, State
 from protocol.trading import NO_LIMIT
 from protocol.units import W
@@ -40,6 +41,7 @@ from tests.protocol.build import (
     NOW,
     STRANGER,
     TRADER,
+    WETH,
     env,
     holding,
     opened,
@@ -88,17 +90,17 @@ def test_the_admin_chooses_how_a_market_trades() -> None:
         ("feed", 0, 2**16 - 1),
         ("delay", 1, LONGEST_DELAY),
         ("window", 1, LONGEST_WINDOW),
-        ("fee", W, MAX_FEE),
+        ("fee", 1, MAX_FEE),
         ("cancel_fee", 0, 2 * W),
     ],
 )
 def test_each_rule_has_bounds(field: str, lowest: int, highest: int) -> None:
-    """ORD-1: both ends pass, one beyond each does not; the fee is at least that of a cancellation."""
-    state = state_with()
+    """ORD-1: both ends pass, one beyond each does not."""
+    state, rules = state_with(), replace(RULES, cancel_fee=0) if field == "fee" else RULES
     for value in (lowest, highest):
-        run(state, env(ADMIN), SetOrders(BTC, replace(RULES, **{field: value})))
+        run(state, env(ADMIN), SetOrders(BTC, replace(rules, **{field: value})))
     for value in (lowest - 1, highest + 1):
-        assert refused(state, env(ADMIN), SetOrders(BTC, replace(RULES, **{field: value}))) == "config/orders"
+        assert refused(state, env(ADMIN), SetOrders(BTC, replace(rules, **{field: value}))) == "config/orders"
 
 
 @pytest.mark.parametrize("field", ["feed", "window", "fee", "cancel_fee"])
@@ -273,9 +275,39 @@ def test_a_price_with_a_fault_keeps_the_order(status: Status) -> None:
         assert refused(state, replace(env(), read_first_round=lambda *_: bad), SETTLE).startswith("oracle/")
 
 
-def test_an_order_that_adds_risk_waits_for_good_prices() -> None:
-    """ORD-5, MRG-10: the margin after it is measured at the prices of now, which then must have no fault."""
-    assert refused(ordering(), env(LIQUIDATOR, btc_status=Status.STALE_HARD), SETTLE) == "oracle/stale"
+@pytest.mark.parametrize("status", list(Status)[1:])
+@pytest.mark.parametrize(("order", "cash"), [(ORDER, 5_000 * W), (SALE, -90 * W)])
+def test_the_age_of_no_price_holds_up_an_order(order: Order, cash: int, status: Status) -> None:
+    """ORD-5, POL-1: nor that of collateral; any other fault of it keeps an order that needs it, as it was."""
+    positions = {BTC: opened(W, BTC_PRICE)} if order is SALE else {}
+    state = ordering(order, cash=cash, collateral={WETH: 10**18}, positions=positions)
+    accepted = Status.STALE_SOFT | Status.STALE_HARD
+    if order is SALE:  # at a round below the price of now the last close costs health, so that its value counts
+        accepted |= Status(REDUCTION)
+    below = Quote(7_750 * W, 7_750 * W, 7_750 * W, NOW, 0)
+    seen = replace(env(LIQUIDATOR, eth_status=int(status)), read_first_round=lambda *_: below)
+    if status & accepted:
+        assert code_of(run(state, seen, SETTLE)) == ("margin/reduce" if order is SALE else "")
+    else:
+        assert refused(state, seen, SETTLE).startswith("oracle/")
+
+
+def test_old_prices_are_no_good_for_a_commitment() -> None:
+    """ORD-3: whatever the order will take when it settles."""
+    state = ordering(None, collateral={WETH: 10**18})
+    assert refused(state, env(eth_status=int(Status.STALE_SOFT)), COMMIT) == "oracle/stale"
+
+
+@pytest.mark.parametrize(("first", "second"), [(W, W), (W, -W), (-2 * W, -W)])
+def test_nothing_is_committed_beside_an_order_that_adds_risk(first: int, second: int) -> None:
+    """ORD-3: in any market; beside a reduction there is room for both kinds."""
+    position = {BTC: opened(W, BTC_PRICE), ETH: opened(20 * W, 200 * W)}
+    both: dict[str, Any] = {"rules": {BTC: RULES, ETH: replace(RULES, feed=ETH)}, "pool": 10**6 * W}
+    commit = CommitOrder(ACCOUNT, ETH, second, ANY_PRICE if second > 0 else 0)
+    pending = holding(5_000 * W, {}, position, orders={BTC: replace(ORDER, size_delta=first)})
+    assert refused(state_with({ACCOUNT: pending}, **both), env(), commit) == "order/pending"
+    reducing = holding(5_000 * W, {}, position, orders={BTC: SALE})
+    assert len(run(state_with({ACCOUNT: reducing}, **both), env(), commit).state.accounts[ACCOUNT].orders) == 2
 
 
 def test_a_reduction_is_judged_at_the_price_of_now() -> None:
