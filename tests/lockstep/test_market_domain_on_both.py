@@ -28,7 +28,6 @@ from tests.lockstep.wide import (
 from tests.twins import BTC, USDC, Twins
 
 DAY = 86_400
-__all__ = ["wide"]
 
 
 @pytest.mark.parametrize("side", [1, -1])
