@@ -369,7 +369,7 @@ def _end(account: uint256, market: uint256):
 
 @internal
 def _put_escrow(escrow: uint256):
-    """Set the fees of pending orders and report them; thirty-two fees of every account stay far below 2**128."""
+    """Set the fees of pending orders and report them; sixteen fees of every account stay far below 2**128."""
     orders.escrow = escrow
     log events.EscrowUpdated(escrow=escrow)
 
