@@ -15,6 +15,7 @@ from modules import checks
 from modules import events
 from modules import ledger
 from modules import markets
+from modules import order_rules
 from modules import orders
 from modules import parameters
 from modules import policy
@@ -37,9 +38,6 @@ initializes: checks[
     tiers := tiers,
 ]
 
-LONGEST_DELAY: constant(uint256) = 3_600
-LONGEST_WINDOW: constant(uint256) = 3_600
-MAX_FEE: constant(uint256) = 100 * 10**18
 ANY_PRICE: constant(uint256) = 2**128 - 1  # the largest acceptable price that is stored: it exceeds every price
 PREVIEW_BYTES: constant(uint256) = 6 * 32
 
@@ -60,7 +58,7 @@ def set_orders(market: uint256, params: types.OrderParams):
     """
     assert msg.sender == roles.admin, "role/not-admin"
     assert market < parameters.market_count, "market/unknown"
-    self._check_order_rules(params)
+    order_rules.check_order_rules(params)
     orders.rules[market] = (
         (params.feed << 208) | (params.delay << 192) | (params.window << 160) | (params.fee << 80) | params.cancel_fee
     )
@@ -390,27 +388,6 @@ def _report_order(account: uint256, market: uint256):
         settles_from=(terms >> 40) & calc.MASK_40,
         expires_at=terms & calc.MASK_40,
     )
-
-
-@internal
-@pure
-def _check_order_rules(params: types.OrderParams):
-    """
-    Refuse rules of orders that are out of range; those of a market that trades at once are all 0 (ORD-1). Without a
-    fee nobody would be paid to settle.
-    """
-    if params.delay == 0:
-        assert params.feed | params.window | params.fee | params.cancel_fee == 0, "config/orders"
-        return
-    assert (
-        params.feed < 2**16
-        and params.delay <= LONGEST_DELAY
-        and params.window >= 1
-        and params.window <= LONGEST_WINDOW
-        and params.fee >= 1
-        and params.fee <= MAX_FEE
-        and params.cancel_fee <= params.fee
-    ), "config/orders"
 
 
 @internal
