@@ -76,6 +76,7 @@ def measure() -> Iterator[dict[str, Any]]:
         yield from measure_views(bench, positions, collaterals)
     for positions, collaterals in ((POSITIONS[0], COLLATERALS[0]), (POSITIONS[-1], COLLATERALS[-1])):
         yield from measure_orders(bench, positions, collaterals)
+    yield from measure_ordering(bench, POSITIONS[-1], COLLATERALS[-1])
     yield from measure_batch(bench)
     yield from measure_pool(bench)
     for count in (1, 4, 16):
@@ -142,6 +143,19 @@ def measure_orders(bench: Bench, positions: int, collaterals: int) -> Iterator[d
     yield row("cancel_order", "", bench.do("keeper", CancelOrder(account, market)), *names)
     bench.do("admin", SetOrders(market, INSTANT))
     bench.push(PRICE)
+
+
+def measure_ordering(bench: Bench, positions: int, collaterals: int) -> Iterator[dict[str, Any]]:
+    """The liquidation of an account with all the orders it can have: a reduction of each position (ORD-3, ORD-7)."""
+    owner = "ordering"
+    account = bench.open_troubled(owner, positions, collaterals, HEALTHY)
+    for market in range(positions):
+        bench.do("admin", SetOrders(market, OrderParams(market, 1, 3_600, W, W)))
+        bench.do(owner, CommitOrder(account, market, -10 * W, 0))
+    case = f"bad debt, {positions} orders pending"
+    yield row("liquidate", case, bench.liquidate("keeper", account, price=60), positions, collaterals)
+    for market in range(positions):
+        bench.do("admin", SetOrders(market, INSTANT))
 
 
 def measure_keeper(bench: Bench, positions: int, collaterals: int) -> Iterator[dict[str, Any]]:

@@ -13,8 +13,8 @@ from crossmargin.parameters import parse_parameters
 from crossmargin.population.profile import TABLES, parse_profile
 from crossmargin.portfolio.book import parse_book
 from crossmargin.scenario import parse_scenario
-from crossmargin.source import list_folder
 from crossmargin.tape import load_tape
+from crossmargin.textfile import list_folder
 from crossmargin.yamltext import read_yaml
 
 SUFFIXES = (".yaml", ".csv")

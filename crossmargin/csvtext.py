@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crossmargin.errors import InputError
-from crossmargin.source import Place, Source, read_text
+from crossmargin.textfile import Place, TextFile, read_text
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of a file, counted from 1."""
 
-    source: Source
+    source: TextFile
     number: int
 
     @property
@@ -47,5 +47,5 @@ def read_lines(path: Path, most: int) -> list[Line]:
     lines = [line.removesuffix("\r") for line in read_text(path, most).split("\n")]
     while lines and not lines[-1]:
         lines.pop()
-    source = Source(path, lines)
+    source = TextFile(path, lines)
     return [Line(source, number) for number in range(1, len(lines) + 2)]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Protocol
+from typing import Annotated, ClassVar, Protocol
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from crossmargin.fields import ACTOR, Choice, Duration, FileModel, Integer, Name, Quantity, Reference, refuse
+from crossmargin.fields import ACTOR, Choice, Duration, FileModel, Integer, Name, Quantity, Reference
+from crossmargin.kinds import OneKindModel
 from crossmargin.source_file import AverageField, ReportField
 from crossmargin.yamltext import Loc
 from oracle import nodes
@@ -236,14 +237,10 @@ def find_parents(texts: Sequence[str], names: Names, loc: Loc) -> list[NodeId]:
     return [names.node(text, (*loc, place)) for place, text in enumerate(texts)]
 
 
-def _describe_node(schema: dict[str, Any]) -> None:
-    schema["oneOf"] = [{"required": [name]} for name in NODE_KEYS]
-
-
-class NodeModel(FileModel):
+class NodeModel(OneKindModel):
     """A node of the price graph: its kind, and what nodes of that kind say (specs/oracle/graph.md)."""
 
-    model_config = ConfigDict(json_schema_extra=_describe_node)
+    noun = "node"
 
     source: SourceNodeModel | None = None
     aggregator: AggregatorModel | None = None
@@ -266,19 +263,6 @@ class NodeModel(FileModel):
     halt: PlainModel | None = None
     envelope: EnvelopeModel | None = None
 
-    @classmethod
-    def check_keys(cls, data: dict[str, Any]) -> None:
-        """A node is of one kind."""
-        if not data:
-            refuse("a node needs a kind", f"one of: {', '.join(NODE_KEYS)}")
-        if len(data) > 1:
-            refuse(f"a node is of one kind, this one is `{next(iter(data))}` too", "make it two nodes", list(data)[1])
-
-    @property
-    def key(self) -> str:
-        """The key of its kind."""
-        return next(key for key in NODE_KEYS if getattr(self, key) is not None)
-
     @property
     def shape(self) -> KindModel:
         """What it says."""
@@ -288,6 +272,3 @@ class NodeModel(FileModel):
     def to_node(self, names: Names, loc: Loc) -> Node:
         """The record."""
         return self.shape.to_node(Kind[self.key.upper()], names, (*loc, self.key))
-
-
-NODE_KEYS = tuple(NodeModel.model_fields)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from contracts_py.addresses import feed_address
 from crossmargin.faults import Fault
 from crossmargin.messages import shown
-from crossmargin.names import resolve, unknown
+from crossmargin.names import unknown
 from crossmargin.node_file import NodeModel
 from crossmargin.parameter_file import FeedModel
 from crossmargin.source_file import SourceModel
-from crossmargin.source_set import find_source
+from crossmargin.source_set import find_pushed, find_source
 from crossmargin.yamltext import Loc
 from oracle.graph import Graph, RegisterNode, make_graph, process_register_node
 from oracle.nodes import NodeId, compute_node_id
@@ -56,12 +55,7 @@ class _Names:
 
     def feed(self, text: str, loc: Loc) -> tuple[int, int]:
         """A pushed feed."""
-        names = list(self.feeds)
-        index = resolve(text, names, loc, "feed")
-        decimals = self.feeds[text].decimals
-        if decimals is None:
-            raise Fault(loc, f"feed {shown(text)} has no rounds", "name a feed that has decimals and max_age")
-        return feed_address(index), decimals
+        return find_pushed(text, self.feeds, loc)
 
     def source(self, text: str, feed_id: str | None, average: str | None, loc: Loc) -> tuple[int, int]:
         """A source of any kind."""

@@ -181,8 +181,8 @@ class OrdersModel(FileModel):
     """How a market trades by committed orders."""
 
     delay: DurationField = Field(description="From the commitment to the first round that may be the price: 1s to 1h.")
-    window: DurationField = Field(description="Time in which the order must then be settled: 1s to 1d.")
-    fee: UsdField = Field(description="USD of an order, for whoever settles it: at most 1000.")
+    window: DurationField = Field(description="Time in which the order must then be settled: 1s to 1h.")
+    fee: UsdField = Field(description="USD of an order, for whoever settles it: above 0, at most 100.")
     cancel_fee: UsdField = Field(description="USD of the fee for whoever cancels an expired order.")
 
     def to_record(self, feed: int) -> OrderParams:

@@ -68,8 +68,8 @@ RULES = {
         "ceiling is above 0 and below 2^96 at 18 decimals, and caps are below 2^96 units"
     ),
     "config/orders": (
-        "delay is 1s to 1h, window 1s to 1d, fee at most 1000, cancel_fee at most fee; leave `orders` out for a market "
-        "that trades at once"
+        "delay is 1s to 1h, window 1s to 1h, fee above 0 and at most 100, cancel_fee at most fee; leave `orders` out "
+        "for a market that trades at once"
     ),
     "oracle/config": (
         "decimals are at most 18 and max_age is 1m to 3d; rate and underlying name feeds above this one that have "

@@ -16,11 +16,11 @@ from crossmargin.quantities import read_decimal, write_time
 from crossmargin.reporters import Reporters, Strategy, Truth, Wick, make_report
 from crossmargin.reporting_file import ReportersModel
 from crossmargin.scenario_records import SUCCESS, Step
-from crossmargin.source import Place
 from crossmargin.source_file import encode_feed_id
 from crossmargin.source_set import SourceSpec
 from crossmargin.steps.pull import USUAL_DECIMALS, sign_report
 from crossmargin.tape import ANSWER_DECIMALS, Tape
+from crossmargin.textfile import Place
 from crossmargin.yamltext import Loc
 from oracle.median import Median, Submit
 from oracle.pull import PullFeed, UpdatePriceFeeds
@@ -34,7 +34,7 @@ MOST_STEPS = 100_000  # of one entry: more than a replay can use
 
 
 @dataclass(frozen=True, slots=True)
-class Drive:
+class Reporting:
     """What an entry comes to: who reports, what is true, and when they report."""
 
     spec: SourceSpec
@@ -46,11 +46,11 @@ class Drive:
 def expand_reporters(model: ReportersModel, tape: Tape | None, known: Known, loc: Loc, place: Place) -> list[Step]:
     """The steps of one entry. What is wrong with it is a ``Fault``."""
     spec = known.source(model.source, Median | PullFeed, (*loc, "source"))
-    drive = _read_drive(model, spec, tape, known, loc)
+    entry = _read_reporting(model, spec, tape, known, loc)
     if isinstance(spec.plan, Median):
-        found = list(_submit_all(drive))
+        found = list(_submit_all(entry))
     else:
-        found = list(_bring_all(drive, encode_feed_id(model.feed_id or "")))
+        found = list(_bring_all(entry, encode_feed_id(model.feed_id or "")))
     for time, _, action in found:
         if isinstance(action, Submit):
             _check_sendable(action, time, loc)
@@ -67,10 +67,10 @@ def _check_sendable(report: Submit, time: int, loc: Loc) -> None:
         raise Fault((*loc, "truth"), message, "choose a smaller price, push, noise or lag", key=True)
 
 
-def _read_drive(model: ReportersModel, spec: SourceSpec, tape: Tape | None, known: Known, loc: Loc) -> Drive:
+def _read_reporting(model: ReportersModel, spec: SourceSpec, tape: Tape | None, known: Known, loc: Loc) -> Reporting:
     decimals = spec.plan.decimals if isinstance(spec.plan, Median) else USUAL_DECIMALS
     if isinstance(spec.plan, PullFeed) != (model.feed_id is not None):
-        raise Fault(loc, "a pull source is driven with feed_id, a median without one", key=True)
+        raise Fault(loc, "reports to a pull source need feed_id, those to a median none", key=True)
     points = _read_points(model, tape, decimals, known.start, loc)
     reporters = _read_reporters(model, len(spec.people), known.start, loc)
     times = [time for time, _ in points if time >= known.start]
@@ -84,7 +84,7 @@ def _read_drive(model: ReportersModel, spec: SourceSpec, tape: Tape | None, know
         if end <= begin:
             raise Fault((*loc, "outages", place, "ends"), "it ends before it begins", key=True)
     kept = [time for time in times if time <= last and not any(begin <= time < end for begin, end in spans)]
-    return Drive(spec, reporters, _truth_of(points), kept)
+    return Reporting(spec, reporters, _truth_of(points), kept)
 
 
 def _read_points(
@@ -117,7 +117,9 @@ def _read_reporters(model: ReportersModel, count: int, start: int, loc: Loc) -> 
         begins, ends = model.wick.begins.after(start), model.wick.ends.after(start)
         wick = Wick(model.wick.reporter, begins, ends, model.wick.price)
         if is_pull:
-            raise Fault((*loc, "wick"), "signers sign one price, and nobody looks at a venue alone", "drive a median")
+            raise Fault(
+                (*loc, "wick"), "signers sign one price, and nobody looks at a venue alone", "report to a median"
+            )
         if wick.reporter >= count:
             raise Fault((*loc, "wick", "reporter"), f"there are only {count} of them, counted from 0")
     return Reporters(
@@ -140,36 +142,36 @@ def _truth_of(points: Sequence[tuple[int, int]]) -> Callable[[int], int]:
     return lambda time: points[max(bisect_right(times, time) - 1, 0)][1]
 
 
-def _submit_all(drive: Drive) -> Iterator[tuple[int, str, SourceAction]]:
+def _submit_all(entry: Reporting) -> Iterator[tuple[int, str, SourceAction]]:
     """Everybody's reports to a median, in the order of their slots."""
-    for time in drive.times:
-        for number, name in enumerate(drive.spec.people):
-            report = make_report(drive.reporters, drive.truth, number, time)
+    for time in entry.times:
+        for number, name in enumerate(entry.spec.people):
+            report = make_report(entry.reporters, entry.truth, number, time)
             if report is not None:
                 yield time, name, report
 
 
-def _bring_all(drive: Drive, feed_id: bytes) -> Iterator[tuple[int, str, SourceAction]]:
+def _bring_all(entry: Reporting, feed_id: bytes) -> Iterator[tuple[int, str, SourceAction]]:
     """Signed reports, each of as many signers as are asked for, in a chain of the times that they say.
 
     More than half must sign, so liars sign nothing that counts unless the honest are too few. An old report needs no
     liar: whoever has one brings it again and again, after the true one. All who sign see the price of the first.
     """
-    reporters, plan = drive.reporters, drive.spec.plan
+    reporters, plan = entry.reporters, entry.spec.plan
     assert isinstance(plan, PullFeed)
     count = reporters.count - reporters.faulty
-    honest, liars = drive.spec.people[:count], drive.spec.people[count:]
+    honest, liars = entry.spec.people[:count], entry.spec.people[count:]
     previous, replayed = 0, b""
-    for time in drive.times:
+    for time in entry.times:
         lies = time >= reporters.since and reporters.strategy not in (Strategy.HONEST, Strategy.REPLAY)
         names, number = (liars, reporters.count - 1) if lies and len(liars) >= plan.threshold else (honest, 0)
         if time < reporters.since or reporters.strategy is Strategy.HONEST:
-            names = drive.spec.people
+            names = entry.spec.people
         payloads = []
-        seen = make_report(reporters, drive.truth, number, time) if len(names) >= plan.threshold else None
+        seen = make_report(reporters, entry.truth, number, time) if len(names) >= plan.threshold else None
         if seen is not None:
             report = PriceReport(feed_id, seen.answer, 0, -USUAL_DECIMALS, seen.observed_at, previous)
-            payloads.append(sign_report(report, drive.spec.address, names[: plan.threshold]))
+            payloads.append(sign_report(report, entry.spec.address, names[: plan.threshold]))
             previous = seen.observed_at
         if reporters.strategy is Strategy.REPLAY and time >= reporters.since:
             replayed = replayed or (payloads[-1] if payloads else b"")

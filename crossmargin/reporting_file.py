@@ -1,4 +1,4 @@
-"""The shape of what drives a source in a scenario: a true price, who reports it, and what goes wrong on the way."""
+"""The shape of what reports to a source in a scenario: a true price, who reports it, and what goes wrong on the way."""
 
 from __future__ import annotations
 

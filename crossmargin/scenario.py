@@ -41,11 +41,11 @@ from crossmargin.scenario_records import (
     StepExpectation,
 )
 from crossmargin.scenario_switches import apply_switches
-from crossmargin.source import list_folder
 from crossmargin.steps.base import ActionModel, AnyAction
 from crossmargin.steps.feeds import push_to_action
 from crossmargin.tape import Tape, load_tape
 from crossmargin.text import decimal
+from crossmargin.textfile import list_folder
 from crossmargin.yamltext import Document, Loc, read_yaml
 from oracle.sources import AtSource
 from protocol.env import Status

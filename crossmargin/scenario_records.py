@@ -9,9 +9,9 @@ from pathlib import Path
 from crossmargin.parameters import ParameterSet
 from crossmargin.population.members import Member, Population
 from crossmargin.price_response import ResponseSpec
-from crossmargin.source import Place
 from crossmargin.steps.base import AnyAction
 from crossmargin.tape import Tape
+from crossmargin.textfile import Place
 from crossmargin.yamltext import Loc
 
 # What the action of a step must name for a value to be about something. Shares are the sender's.

@@ -10,7 +10,7 @@ from pathlib import Path
 from crossmargin.errors import InputError
 from crossmargin.messages import listed, near, shown
 from crossmargin.parameter_file import ParametersModel
-from crossmargin.source import Place
+from crossmargin.textfile import Place
 from crossmargin.yamltext import Document, ListNode, Loc, MapNode, Node, Scalar, parse_yaml
 
 OF_SCENARIO = ("params", "insurance", "keepers", "population", "price_response")

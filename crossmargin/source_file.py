@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Protocol
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from contracts_py.keys import address_of
 from crossmargin.fields import ACTOR_NAME, Choice, Duration, FileModel, Integer, Name, Quantity, Reference, refuse
+from crossmargin.kinds import OneKindModel
 from crossmargin.yamltext import Loc
 from oracle.averages import Average, AveragesConfig, create_averages
 from oracle.growth_cap import GrowthCapConfig, check_cap_config
@@ -200,41 +201,21 @@ class GrowthCapSourceModel(FollowerModel):
         return CapPlan(targets.admin, *self.follow(targets, loc), config)
 
 
-def _describe_source(schema: dict[str, Any]) -> None:
-    schema["oneOf"] = [{"required": [name]} for name in SOURCE_KEYS]
-
-
-class SourceModel(FileModel):
+class SourceModel(OneKindModel):
     """A source of prices: its kind, and what sources of that kind say (specs/oracle/sources.md)."""
 
-    model_config = ConfigDict(json_schema_extra=_describe_source)
+    noun = "source"
 
     median: MedianSourceModel | None = None
     pull: PullSourceModel | None = None
     averages: AveragesSourceModel | None = None
     growth_cap: GrowthCapSourceModel | None = None
 
-    @classmethod
-    def check_keys(cls, data: dict[str, Any]) -> None:
-        """A source is of one kind."""
-        if not data:
-            refuse("a source needs a kind", f"one of: {', '.join(SOURCE_KEYS)}")
-        if len(data) > 1:
-            refuse(f"a source is of one kind, this one is `{next(iter(data))}` too", "make it two", list(data)[1])
-
-    @property
-    def key(self) -> str:
-        """The key of its kind."""
-        return next(key for key in SOURCE_KEYS if getattr(self, key) is not None)
-
     @property
     def shape(self) -> SourceKindModel:
         """What it says."""
         shape: SourceKindModel = getattr(self, self.key)
         return shape
-
-
-SOURCE_KEYS = tuple(SourceModel.model_fields)
 
 
 def encode_feed_id(text: str) -> bytes:

@@ -43,10 +43,7 @@ class _Targets:
 
     def feed(self, text: str, loc: Loc) -> int:
         """The address of a pushed feed's own contract."""
-        index = resolve(text, list(self.feeds), loc, "feed")
-        if self.feeds[text].decimals is None:
-            raise Fault(loc, f"feed {shown(text)} has no rounds", "name a feed that has decimals and max_age")
-        return feed_address(index)
+        return find_pushed(text, self.feeds, loc)[0]
 
     def node(self, text: str, loc: Loc) -> tuple[int, int]:
         """The graph's address, and a node's id."""
@@ -60,6 +57,15 @@ class _Targets:
         if text not in self.above:
             raise Fault(loc, f"the source {shown(text)} does not stand above", "put a source below those it follows")
         return found
+
+
+def find_pushed(text: str, feeds: Mapping[str, FeedModel], loc: Loc) -> tuple[int, int]:
+    """The address of a pushed feed's own contract, and the decimals of its answers. Refuses any other feed."""
+    index = resolve(text, list(feeds), loc, "feed")
+    decimals = feeds[text].decimals
+    if decimals is None:
+        raise Fault(loc, f"feed {shown(text)} has no rounds", "name a feed that has decimals and max_age")
+    return feed_address(index), decimals
 
 
 def find_source(

@@ -21,7 +21,7 @@ from yaml.reader import ReaderError
 
 from crossmargin.errors import InputError
 from crossmargin.messages import clean, shown
-from crossmargin.source import Place, Source, decode, read_bytes
+from crossmargin.textfile import Place, TextFile, decode, read_bytes
 
 MAX_BYTES = 2_000_000  # ten times a scenario of a thousand steps
 MAX_DEPTH = 20  # the deepest file of ours has 7 levels
@@ -67,7 +67,7 @@ Node = Scalar | ListNode | MapNode
 class Document:
     """A file's tree and its source."""
 
-    source: Source
+    source: TextFile
     root: Node
     digest: str = ""  # of the file's bytes, in SHA-256
 
@@ -101,7 +101,7 @@ def read_yaml(path: Path) -> Document:
 
 def parse_yaml(text: str, file: Path, digest: str = "") -> Document:
     """Read YAML text. Refuses what the module's docstring lists, and a file with nothing in it."""
-    source = Source(file, _LINE_BREAK.split(text))
+    source = TextFile(file, _LINE_BREAK.split(text))
     builder = _Builder(source)
     for event in _events(source, text):
         builder.take(event)
@@ -128,7 +128,7 @@ class _Open:
 class _Builder:
     """Makes the tree from the parser's events, without recursion, refusing at the first event that is not plain."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: TextFile) -> None:
         self.root: Node | None = None
         self._source = source
         self._open: list[_Open] = []
@@ -202,7 +202,7 @@ class _Builder:
             parent.key = node
 
 
-def _events(source: Source, text: str) -> Iterator[yaml.Event]:
+def _events(source: TextFile, text: str) -> Iterator[yaml.Event]:
     """The parser's events, one at a time, its errors as ours."""
     loader: Any = None
     try:

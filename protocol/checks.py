@@ -83,11 +83,11 @@ def check_amount(units: Units) -> None:
     check_range(units, 0, UNITS_LIMIT)
 
 
-def check_initial_margin(draft: Draft, env: Env, account: DraftAccount) -> None:
+def check_initial_margin(draft: Draft, env: Env, account: DraftAccount, tolerated: int = 0) -> None:
     """Refuse an account left below its initial margin or its equity tier (MRG-10).
 
     An account that owes nothing and holds no position passes without a price. One that passes is above every
-    buffer, so its flag is lifted.
+    buffer, so its flag is lifted. ``tolerated`` are faults of prices that the action takes beside those of its row.
 
     Refuses: oracle/*, margin/initial, margin/equity-tier.
     """
@@ -95,7 +95,7 @@ def check_initial_margin(draft: Draft, env: Env, account: DraftAccount) -> None:
         draft.put_flag(account, 0)
         return
     health = compute_health(draft.base, account, env, draft.market)
-    check_accepted(NEW_RISK, health.price_status)
+    check_accepted(NEW_RISK | tolerated, health.price_status)
     if health.equity_im < health.initial_margin:
         raise errors.BelowInitialMargin(equity_im=health.equity_im, initial_margin=health.initial_margin)
     if is_below_tiers(draft.base.risk, health):
@@ -103,7 +103,7 @@ def check_initial_margin(draft: Draft, env: Env, account: DraftAccount) -> None:
     draft.put_flag(account, 0)
 
 
-def check_reduction(draft: Draft, env: Env, account: DraftAccount, market: int) -> None:
+def check_reduction(draft: Draft, env: Env, account: DraftAccount, market: int, tolerated: int = 0) -> None:
     """Refuse a reduction that lowers equity_mm less maintenance margin (MRG-11).
 
     Only this market's terms and the balance differ, so no other price is needed. The last position may be closed
@@ -121,7 +121,7 @@ def check_reduction(draft: Draft, env: Env, account: DraftAccount, market: int) 
         return
     if account.positions:
         raise errors.ReductionLowersHealth(change=change)
-    check_solvent_exit(draft, env, account, change)
+    check_solvent_exit(draft, env, account, change, tolerated)
 
 
 def compute_position_health(draft: Draft, env: Env, market: int, position: Position) -> Usd:
@@ -135,12 +135,12 @@ def compute_position_health(draft: Draft, env: Env, market: int, position: Posit
     return compute_pnl(position, price) - compute_owed(position, index) - mm
 
 
-def check_solvent_exit(draft: Draft, env: Env, account: DraftAccount, change: Usd) -> None:
+def check_solvent_exit(draft: Draft, env: Env, account: DraftAccount, change: Usd, tolerated: int = 0) -> None:
     """Refuse the loss of health of an account without positions whose account value is below zero (MRG-11).
 
     Refuses: oracle/*, margin/reduce.
     """
     health = compute_health(draft.base, account, env, draft.market)
-    check_accepted(REDUCTION, health.price_status)
+    check_accepted(REDUCTION | tolerated, health.price_status)
     if health.equity_raw < 0:
         raise errors.ReductionLowersHealth(change=change, equity_raw=health.equity_raw)

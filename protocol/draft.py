@@ -7,7 +7,6 @@ into a new ``State``. Proposing a record that the contract could not store refus
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
 
 from protocol import errors
 from protocol.events import (
@@ -23,7 +22,7 @@ from protocol.events import (
     TokenUpdated,
     WindowUpdated,
 )
-from protocol.records import record
+from protocol.records import put_entry, record, replace_items
 from protocol.state import NO_ORDER, NO_STAKE, Account, Ledger, Market, Order, Position, Stake, State, Token, Window
 from protocol.units import (
     INDEX_LIMIT,
@@ -38,8 +37,6 @@ from protocol.units import (
     Units,
 )
 from protocol.window import compute_used
-
-R = TypeVar("R")
 
 
 @record
@@ -88,17 +85,17 @@ class DraftAccount:
     def put_collateral(self, token: int, units: Units) -> None:
         """Set the units of one collateral; 0 removes it."""
         check_range(units, 0, UNITS_LIMIT)
-        self.collateral = _with_entry(self.collateral, token, units or None)
+        self.collateral = put_entry(self.collateral, token, units or None)
 
     def put_position(self, market: int, position: Position) -> None:
         """Set the position in one market; size 0 removes it."""
         check_range(position.size, 1 - SIZE_LIMIT, SIZE_LIMIT)
         check_range(position.cost, -SIGNED_LIMIT, SIGNED_LIMIT)
-        self.positions = _with_entry(self.positions, market, position if position.size else None)
+        self.positions = put_entry(self.positions, market, position if position.size else None)
 
     def put_leverage_cap(self, market: int, cap: int) -> None:
         """Set the owner's limit in one market; 0 removes it."""
-        self.leverage_caps = _with_entry(self.leverage_caps, market, cap or None)
+        self.leverage_caps = put_entry(self.leverage_caps, market, cap or None)
 
     def freeze(self) -> Account:
         """The account as a record."""
@@ -275,7 +272,7 @@ class Draft:
     def put_order(self, account: DraftAccount, market: int, order: Order | None) -> None:
         """Propose an account's order in one market, none to end it, and report it; its fee enters or leaves escrow."""
         held = account.orders.get(market, NO_ORDER)
-        account.orders = _with_entry(account.orders, market, order)
+        account.orders = put_entry(account.orders, market, order)
         after = order or NO_ORDER
         self.escrow += after.fee - held.fee
         check_range(self.escrow, 0, UNSIGNED_LIMIT)
@@ -362,9 +359,9 @@ class Draft:
             base.collateral_params,
             base.collateral_phases,
             accounts,
-            _replaced(base.markets, {market: draft.freeze() for market, draft in self._markets.items()}),
-            _replaced(base.windows, self._windows),
-            _replaced(base.tokens, self._tokens),
+            replace_items(base.markets, {market: draft.freeze() for market, draft in self._markets.items()}),
+            replace_items(base.windows, self._windows),
+            replace_items(base.tokens, self._tokens),
             ledger,
             self.escrow,
             stakes,
@@ -379,23 +376,3 @@ def check_range(value: int, low: int, high: int) -> None:
     """
     if not low <= value < high:
         raise errors.OutOfDomain(value=value)
-
-
-def _replaced(records: tuple[R, ...], changed: dict[int, R]) -> tuple[R, ...]:
-    if not changed:
-        return records
-    copied = list(records)
-    for index, item in changed.items():
-        copied[index] = item
-    return tuple(copied)
-
-
-def _with_entry(entries: Mapping[int, R], key: int, value: R | None) -> Mapping[int, R]:
-    """``entries`` with one entry set, or removed for ``None``, in ascending order of keys."""
-    changed = dict(entries)
-    if value is None:
-        changed.pop(key, None)
-        return changed
-    in_order = not changed or key in changed or key > next(reversed(changed))
-    changed[key] = value
-    return changed if in_order else dict(sorted(changed.items()))

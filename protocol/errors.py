@@ -198,7 +198,7 @@ class InstantOnly(Refusal):
 
 
 class OrderPending(Refusal):
-    """The account has a pending order: a second one in its market, or less margin, would change what becomes of it."""
+    """The account has a pending order, and a further one, or less margin, could change what becomes of it."""
 
     code = "order/pending"
 

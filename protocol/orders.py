@@ -16,11 +16,11 @@ from protocol.params import OrderParams
 from protocol.policy import NEW_RISK, SETTLEMENT, check_accepted
 from protocol.state import INSTANT, Account, Order, State, account_id
 from protocol.trading import NO_LIMIT, change_position, check_isolation, check_size, is_reduction
-from protocol.units import DAY, Price, Seconds, Usd, W
+from protocol.units import Price, Seconds, Usd, W
 
 LONGEST_DELAY: Seconds = 3_600
-LONGEST_WINDOW: Seconds = DAY
-MAX_FEE: Usd = 1_000 * W
+LONGEST_WINDOW: Seconds = 3_600
+MAX_FEE: Usd = 100 * W
 FILLED = ""  # the code of a settlement whose trade was made
 
 
@@ -40,13 +40,16 @@ def process_set_orders(state: State, env: Env, action: SetOrders) -> Outcome:
 def check_order_rules(params: OrderParams) -> None:
     """Refuse rules of orders that are out of range; those of a market that trades at once are all 0 (ORD-1).
 
+    Without a fee nobody would be paid to settle.
+
     Refuses: config/orders.
     """
     sound = (
         0 <= params.feed < 2**16
         and 1 <= params.delay <= LONGEST_DELAY
         and 1 <= params.window <= LONGEST_WINDOW
-        and 0 <= params.cancel_fee <= params.fee <= MAX_FEE
+        and 1 <= params.fee <= MAX_FEE
+        and 0 <= params.cancel_fee <= params.fee
     )
     if not sound and params != INSTANT:
         raise errors.BadOrderConfig
@@ -68,8 +71,7 @@ def process_commit_order(state: State, env: Env, action: CommitOrder) -> Outcome
         raise errors.InstantOnly(market=action.market)
     check_isolation(before, action.market)
     check_size(state.market_params[action.market], action.size_delta)
-    if action.market in before.orders:
-        raise errors.OrderPending(market=action.market)
+    check_free_to_commit(before, action.market)
     if before.cash < rules.fee:
         raise errors.FeeNotCovered(cash=before.cash, fee=rules.fee)
     draft = Draft(state)
@@ -89,12 +91,35 @@ def process_commit_order(state: State, env: Env, action: CommitOrder) -> Outcome
     add_cash(draft, account, -rules.fee)
     draft.report_account(account)
     outcome = draft.commit()
-    trade = Trade(action.account, action.market, action.size_delta, NO_LIMIT - 1 if action.size_delta > 0 else 0)
-    if not is_reduction(before, trade):  # else who knows the round chooses by a deposit whether the trade is made
-        quote = env.quote(state.market_params[action.market].feed)
-        check_accepted(NEW_RISK, quote.status)
-        change_position(outcome.state, env, trade, quote.mid)
+    if not is_reduction(before, action.market, action.size_delta):
+        check_carried(outcome.state, env, action)
     return outcome
+
+
+def check_free_to_commit(account: Account, market: int) -> None:
+    """Refuse a second order in a market, and any order beside one that adds risk (ORD-3).
+
+    Its fee, or its own trade, would take the margin of the one that is pending, after that one's round is known.
+
+    Refuses: order/pending.
+    """
+    if market in account.orders:
+        raise errors.OrderPending(market=market)
+    for pending, order in account.orders.items():
+        if not is_reduction(account, pending, order.size_delta):
+            raise errors.OrderPending(market=pending)
+
+
+def check_carried(state: State, env: Env, action: CommitOrder) -> None:
+    """Refuse an order that adds risk and is no trade that the account could make now (ORD-3).
+
+    Else who knows the round would choose, by a deposit in time, whether the trade is made. Refuses: oracle/*, and what
+    ``change_position`` refuses.
+    """
+    quote = env.quote(state.market_params[action.market].feed)
+    check_accepted(NEW_RISK, quote.status)
+    limit = NO_LIMIT - 1 if action.size_delta > 0 else 0
+    change_position(state, env, Trade(action.account, action.market, action.size_delta, limit), quote.mid)
 
 
 def process_settle_order(state: State, env: Env, action: SettleOrder) -> Outcome:
@@ -140,7 +165,8 @@ def find_order(state: State, account: int, market: int) -> Order:
 def read_price(state: State, env: Env, market: int, number: int, order: Order) -> Price:
     """The price of an order: that of a round, which must be the first from the order's delay on (ORD-4).
 
-    Beside the round, the price that the market has now must not be void: a halted or deviating feed settles nothing.
+    Beside the round, the price that the market has now must be no worse than old: a halted or deviating feed settles
+    nothing.
 
     Refuses: oracle/*.
     """
@@ -152,11 +178,13 @@ def read_price(state: State, env: Env, market: int, number: int, order: Order) -
 def fill_order(state: State, env: Env, action: SettleOrder, order: Order, price: Price) -> tuple[Outcome, str]:
     """The trade of an order that has ended, and the code with which the rules refuse it, or ``FILLED`` (ORD-5).
 
+    The age of no price holds it up, else who alone brings one of them would choose whether the trade is made.
+
     Refuses: oracle/*, sys/domain.
     """
     trade = Trade(action.account, action.market, order.size_delta, order.acceptable_price)
     try:  # of whole lots it still is: a lot can only become a divisor of what it was
-        return change_position(state, env, trade, price), FILLED
+        return change_position(state, env, trade, price, SETTLEMENT), FILLED
     except errors.Refusal as refusal:
         if is_kept(refusal.code):
             raise

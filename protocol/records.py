@@ -1,4 +1,4 @@
-"""Immutable building blocks: ``record`` for values, ``Table`` for maps with many entries."""
+"""Immutable building blocks: ``record`` for values, ``Table`` for maps with many entries, copies of small ones."""
 
 from __future__ import annotations
 
@@ -97,3 +97,24 @@ class Table(Mapping[K, V]):
 
     def __repr__(self) -> str:
         return f"Table({self._own()!r})"
+
+
+def replace_items(items: tuple[V, ...], changed: dict[int, V]) -> tuple[V, ...]:
+    """``items`` with those at some indices replaced."""
+    if not changed:
+        return items
+    copied = list(items)
+    for index, item in changed.items():
+        copied[index] = item
+    return tuple(copied)
+
+
+def put_entry(entries: Mapping[int, V], key: int, value: V | None) -> Mapping[int, V]:
+    """``entries`` with one entry set, or removed for ``None``, in ascending order of keys."""
+    changed = dict(entries)
+    if value is None:
+        changed.pop(key, None)
+        return changed
+    in_order = not changed or key in changed or key > next(reversed(changed))
+    changed[key] = value
+    return changed if in_order else dict(sorted(changed.items()))

@@ -41,7 +41,7 @@ def process_trade(state: State, env: Env, action: Trade) -> Outcome:
     check_isolation(before, action.market)
     params = state.market_params[action.market]
     check_size(params, action.size_delta)
-    reduces = is_reduction(before, action)
+    reduces = is_reduction(before, action.market, action.size_delta)
     if not reduces:
         check_no_orders(before)
     quote = env.quote(params.feed)
@@ -49,17 +49,18 @@ def process_trade(state: State, env: Env, action: Trade) -> Outcome:
     return change_position(state, env, action, quote.mid)
 
 
-def is_reduction(account: Account, action: Trade) -> bool:
+def is_reduction(account: Account, market: int, size_delta: Size) -> bool:
     """Whether a trade brings a position toward zero without changing its sign (TRD-4)."""
-    size = account.positions.get(action.market, NO_POSITION).size
-    target = size + action.size_delta
+    size = account.positions.get(market, NO_POSITION).size
+    target = size + size_delta
     return abs(target) < abs(size) and target * size >= 0
 
 
-def change_position(state: State, env: Env, action: Trade, price: Price) -> Outcome:
+def change_position(state: State, env: Env, action: Trade, price: Price, tolerated: int = 0) -> Outcome:
     """Fill a trade at a price, and check what it leaves at the prices of now (TRD-5 to TRD-12).
 
-    A flip is a close and an open in one action, with one acceptable price on the whole. Refuses:
+    A flip is a close and an open in one action, with one acceptable price on the whole. ``tolerated`` are faults of
+    the prices of now that it takes beside those of a trade's row. Refuses:
     market/opening-paused, trade/price, market/min-notional, market/premium, market/skew-cap, market/oi-cap,
     account/positions, pool/reserved, margin/debt-cap, oracle/*, margin/initial, margin/equity-tier, margin/reduce,
     sys/domain.
@@ -68,7 +69,7 @@ def change_position(state: State, env: Env, action: Trade, price: Price) -> Outc
     params = state.market_params[action.market]
     size = before.positions.get(action.market, NO_POSITION).size
     target = size + action.size_delta
-    reduces = is_reduction(before, action)
+    reduces = is_reduction(before, action.market, action.size_delta)
     if state.opening_paused and not reduces:
         raise errors.OpeningPaused
 
@@ -84,10 +85,10 @@ def change_position(state: State, env: Env, action: Trade, price: Price) -> Outc
     if target != 0 and compute_notional(target, price) < params.min_notional:
         raise errors.BelowMinimumNotional(notional=compute_notional(target, price))
     if reduces:
-        check_reduction(draft, env, account, action.market)
+        check_reduction(draft, env, account, action.market, tolerated)
     else:
         check_growth(draft, account, action.market, skew, opened, price)
-        check_initial_margin(draft, env, account)
+        check_initial_margin(draft, env, account, tolerated)
     draft.report_account(account)
     draft.report_ledger()
     return draft.commit()

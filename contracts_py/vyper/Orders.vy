@@ -15,6 +15,7 @@ from modules import checks
 from modules import events
 from modules import ledger
 from modules import markets
+from modules import order_rules
 from modules import orders
 from modules import parameters
 from modules import policy
@@ -37,9 +38,6 @@ initializes: checks[
     tiers := tiers,
 ]
 
-LONGEST_DELAY: constant(uint256) = 3_600
-LONGEST_WINDOW: constant(uint256) = 86_400
-MAX_FEE: constant(uint256) = 1_000 * 10**18
 ANY_PRICE: constant(uint256) = 2**128 - 1  # the largest acceptable price that is stored: it exceeds every price
 PREVIEW_BYTES: constant(uint256) = 6 * 32
 
@@ -60,7 +58,7 @@ def set_orders(market: uint256, params: types.OrderParams):
     """
     assert msg.sender == roles.admin, "role/not-admin"
     assert market < parameters.market_count, "market/unknown"
-    self._check_order_rules(params)
+    order_rules.check_order_rules(params)
     orders.rules[market] = (
         (params.feed << 208) | (params.delay << 192) | (params.window << 160) | (params.fee << 80) | params.cancel_fee
     )
@@ -84,7 +82,8 @@ def commit_order(account: uint256, market: uint256, size_delta: int256, acceptab
     assert size_delta != 0, "amount/zero"
     assert size_delta > -calc.SIZE_LIMIT and size_delta < calc.SIZE_LIMIT, "sys/domain"
     assert calc.magnitude(size_delta) % (parameters.market_words[market] >> 160) == 0, "market/lot"
-    assert orders.trades[account][market] == 0, "order/pending"
+    if header & accounts.HAS_ORDERS != 0:
+        self._check_free_to_commit(account, market)
     fee: uint256 = (rules >> 80) & calc.MASK_80
     assert calc.signed_high(header) >= convert(fee, int256), "order/fee"
     settles_from: uint256 = block.timestamp + ((rules >> 192) & calc.MASK_16)
@@ -101,10 +100,7 @@ def commit_order(account: uint256, market: uint256, size_delta: int256, acceptab
     self._put_escrow(orders.escrow + fee)
     ledger.add_cash(account, -convert(fee, int256))
     records.report_account(account)
-    size: int256 = calc.signed_high(accounts.positions[account][market])
-    target: int256 = size + size_delta
-    flips: bool = (size > 0 and target < 0) or (size < 0 and target > 0)
-    if flips or calc.magnitude(target) >= calc.magnitude(size):
+    if not checks.is_reduction(calc.signed_high(accounts.positions[account][market]), size_delta):
         self._check_carried(account, market, size_delta)
 
 
@@ -167,7 +163,7 @@ def try_order(account: uint256, market: uint256, size_delta: int256, price: uint
     """
     assert msg.sender == self, "sys/self-only"
     limit: uint256 = ANY_PRICE if size_delta > 0 else 0
-    extcall ISelf(self).self_change_position(account, market, size_delta, limit, price, price)
+    extcall ISelf(self).self_change_position(account, market, size_delta, limit, price, price, 0)
     raw_revert(abi_encode(price))
 
 
@@ -279,7 +275,8 @@ def _fill_order(
 ) -> types.SettlementPreview:
     """Make the trade of an order that has ended; if the rules refuse it, only the code remains (ORD-5).
 
-    @dev Without enough gas the call fails with no code, or one of the machine, and takes the settlement with it: so
+    @dev The age of no price holds it up, else who alone brings one of them would choose whether the trade is made.
+         Without enough gas the call fails with no code, or one of the machine, and takes the settlement with it: so
          nobody can end an order by giving it too little.
     """
     preview: types.SettlementPreview = empty(types.SettlementPreview)
@@ -295,7 +292,8 @@ def _fill_order(
             calc.low(trade),
             price,
             now_price,
-            method_id=method_id("self_change_position(uint256,uint256,int256,uint256,uint256,uint256)"),
+            policy.SETTLEMENT,
+            method_id=method_id("self_change_position(uint256,uint256,int256,uint256,uint256,uint256,uint256)"),
         ),
         max_outsize=100,
         revert_on_failure=False,
@@ -308,6 +306,22 @@ def _fill_order(
         raw_revert(response)
     preview.code = convert(slice(response, 68, 32), bytes32)
     return preview
+
+
+@internal
+@view
+def _check_free_to_commit(account: uint256, market: uint256):
+    """Refuse a second order in a market, and any order beside one that adds risk (ORD-3)."""
+    listed: uint256 = orders.lists[account]
+    assert (listed >> market) & 1 == 0, "order/pending"
+    for pending: uint256 in range(types.MAX_MARKETS):
+        if listed == 0:
+            break
+        if listed & 1 != 0:
+            size: int256 = calc.signed_high(accounts.positions[account][pending])
+            size_delta: int256 = calc.signed_high(orders.trades[account][pending])
+            assert checks.is_reduction(size, size_delta), "order/pending"
+        listed >>= 1
 
 
 @internal
@@ -353,7 +367,7 @@ def _end(account: uint256, market: uint256):
 
 @internal
 def _put_escrow(escrow: uint256):
-    """Set the fees of pending orders and report them; thirty-two fees of every account stay far below 2**128."""
+    """Set the fees of pending orders and report them; sixteen fees of every account stay far below 2**128."""
     orders.escrow = escrow
     log events.EscrowUpdated(escrow=escrow)
 
@@ -374,23 +388,6 @@ def _report_order(account: uint256, market: uint256):
         settles_from=(terms >> 40) & calc.MASK_40,
         expires_at=terms & calc.MASK_40,
     )
-
-
-@internal
-@pure
-def _check_order_rules(params: types.OrderParams):
-    """Refuse rules of orders that are out of range; those of a market that trades at once are all 0 (ORD-1)."""
-    if params.delay == 0:
-        assert params.feed | params.window | params.fee | params.cancel_fee == 0, "config/orders"
-        return
-    assert (
-        params.feed < 2**16
-        and params.delay <= LONGEST_DELAY
-        and params.window >= 1
-        and params.window <= LONGEST_WINDOW
-        and params.cancel_fee <= params.fee
-        and params.fee <= MAX_FEE
-    ), "config/orders"
 
 
 @internal

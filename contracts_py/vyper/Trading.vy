@@ -69,13 +69,15 @@ def self_change_position(
     acceptable_price: uint256,
     price: uint256,
     now_price: uint256,
+    tolerated: uint256,
 ) -> (int256, uint256):
     """
     @notice The trade of an order at the price of its round; its impact and fee; only for the protocol itself.
+    @param tolerated Faults of prices that it takes beside those of a trade's row
     """
     assert msg.sender == self, "sys/self-only"
     return self._change_position(
-        account, market, parameters.market_words[market], size_delta, acceptable_price, price, now_price
+        account, market, parameters.market_words[market], size_delta, acceptable_price, price, now_price, tolerated
     )
 
 
@@ -143,7 +145,7 @@ def _trade(
     isolated: uint256 = (header >> accounts.ISOLATED_SHIFT) & accounts.ISOLATED_MASK
     assert isolated == 0 or isolated == market + 1, "account/isolated"
     self._check_size(size_delta, word >> 160)
-    reduces: bool = self._is_reduction(calc.signed_high(accounts.positions[account][market]), size_delta)
+    reduces: bool = checks.is_reduction(calc.signed_high(accounts.positions[account][market]), size_delta)
     if not reduces:
         checks.check_no_orders(header)
     price: uint256 = 0
@@ -151,7 +153,7 @@ def _trade(
     price, status = prices.quote((word >> 8) & calc.MASK_16)
     is_free: bool = reduces and header & accounts.HAS_ORDERS == 0
     policy.check_accepted(policy.REDUCTION if is_free else policy.NEW_RISK, status)
-    return self._change_position(account, market, word, size_delta, acceptable_price, price, price)
+    return self._change_position(account, market, word, size_delta, acceptable_price, price, price, 0)
 
 
 @internal
@@ -163,6 +165,7 @@ def _change_position(
     acceptable_price: uint256,
     price: uint256,
     now_price: uint256,
+    tolerated: uint256,
 ) -> (int256, uint256):
     """Fill a trade at a price, and check what it leaves at the prices of now (TRD-5 to TRD-12)."""
     cash: int256 = calc.signed_high(accounts.headers[account])
@@ -170,8 +173,8 @@ def _change_position(
     entry_index: int256 = calc.signed_high(accounts.entries[account][market])
     size: int256 = calc.signed_high(position)
     target: int256 = size + size_delta
-    flips: bool = self._changes_sign(size, target)
-    reduces: bool = self._is_reduction(size, size_delta)
+    flips: bool = checks.changes_sign(size, target)
+    reduces: bool = checks.is_reduction(size, size_delta)
     if not reduces:
         assert not roles.opening_paused, "market/opening-paused"
 
@@ -194,28 +197,13 @@ def _change_position(
     if reduces:
         change: int256 = calc.signed_high(accounts.headers[account]) - cash
         change -= checks.compute_position_health(market, word, size, calc.signed_low(position), entry_index, now_price)
-        self._check_reduction(account, market, word, now_price, change)
+        self._check_reduction(account, market, word, now_price, change, tolerated)
     else:
         self._check_growth(account, market, skew, opened, price, larger)
-        checks.check_initial_margin(account)
+        checks.check_initial_margin(account, tolerated)
     records.report_account(account)
     records.report_ledger()
     return net, fee
-
-
-@internal
-@pure
-def _changes_sign(size: int256, target: int256) -> bool:
-    """Whether a position would pass through zero."""
-    return (size > 0 and target < 0) or (size < 0 and target > 0)
-
-
-@internal
-@pure
-def _is_reduction(size: int256, size_delta: int256) -> bool:
-    """Whether a trade brings a position toward zero without changing its sign (TRD-4)."""
-    target: int256 = size + size_delta
-    return calc.magnitude(target) < calc.magnitude(size) and not self._changes_sign(size, target)
 
 
 @internal
@@ -314,7 +302,9 @@ def _count(listed: uint256) -> uint256:
 
 @internal
 @view
-def _check_reduction(account: uint256, market: uint256, word: uint256, price: uint256, change_so_far: int256):
+def _check_reduction(
+    account: uint256, market: uint256, word: uint256, price: uint256, change_so_far: int256, tolerated: uint256
+):
     """Refuse a reduction that lowers equity_mm less maintenance margin (MRG-11)."""
     position: uint256 = accounts.positions[account][market]
     change: int256 = change_so_far + checks.compute_position_health(
@@ -331,4 +321,4 @@ def _check_reduction(account: uint256, market: uint256, word: uint256, price: ui
     if change >= 0:
         return
     assert not holds_position, "margin/reduce"
-    checks.check_solvent_exit(account)
+    checks.check_solvent_exit(account, tolerated)

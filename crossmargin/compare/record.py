@@ -17,7 +17,7 @@ from crossmargin.messages import clean
 from crossmargin.quantities import read_decimal
 from crossmargin.replay.fates import EMPTY, Fate
 from crossmargin.replay.folder import LARGEST_MANIFEST, MANIFEST, check_manifest
-from crossmargin.source import read_text
+from crossmargin.textfile import read_text
 from protocol.units import Usd
 
 HEALTH = ("state", "equity_raw", "equity_mm", "equity_im", "maintenance_margin", "initial_margin")

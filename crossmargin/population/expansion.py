@@ -12,8 +12,8 @@ from crossmargin.population.prices import Prices
 from crossmargin.population.reactions import react
 from crossmargin.quantities import write_time
 from crossmargin.scenario_records import ANY_OUTCOME, AccountSpec, Step
-from crossmargin.source import Place
 from crossmargin.steps.base import AnyAction
+from crossmargin.textfile import Place
 from protocol.actions import ClaimRedemption, DepositToPool, RequestRedemption
 from protocol.units import USDC_TO_W, Seconds
 

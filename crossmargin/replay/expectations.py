@@ -10,8 +10,8 @@ from contracts_py.keys import address_of
 from crossmargin.quantities import write_time
 from crossmargin.replay.run import Done
 from crossmargin.scenario_records import IN_UNITS, Scenario, Step
-from crossmargin.source import Place
 from crossmargin.text import decimal
+from crossmargin.textfile import Place
 from protocol.account_state import compute_account_state
 from protocol.env import Status
 from protocol.margin import compute_health

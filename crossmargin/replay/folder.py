@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from crossmargin.errors import InputError
-from crossmargin.source import read_text, unreadable
+from crossmargin.textfile import read_text, unreadable
 
 MANIFEST = "manifest.json"
 MARK = "crossmargin-run"

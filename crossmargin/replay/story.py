@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from crossmargin.replay.run import Done
 from oracle.feeds import RoundPushed
 from protocol.actions import (
+    CancelOrder,
     ClaimRedemption,
     CloseAll,
     Deposit,
@@ -19,7 +20,7 @@ from protocol.actions import (
     Withdraw,
 )
 from protocol.collateral import compute_token_value
-from protocol.events import AccountLiquidated, CollateralUpdated, PositionUpdated
+from protocol.events import AccountLiquidated, CollateralUpdated, OrderSettled, OrderUpdated, PositionUpdated
 from protocol.margin import compute_health
 from protocol.state import USDC
 from protocol.units import USDC_TO_W, Units, Usd
@@ -72,6 +73,40 @@ class Charges:
         self.impact_rebated += max(-fill.impact, 0)
 
 
+@dataclass
+class Orders:
+    """What became of committed orders, and what their keepers were paid."""
+
+    committed: int = 0
+    filled: int = 0
+    refused: Counter[str] = field(default_factory=Counter)  # ended without their trade, by code
+    cancelled: int = 0
+    liquidated: int = 0  # ended because their account was liquidated
+    fees: Usd = 0
+
+    @property
+    def pending(self) -> int:
+        """How many have not ended."""
+        return self.committed - self.filled - self.refused.total() - self.cancelled - self.liquidated
+
+    def take(self, done: Done) -> None:
+        """Enter one action."""
+        action = done.planned.action
+        for event in done.events:
+            if isinstance(event, OrderSettled):
+                self.fees += done.before.protocol.accounts[event.account].orders[event.market].fee
+                self.filled += not event.code
+                if event.code:
+                    self.refused[event.code] += 1
+            elif isinstance(event, OrderUpdated) and event.size_delta:
+                self.committed += 1
+            elif isinstance(event, OrderUpdated) and isinstance(action, CancelOrder):
+                self.cancelled += 1
+                self.fees += done.before.protocol.accounts[event.account].orders[event.market].cancel_fee
+            elif isinstance(event, OrderUpdated) and not isinstance(action, SettleOrder):
+                self.liquidated += 1
+
+
 class Story:
     """A run so far. Refused actions count, and change nothing else."""
 
@@ -82,6 +117,7 @@ class Story:
         self.refusals: Counter[str] = Counter()
         self.fund = Fund()
         self.charges = Charges()
+        self.orders = Orders()
         self.pool_paid_in: Usd = 0
         self.pool_paid_out: Usd = 0
 
@@ -103,6 +139,7 @@ class Story:
                 self.liquidations.append(collect_liquidation(done, event))
             elif isinstance(event, PositionUpdated):
                 self.charges.take(event)
+        self.orders.take(done)
         self._take_flow(done)
         self._take_fund(done)
 

@@ -52,6 +52,7 @@ class Summary:
             *self._tell_prices(last),
             "",
             *self._tell_liquidations(),
+            *self._tell_orders(),
             "",
             *self._cascade.tell(scenario, self._known),
             *self._tell_cast(last),
@@ -101,6 +102,27 @@ class Summary:
                 f"{dollars(report.reward):>9}{dollars(report.penalty):>11}{dollars(found.left):>12}{bad_debt:>10}"
                 f"  {'; '.join(self._tell_closed(found))}"
             )
+
+    def _tell_orders(self) -> Iterator[str]:
+        orders = self._story.orders
+        if not orders.committed:
+            return
+        codes = ", ".join(f"{count} {code}" for code, count in sorted(orders.refused.items()))
+        parts = (
+            (orders.filled, f"{orders.filled} filled"),
+            (orders.refused.total(), f"{orders.refused.total()} ended without their trade ({codes})"),
+            (orders.cancelled, f"{orders.cancelled} cancelled"),
+            (orders.liquidated, f"{orders.liquidated} ended by a liquidation"),
+            (orders.pending, f"{orders.pending} pending"),
+        )
+        told = ", ".join(text for count, text in parts if count)
+        yield ""
+        yield from wrap(
+            f"Orders: {orders.committed} committed, {told}; keepers were paid {dollars(orders.fees)}",
+            WIDTH,
+            subsequent_indent="  ",
+            break_on_hyphens=False,
+        )
 
     def _tell_closed(self, found: Liquidation) -> Iterator[str]:
         params = self._scenario.params

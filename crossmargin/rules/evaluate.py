@@ -12,7 +12,7 @@ from crossmargin.faults import Fault
 from crossmargin.output import say
 from crossmargin.rules.formulas import FORMULAS, Formula, find_formula
 from crossmargin.rules.shapes import input_shape, output_shape
-from crossmargin.source import Place, Source, decode, read_bytes
+from crossmargin.textfile import Place, TextFile, decode, read_bytes
 from crossmargin.yamltext import MAX_BYTES, Document, MapNode, parse_yaml
 from protocol.errors import Refusal
 
@@ -80,7 +80,7 @@ def parse_json(text: str, file: Path) -> Document:
         json.loads(text, parse_int=str, parse_float=str, parse_constant=_no_constant)
     except json.JSONDecodeError as problem:
         place = Place(problem.lineno, problem.colno)
-        raise Source(file, text.splitlines()).error(place, f"not valid JSON: {problem.msg}") from None
+        raise TextFile(file, text.splitlines()).error(place, f"not valid JSON: {problem.msg}") from None
     except (RecursionError, ValueError) as problem:
         raise InputError(file, f"not valid JSON: {problem}") from None
     return parse_yaml(text.replace("\t", " "), file)  # YAML takes no tabs between tokens, JSON none within them

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from crossmargin.errors import InputError
 from crossmargin.library import SPECS
-from crossmargin.source import read_text
+from crossmargin.textfile import read_text
 
 MAX_BYTES = 2_000_000
 ID = r"[A-Z]{3,4}-\d+"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contracts_py.compile import DEPLOYABLES, Artifact, compile_all
+from tests.attacks.order_guards import ORDER_GUARDS
 from tests.switches import Edits, number_guards, switch_guards
 
 COMPILED = tuple(name for name in DEPLOYABLES if name not in {"CrossMargin", "Lens", "Feed", "mocks/Token"})
@@ -165,16 +166,16 @@ GUARDS: dict[str, Edits] = {
     ),
     "a flip is no reduction": (
         (
-            "Trading.vy",
-            "calc.magnitude(size) and not self._changes_sign(size, target)",
-            "calc.magnitude(size) and (REMOVED or not self._changes_sign(size, target))",
+            CHECKS,
+            "calc.magnitude(size) and not self.changes_sign(size, target)",
+            "calc.magnitude(size) and (REMOVED or not self.changes_sign(size, target))",
         ),
     ),
     "growth needs initial margin": (
         (
             "Trading.vy",
-            "larger)\n        checks.check_initial_margin(account)",
-            "larger)\n        if not REMOVED:\n            checks.check_initial_margin(account)",
+            "larger)\n        checks.check_initial_margin(account, tolerated)",
+            "larger)\n        if not REMOVED:\n            checks.check_initial_margin(account, tolerated)",
         ),
     ),
     "only the poster pushes": (
@@ -363,48 +364,6 @@ GUARDS: dict[str, Edits] = {
             "        if not REMOVED:\n            configuration.check_market(params, packing",
         ),
     ),
-    "an order has one price": (("FeedHub.vy", "assert before < since", "assert REMOVED or before < since"),),
-    "nobody calls an order back": (
-        (
-            "Orders.vy",
-            "assert block.timestamp > terms & calc.MASK_40",
-            "assert REMOVED or block.timestamp > terms & calc.MASK_40",
-        ),
-    ),
-    "an order is settled once": (
-        (
-            "Orders.vy",
-            """    self._end(account, market)
-    self._put_escrow(orders.escrow - fee)
-    records.register(keeper)
-    ledger.add_cash(keeper, convert(fee,""",
-            """    if not REMOVED:
-        self._end(account, market)
-    self._put_escrow(orders.escrow - fee)
-    records.register(keeper)
-    ledger.add_cash(keeper, convert(fee,""",
-        ),
-    ),
-    "a market of orders trades in no other way": (
-        ("Trading.vy", "assert orders.rules[market] == 0", "assert REMOVED or orders.rules[market] == 0"),
-    ),
-    "a fee is not lent": (
-        (
-            "Orders.vy",
-            "assert calc.signed_high(header) >= convert(fee, int256)",
-            "assert REMOVED or calc.signed_high(header) >= convert(fee, int256)",
-        ),
-    ),
-    "a pending order keeps its margin": (
-        (CHECKS, "assert header & accounts.HAS_ORDERS == 0", "assert REMOVED or header & accounts.HAS_ORDERS == 0"),
-    ),
-    "a liquidation ends orders": (
-        (
-            "Liquidation.vy",
-            "    if header & accounts.HAS_ORDERS != 0:",
-            "    if header & accounts.HAS_ORDERS != 0 and not REMOVED:",
-        ),
-    ),
     "a flag is lifted only well above maintenance": (
         (
             "Liquidation.vy",
@@ -412,6 +371,7 @@ GUARDS: dict[str, Edits] = {
             'assert REMOVED or states.is_clear(health), "liq/flagged"',
         ),
     ),
+    **ORDER_GUARDS,
 }
 NUMBERS = number_guards(GUARDS)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from oracle.feeds import Push, SetFeed
 from protocol.actions import CancelOrder, CommitOrder, Deposit, Liquidate, SetOrders, SettleOrder, Withdraw
 from protocol.params import OrderParams
 from protocol.units import W
 from tests.attacks.stage import DOLLAR, HIGH, Purse, Stage, account_of, dollars, trade
-from tests.twins import BTC, USDC, Twins
+from tests.twins import BTC, ETH, RATE_FEED, USDC, WSTETH, Twins
 
 BORROWER = account_of("borrower")
 STRANGER = account_of("stranger")
@@ -71,6 +72,124 @@ def test_b18_a_later_round_is_chosen(stage: Stage) -> None:
 
     assert stage.guarded(story) == dollars("-82")
     assert stage.without("an order has one price", story) == dollars("2923")
+
+
+def test_b16_the_price_of_collateral_grows_old(stage: Stage) -> None:
+    """B16: the price falls after the order's round, and its trader, who alone brings his collateral's price, does not.
+
+    From: settlements that every price of the account must be fresh for. Guard: ORD-5, the age of no price holds up an
+    order. Without it the order expires and costs 1 dollar, instead of a loss of 1,082.
+    """
+
+    def story(twins: Twins) -> int:
+        purse = Purse(twins, "borrower")
+        twins.do("admin", SetOrders(BTC, RULES))
+        twins.do("admin", SetFeed(ETH, 8, 60))
+        twins.deposit("borrower", usd=6_000, weth=1)
+        twins.price(ETH=200)
+        twins.do("borrower", commit(10 * W))
+        twins.price(BTC=8_000, after=60)
+        twins.attempt("liquidator", settle())
+        twins.price(BTC=7_900)
+        twins.attempt("liquidator", settle())
+        twins.attempt("liquidator", CancelOrder(BORROWER, BTC), after=RULES.window)
+        twins.price(ETH=200)
+        return purse.gain()
+
+    assert stage.guarded(story) == dollars("-1082")
+    assert stage.without("the age of no price holds up an order", story) == dollars("-1")
+
+
+def test_b16_collateral_without_a_price_is_brought(stage: Stage) -> None:
+    """B16: the price falls after the order's round, and its trader deposits a wei of a token whose feed is dead.
+
+    From: deposits that nothing refuses. Guard: ORD-8, collateral of a new kind waits for orders. Without it no
+    settlement can measure the margin, so the order expires and costs 1 dollar, instead of a loss of 1,082.
+    """
+
+    def story(twins: Twins) -> int:
+        purse = order_of_ten(twins)
+        twins.do("poster", Push((RATE_FEED,), (0,)))
+        twins.price(BTC=8_000, after=10)
+        twins.attempt("borrower", Deposit(BORROWER, WSTETH, 1))
+        twins.attempt("liquidator", settle())
+        twins.price(BTC=7_900)
+        twins.attempt("liquidator", CancelOrder(BORROWER, BTC), after=RULES.window)
+        return purse.gain()
+
+    assert stage.guarded(story) == dollars("-1082")
+    assert stage.without("collateral of a new kind waits for orders", story) == dollars("-1")
+
+
+def test_b16_the_fee_of_a_second_order_takes_the_margin(stage: Stage) -> None:
+    """B16: the price falls after the order's round, and its trader commits a reduction, whose fee takes margin.
+
+    From: fees that are charged whatever is pending. Guard: ORD-3, a commitment looks at what is pending. Without it the
+    first order ends without its trade; both fees, and the trade before in the other market, cost 23.01 dollars instead
+    of 1,083.01.
+    """
+
+    def story(twins: Twins) -> int:
+        purse = Purse(twins, "borrower")
+        twins.deposit("borrower", usd=4_200)
+        twins.do("borrower", trade(BORROWER, 10 * W, ETH))
+        for market, fee in ((BTC, 2 * W), (ETH, 20 * W)):
+            twins.do("admin", SetOrders(market, replace(RULES, feed=market, fee=fee)))
+        twins.do("borrower", commit(10 * W))
+        twins.price(BTC=8_000, ETH=200, after=10)
+        twins.attempt("borrower", CommitOrder(BORROWER, ETH, -W, 0))
+        twins.do("liquidator", settle())
+        twins.price(BTC=7_900)
+        return purse.gain()
+
+    assert stage.guarded(story) == dollars("-1083.01")
+    assert stage.without("a commitment looks at what is pending", story) == dollars("-23.01")
+
+
+def test_b18_two_orders_on_one_margin(stage: Stage) -> None:
+    """B18: both rounds are there, both prices are about to fall, and the trader settles his sale before his buy.
+
+    From: orders that are measured one by one. Guard: ORD-3, an order that adds risk is the last. Without it the sale
+    gains 1,942 dollars and the buy ends without its trade for its fee; with it there is the buy alone, which
+    loses 1,082.
+    """
+
+    def story(twins: Twins) -> int:
+        purse = order_of_ten(twins)
+        twins.do("admin", SetOrders(ETH, replace(RULES, feed=ETH)))
+        twins.attempt("borrower", CommitOrder(BORROWER, ETH, -400 * W, 0))
+        twins.price(BTC=8_000, ETH=200, after=10)
+        twins.attempt("borrower", SettleOrder(BORROWER, ETH, ROUND))
+        twins.do("liquidator", settle())
+        twins.price(BTC=7_900, ETH=195)
+        return purse.gain()
+
+    assert stage.guarded(story) == dollars("-1082")
+    assert stage.without("an order that adds risk is the last one", story) == dollars("1942")
+
+
+def test_b18_orders_are_funded_when_their_price_is_known(stage: Stage) -> None:
+    """B18: two accounts with nothing but the fee commit a buy and a sale, and the one that gains is funded.
+
+    From: orders that need no margin until they settle. Guard: ORD-3, an order that adds risk is a trade of now. Without
+    it the pair gains 916 dollars without any risk: the other order ends without its trade, for its fee.
+    """
+
+    def story(twins: Twins) -> int:
+        purse = Purse(twins, "borrower", "stranger")
+        twins.do("admin", SetOrders(BTC, RULES))
+        for owner, account, size in (("borrower", BORROWER, 10 * W), ("stranger", STRANGER, -10 * W)):
+            twins.deposit(owner, usd=2)
+            twins.attempt(owner, commit(size, account))
+        twins.price(BTC=8_000, after=10)
+        twins.deposit("borrower", usd=6_000)
+        for account in (BORROWER, STRANGER):
+            twins.attempt("liquidator", settle(account=account))
+        twins.price(BTC=8_100)
+        return purse.gain()
+
+    assert stage.guarded(story) == 0
+    assert stage.without("an order that adds risk is a trade of now", story) == dollars("916")
 
 
 def test_b18_an_order_is_called_back_when_its_price_is_known(stage: Stage) -> None:

@@ -18,6 +18,7 @@ from crossmargin.text import dollars
 from oracle.feeds import Push
 from protocol.actions import CommitOrder, Deposit, DepositToPool, SetOrders, SettleOrder, Trade
 from protocol.events import OrderSettled
+from protocol.orders import LONGEST_WINDOW
 from protocol.params import OrderParams
 from protocol.state import account_id
 from protocol.trading import NO_LIMIT
@@ -84,7 +85,7 @@ def rounds_of(feed: str) -> tuple[tuple[int, int], ...]:
     return tuple((time, answers[feed]) for time, answers in tape.pushes() if feed in answers)
 
 
-def play_tape(feed: str, size: int, *, fee: int, patient: bool) -> int:
+def play_tape(feed: str, size: int, *, patient: bool) -> int:
     """What a trader gains over the whole tape who is always long or short so much as the next round says."""
     params = load_parameters(PARAMETERS.find("reference"))
     market = [spec.name for spec in params.markets].index(feed)
@@ -95,7 +96,7 @@ def play_tape(feed: str, size: int, *, fee: int, patient: bool) -> int:
         model.do(role, action)
     feed_id = params.markets[market].params.feed
     if patient:
-        model.do("admin", SetOrders(market, OrderParams(feed_id, 5, 86_400, fee, fee)))
+        model.do("admin", SetOrders(market, OrderParams(feed_id, 5, LONGEST_WINDOW, 1, 0)))
     account = account_id(address_of("trader"))
     model.do("lender", DepositToPool(10**8 * 10**6))
     model.do("trader", Deposit(account, 0, 10**7 * 10**6))
@@ -119,9 +120,9 @@ def play_tape(feed: str, size: int, *, fee: int, patient: bool) -> int:
 
 @pytest.mark.parametrize(("feed", "size", "gain", "loss"), [("BTC", W, 44_691, 2_205), ("ETH", 20 * W, 37_406, 8_420)])
 def test_over_a_whole_crash_foresight_earns_nothing_after_a_delay(feed: str, size: int, gain: int, loss: int) -> None:
-    """ORD-4: even with no fee for orders; at once it earns what decision 0014 says, in dollars that are cut."""
-    assert play_tape(feed, size, fee=0, patient=True) // -W == loss
-    assert play_tape(feed, size, fee=0, patient=False) // W == gain
+    """ORD-4: even with a fee of a wei; at once it earns what decision 0014 says, in dollars that are cut."""
+    assert play_tape(feed, size, patient=True) // -W == loss
+    assert play_tape(feed, size, patient=False) // W == gain
     text = (SPECS / "decisions" / "0014-committed-orders.md").read_text("utf-8")
     assert f"{gain:,}" in text
     assert f"{loss:,}" in text

@@ -9,7 +9,7 @@ import pytest
 from contracts_py.addresses import feed_address
 from crossmargin.errors import InputError
 from crossmargin.library import PARAMETERS
-from crossmargin.node_file import NODE_KEYS, NodeModel
+from crossmargin.node_file import NodeModel
 from crossmargin.node_set import REMEDIES
 from crossmargin.parameters import genesis_actions, load_parameters, parse_parameters
 from crossmargin.yamltext import parse_yaml
@@ -71,7 +71,7 @@ def test_every_kind_is_in_the_guarded_set_or_in_that_of_sources() -> None:
         for name in ("guarded", "sources")
     )
     assert guarded == set(Kind) - {Kind.SOURCE, Kind.ENVELOPE}
-    assert guarded | sources == set(Kind) == {Kind[key.upper()] for key in NODE_KEYS}
+    assert guarded | sources == set(Kind) == {Kind[key.upper()] for key in NodeModel.model_fields}
 
 
 def test_nodes_are_registered_before_the_feeds_that_are_made_of_them() -> None:
@@ -190,7 +190,7 @@ def test_a_number_outside_its_bounds_is_refused_in_the_words_of_its_kind(kind: s
 
 
 def test_every_kind_with_numbers_has_its_limits() -> None:
-    assert {kind for kind in NODE_KEYS if limits_of(kind)} == {*BROKEN_LIMITS, "aggregator"}
+    assert {kind for kind in NodeModel.model_fields if limits_of(kind)} == {*BROKEN_LIMITS, "aggregator"}
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,7 @@ WRONG = {
     "reporters:\n  - {source: btc_reporters, truth: BTC}\n": "unknown column of a tape `BTC`",
     "reporters:\n  - {source: btc_reporters, truth: {}}\n": "there is no price here",
     "reporters:\n  - {source: btc_reporters, truth: {0s: 1}, faulty: 6}\n": "there are only 5 of them",
-    "reporters:\n  - {source: btc_reporters, truth: {0s: 1}, feed_id: a}\n": "a pull source is driven with feed_id",
+    "reporters:\n  - {source: btc_reporters, truth: {0s: 1}, feed_id: a}\n": "reports to a pull source need feed_id",
     "reporters:\n  - {source: btc_reporters, truth: {0s: 1}, every: 0s}\n": "this would be 0s",
     "reporters:\n  - {source: btc_reporters, truth: {0s: 1}, strategy: lie}\n": "unknown strategy `lie`",
     "reporters:\n  - {source: btc_reporters, truth: {0s: 1}, strategy: low}\n": "nobody follows it",

@@ -28,7 +28,7 @@ WETH = 1
 
 @dataclass(frozen=True)
 class Told:
-    """The rulebook's run on the model."""
+    """A run on the model."""
 
     scenario: Scenario
     done: tuple[Done, ...]
@@ -48,9 +48,9 @@ class Told:
         return found
 
 
-@pytest.fixture(scope="module")
-def told() -> Told:
-    scenario = load_scenario(DATA / "rulebook.yaml", address_of)
+def tell(name: str) -> Told:
+    """The run of a scenario on the model."""
+    scenario = load_scenario(DATA / name, address_of)
     run = Replay(scenario, "model", None)
     story = Story()
     done = []
@@ -59,6 +59,11 @@ def told() -> Told:
         done.append(one)
     result = build_result(run, "none", 0)
     return Told(scenario, tuple(done), story, Summary(scenario, story, run.totals.cascade).render(done[-1], result, []))
+
+
+@pytest.fixture(scope="module")
+def told() -> Told:
+    return tell("rulebook.yaml")
 
 
 def fate(told: Told, name: str) -> str:
@@ -132,6 +137,28 @@ def test_a_whole_close_pays_its_fees_and_nothing_flows(told: Told) -> None:
     assert sum(fees) > 0
     # A tenth of each fee, rounded by at most a wei.
     assert abs(told.story.fund.fees * 10 - sum(fees)) <= 10 * len(fees)
+
+
+def test_the_page_tells_what_became_of_orders(told: Told) -> None:
+    """ORD-5, ORD-6: two committed, one of them filled for its fee and one cancelled for its part of it."""
+    orders = told.story.orders
+    assert (orders.committed, orders.filled, orders.cancelled, orders.liquidated) == (2, 1, 1, 0)
+    assert (orders.refused.total(), orders.pending, orders.fees) == (0, 0, 3 * W)
+    assert "\nOrders: 2 committed, 1 filled, 1 cancelled; keepers were paid 3.00\n\nThe cast" in told.page
+
+
+def test_the_page_tells_every_end_of_an_order() -> None:
+    """ORD-5 to ORD-7: ended by what refuses its trade, by a liquidation, or not yet."""
+    assert (
+        "\nOrders: 5 committed, 2 filled, 1 ended without their trade (1 trade/price), "
+        "1 ended by a liquidation, 1 pending;"
+        "\n  keepers were paid 6.00\n"
+    ) in tell("orders.yaml").page
+
+
+def test_a_run_without_orders_says_nothing_of_them() -> None:
+    """The line is for markets of orders."""
+    assert "Orders" not in tell("twins.yaml").page
 
 
 def test_a_redemption_leaves_the_pool(told: Told) -> None:

@@ -27,8 +27,8 @@ def resolve_rules(world: World, env: Env, step: Step) -> tuple[str, SetOrders]:
     rules = OrderParams(
         feed=feed if step.how % 7 else step.how % 5,
         delay=pick((1, 1, 1, 2, 5, 300), step.who),
-        window=pick((10, 1_000, 4_000, 20_000, 86_400), step.which),
-        fee=pick((0, W // 2, 2 * W, 20 * W), step.much),
+        window=pick((10, 1_000, 2_000, 3_600, 3_601), step.which),
+        fee=pick((1, W // 2, 2 * W, 20 * W), step.much),
         cancel_fee=pick((0, W // 4, 2 * W, W), step.much),
     )
     if step.much % 13 == 0:
@@ -51,7 +51,10 @@ def resolve_order(world: World, env: Env, step: Step) -> tuple[str, Any]:
     takes = trade.market < len(state.markets) and state.order_params[trade.market].delay
     if not takes and step.how % 23:
         return sender, trade
-    return sender, CommitOrder(trade.account, trade.market, trade.size_delta, trade.acceptable_price)
+    limit = trade.acceptable_price
+    if takes and step.how % 3 == 0:  # the price of now, which the round can miss
+        limit = env.quote(state.market_params[trade.market].feed).mid
+    return sender, CommitOrder(trade.account, trade.market, trade.size_delta, limit)
 
 
 def resolve_settlement(world: World, env: Env, step: Step) -> tuple[str, Any]:

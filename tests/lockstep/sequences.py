@@ -127,12 +127,19 @@ CRASH = Workload(
 )
 WORKLOADS = {"ordinary": ORDINARY, "crash": CRASH}
 
+# Committed orders and little else, where ordinary stories see too few of them.
+ORDERS = Workload(
+    {"order": 20, "settle": 20, "deposit": 8, "order rules": 4, "price": 8, "trade": 4, "fall": 1, "liquidate": 1},
+    (1,) * 30 + (2, 60, 300, 600),
+)
+DRAWN = {**WORKLOADS, "orders": ORDERS}
+
 
 def draw_step(workload: str, story: int, place: int) -> Step:
     """The step at a place of a story. The same on every machine and in every run: a hash of the three."""
     drawn = hashlib.sha256(f"{workload}|{story}|{place}".encode()).digest()
     kind, who, which, how, much, wait = (int.from_bytes(drawn[4 * i : 4 * i + 4], "big") for i in range(6))
-    kinds, waits = WORKLOADS[workload].kinds, WORKLOADS[workload].waits
+    kinds, waits = DRAWN[workload].kinds, DRAWN[workload].waits
     return Step(pick(kinds, kind), who % 36, which % 36, how % 10_000, much % 1_000, pick(waits, wait))
 
 

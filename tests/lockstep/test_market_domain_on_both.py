@@ -15,7 +15,7 @@ from protocol.params import MarketParams
 from protocol.state import Window
 from protocol.units import INDEX_LIMIT, RESERVED_LIMIT, SIGNED_LIMIT, UNSIGNED_LIMIT, W
 from tests.lockstep.both import BORROWER, LIQUIDATOR, STRANGER, TRADER, check, named
-from tests.lockstep.test_domain_on_both import (
+from tests.lockstep.wide import (
     ANY_PRICE,
     FREE,
     MAX_CASH_UNITS,
@@ -23,13 +23,11 @@ from tests.lockstep.test_domain_on_both import (
     MAX_SIZE,
     quote,
     trade,
-    wide,
     wide_market,
 )
 from tests.twins import BTC, USDC, Twins
 
 DAY = 86_400
-__all__ = ["wide"]
 
 
 @pytest.mark.parametrize("side", [1, -1])

@@ -24,6 +24,7 @@ from protocol.actions import (
     SetCollateral,
     SetLeverageCap,
     SetMarket,
+    SetOrders,
     SetRisk,
     Transfer,
     Withdraw,
@@ -32,8 +33,9 @@ from protocol.env import Quote, Status
 from protocol.policy import POLICY, is_accepted
 from protocol.units import PRICE_LIMIT, W
 from tests.lockstep.both import BORROWER, DOLLAR, LOT, MARKET, TRADER, buy, check, measure, refuse, standing
+from tests.lockstep.orders import NEXT, RULES, commit, settle
 from tests.lockstep.quoted import DistortedTwins, QuotedTwins, compile_quoted
-from tests.lockstep.sequences import WORKLOADS
+from tests.lockstep.sequences import DRAWN
 from tests.lockstep.test_random import LENGTH, Teller, count_actions, tell_stories
 from tests.oracle.drawing import Draw
 from tests.twins import BTC, ETH, RATE, RISK, USDC, WBTC, WETH, Checkpoint, weth_params
@@ -118,6 +120,55 @@ def test_every_action_by_the_row_of_its_fault_on_both(quoted: QuotedTwins, statu
     twins.do("stranger", FundInsurance(1))
     twins.do("borrower", buy(-LOT), refused=code("trade_reduce"))
     twins.do("borrower", CloseAll(BORROWER, -(2**200)), refused=code("close_all"))
+    check(twins)
+
+
+@pytest.mark.parametrize("status", Status)
+def test_orders_by_the_row_of_a_fault_on_both(quoted: QuotedTwins, status: Status) -> None:
+    """POL-1, ORD-3, ORD-5: a fault of the market, then one of the collateral; what adds risk, and a reduction."""
+    twins, bad = quoted, int(status)
+    refused = None if is_accepted(POLICY["settle_order"], bad) else CODES[status]
+    twins.deposit("borrower", usd=2_000, weth=1)
+    twins.do("borrower", buy(W))
+    twins.do("admin", SetOrders(BTC, RULES))
+    twins.spread(BTC, PRICE[BTC], 0, bad)
+    twins.do("borrower", commit(LOT), refused=CODES[status])
+    twins.do("borrower", commit(-LOT))
+    check(twins)
+    twins.take_back(BTC)
+    twins.price(BTC=8_000, after=10)
+    twins.spread(BTC, PRICE[BTC], 0, bad)
+    twins.do("liquidator", settle(), refused=refused)
+    twins.take_back(BTC)
+    if refused:
+        twins.do("liquidator", settle())
+    assert twins.event("OrderSettled").code == ""
+    twins.do("borrower", commit(W))
+    twins.price(BTC=8_000, after=10)
+    twins.spread(ETH, PRICE[ETH], 0, bad)
+    twins.do("liquidator", settle(NEXT + 1), refused=refused)
+    check(twins)
+    twins.spread(ETH, PRICE[ETH])
+    if refused:
+        twins.do("liquidator", settle(NEXT + 1))
+    assert twins.event("OrderSettled").code == ""
+    check(twins)
+
+
+@pytest.mark.parametrize("status", Status)
+def test_a_last_close_by_the_row_of_a_fault_on_both(quoted: QuotedTwins, status: Status) -> None:
+    """POL-1, ORD-5, MRG-11: where it costs health it takes of the collateral what a close takes, and age."""
+    twins, bad = quoted, int(status)
+    twins.deposit("borrower", usd=900, weth=1)
+    twins.do("borrower", buy(2 * W))
+    twins.do("admin", SetOrders(BTC, RULES))
+    twins.do("borrower", commit(-2 * W))
+    twins.price(BTC=7_800, after=10)
+    twins.price(BTC=8_100)
+    twins.spread(ETH, PRICE[ETH], 0, bad)
+    accepted = POLICY["trade_reduce"] | POLICY["settle_order"]
+    twins.do("liquidator", settle(), refused=None if is_accepted(accepted, bad) else CODES[status])
+    assert bool(twins.world.protocol.accounts[BORROWER].positions) is not is_accepted(accepted, bad)
     check(twins)
 
 
@@ -324,21 +375,22 @@ def test_the_ends_of_the_band_on_both(quoted: QuotedTwins, band: int) -> None:
 def test_random_stories_with_spreads_and_faults_on_both(quoted_artifacts: dict[str, Artifact]) -> None:
     """S3, POL-1, MRG-12, MRG-13: every pushed price distorted; outcomes, events, states and views."""
     outcomes: Counter[tuple[str, str]] = Counter()
-    for workload in WORKLOADS:
+    for workload in DRAWN:
         teller = Teller(f"distorted-{workload}", DistortedTwins(quoted_artifacts))
         tell_stories(teller, workload, LENGTH, range(STORIES))
         outcomes += teller.outcomes
-    assert count_actions(outcomes) == STORIES * LENGTH * len(WORKLOADS)
+    assert count_actions(outcomes) == STORIES * LENGTH * len(DRAWN)
     met = {code for _, code in outcomes} & set(CODES.values())
     assert len(met) >= 10
     assert outcomes["Liquidate", "ok"] > 5
+    assert min(outcomes["CommitOrder", "ok"], outcomes["SettleOrder", "ok"]) > 5
 
 
 @pytest.mark.deep
 @pytest.mark.parametrize("first", range(1_000, 1_400, 100))
 def test_many_random_stories_with_faults_on_both(quoted_artifacts: dict[str, Artifact], first: int) -> None:
     """S3, POL-1: more and longer stories."""
-    for workload in WORKLOADS:
+    for workload in DRAWN:
         teller = Teller(f"distorted-{workload}-{first}", DistortedTwins(quoted_artifacts))
         tell_stories(teller, workload, 2 * LENGTH, range(first, first + 50))
         assert count_actions(teller.outcomes) == 2 * LENGTH * 50

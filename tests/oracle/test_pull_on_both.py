@@ -431,3 +431,5 @@ def test_many_random_stories_on_both(artifact: Artifact) -> None:
     codes = tell_stories(artifact, range(100, 300), 60)
     assert codes.total() == 12_000
     assert set(codes) == RANDOM_CODES
+    assert codes["ok"] > 5_000
+    assert min(codes.values()) > 50

@@ -23,7 +23,7 @@ COLUMNS = (
 # One letter for each column above: x accepts, . rejects.
 ANY, NONE, REDUCE = "xxxxxxxxxxxxxx", "..............", ".x..x..x..x..."
 LIQUIDATE, DEEP = ".x..x.........", ".x..x.....x..."
-STALE, SOFT = ".xx...........", ".x............"
+STALE = ".xx..........."
 TABLE = {
     "deposit": ANY,
     "withdraw": NONE,
@@ -56,8 +56,6 @@ TABLE = {
     "propose_admin": ANY,
     "accept_admin": ANY,
     "set_guardian": ANY,
-    "trigger_order": SOFT,
-    "accrue_funding": STALE,
     "view": ANY,
 }
 CODES = {
@@ -100,10 +98,10 @@ def test_the_columns_are_all_there_are() -> None:
 
 
 def test_every_action_has_a_row() -> None:
-    """POL-1: a trade or order is an increase or a reduction; a liquidation deep or not; the rest is what keepers do."""
+    """POL-1: a trade or order is an increase or a reduction, a liquidation deep or not; views have one too."""
     names = {re.sub(r"(?<!^)(?=[A-Z])", "_", action.__name__).lower() for action in get_args(actions.Action)}
     split = {"trade_increase", "trade_reduce", "commit_increase", "commit_reduce", "liquidate_deep"}
-    assert set(POLICY) == (names - {"trade", "commit_order"}) | split | {"trigger_order", "accrue_funding", "view"}
+    assert set(POLICY) == (names - {"trade", "commit_order"}) | split | {"view"}
     assert set(POLICY) == set(TABLE)
 
 
@@ -171,11 +169,18 @@ def read_masks() -> dict[str, int]:
 
 
 def test_the_contracts_have_the_same_table() -> None:
-    """POL-1: each row's mask under the same name, and each status's number."""
+    """POL-1: the mask of each row that asks for a price, under the same name, and no other; each status's number."""
     masks = read_masks()
     rows = {name: row for name, row in vars(policy).items() if isinstance(row, int)}
-    assert len(rows) == 12
-    assert {name: masks[name] for name in rows} == rows
+    assert len(rows) == 10
+    assert {name: masks.get(name) for name in rows} == rows | {"NO_PRICE": None}
     assert set(POLICY.values()) <= set(rows.values())
+    used = "".join(text for path, text in read_sources().items() if path != "modules/policy.vy")
+    assert {name for name in rows if f"policy.{name}" in used} == rows.keys() - {
+        "NO_PRICE",
+        "ALL",
+        "PRICED",
+        "STATUS_LIMIT",
+    }
     assert {status.name: masks[str(status.name)] for status in Status} == {s.name: int(s) for s in Status}
     assert masks["STATUS_LIMIT"] == STATUS_LIMIT

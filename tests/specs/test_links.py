@@ -72,3 +72,12 @@ def test_every_page_is_reached_from_the_index() -> None:
         for _, target in find_links(pages[path]):
             waiting.append((path.parent / target.partition("#")[0]).resolve())
     assert {page.name for path, page in pages.items() if path not in reached} == set()
+
+
+def test_every_decision_is_listed() -> None:
+    """Once in the table, by its number; the numbers leave none out."""
+    text = (ROOT / "specs" / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\| \[(\d{4})\]\(decisions/([\w-]+\.md)\) \|", text, re.MULTILINE)
+    pages = sorted(path.name for path in (ROOT / "specs" / "decisions").glob("*.md"))
+    assert rows == [(f"{number:04}", name) for number, name in enumerate(pages, start=1)]
+    assert all(name.startswith(number) for number, name in rows)

@@ -57,15 +57,33 @@ def check_no_orders(header: uint256):
 
 
 @internal
-def check_initial_margin(account: uint256):
-    """Refuse an account left below its initial margin or its equity tier; one that passes loses its flag (MRG-10)."""
+def check_initial_margin(account: uint256, tolerated: uint256 = 0):
+    """
+    Refuse an account left below its initial margin or its equity tier; one that passes loses its flag (MRG-10).
+    Tolerated are faults of prices that the action takes beside those of its row.
+    """
     header: uint256 = accounts.headers[account]
     if calc.signed_high(header) < 0 or header & accounts.MARKETS_MASK != 0:
         health: types.Health = staticcall ISelf(self).self_health(account)
-        policy.check_accepted(policy.NEW_RISK, health.price_status)
+        policy.check_accepted(policy.NEW_RISK | tolerated, health.price_status)
         assert health.equity_im >= convert(health.initial_margin, int256), "margin/initial"
         assert not tiers.is_below_tiers(health), "margin/equity-tier"
     records.put_flag(account, 0)
+
+
+@internal
+@pure
+def changes_sign(size: int256, target: int256) -> bool:
+    """Whether a position would pass through zero."""
+    return (size > 0 and target < 0) or (size < 0 and target > 0)
+
+
+@internal
+@pure
+def is_reduction(size: int256, size_delta: int256) -> bool:
+    """Whether a trade brings a position toward zero without changing its sign (TRD-4)."""
+    target: int256 = size + size_delta
+    return calc.magnitude(target) < calc.magnitude(size) and not self.changes_sign(size, target)
 
 
 @internal
@@ -84,8 +102,8 @@ def compute_position_health(
 
 @internal
 @view
-def check_solvent_exit(account: uint256):
+def check_solvent_exit(account: uint256, tolerated: uint256 = 0):
     """Refuse the loss of health of an account without positions whose account value is below zero (MRG-11)."""
     health: types.Health = staticcall ISelf(self).self_health(account)
-    policy.check_accepted(policy.REDUCTION, health.price_status)
+    policy.check_accepted(policy.REDUCTION | tolerated, health.price_status)
     assert health.equity_raw >= 0, "margin/reduce"

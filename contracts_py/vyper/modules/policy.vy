@@ -1,5 +1,5 @@
 # @title Which action accepts a price with which faults
-# @notice Twin of protocol/policy.py: POL-1 and POL-2. Every row of the table that accepts something is a mask here.
+# @notice Twin of protocol/policy.py: POL-1 and POL-2. Every row of the table that asks for a price is a mask here.
 
 from modules import price_status
 
@@ -12,17 +12,14 @@ PRICED: constant(uint256) = ALL & ~(
 )
 
 # What the rows accept.
-NO_PRICE: constant(uint256) = ALL
 NEW_RISK: constant(uint256) = 0
 REDUCTION: constant(uint256) = (
     price_status.STALE_SOFT | price_status.UNCERTAIN | price_status.SEQ_GRACE | price_status.CAPPED
 )
 LIQUIDATION: constant(uint256) = price_status.STALE_SOFT | price_status.UNCERTAIN
 DEEP_LIQUIDATION: constant(uint256) = LIQUIDATION | price_status.SEQ_GRACE
-TRIGGER: constant(uint256) = price_status.STALE_SOFT
 SETTLEMENT: constant(uint256) = STALE
 FUNDING: constant(uint256) = STALE
-VIEW: constant(uint256) = ALL
 
 
 @internal

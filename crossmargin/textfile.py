@@ -24,7 +24,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class TextFile:
     """A file's lines, able to say where in them something is wrong."""
 
     file: Path
@@ -69,7 +69,7 @@ def decode(path: Path, data: bytes) -> str:
         return data.decode("utf-8").removeprefix("\ufeff")  # some editors and spreadsheets put a byte order mark first
     except UnicodeDecodeError as problem:
         before = _LINE_BREAK.split(data[: problem.start].decode("utf-8").removeprefix("\ufeff"))
-        source = Source(path, (*before[:-1], before[-1] + "\N{REPLACEMENT CHARACTER}"))
+        source = TextFile(path, (*before[:-1], before[-1] + "\N{REPLACEMENT CHARACTER}"))
         place = Place(len(before), len(before[-1]) + 1)
         raise source.error(place, "is not UTF-8 text here", "save the file as UTF-8") from None
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from crossmargin.errors import InputError
-from crossmargin.source import read_text
+from crossmargin.textfile import read_text
 
 MOST = 1_000
 
