@@ -144,7 +144,7 @@ def test_the_page_tells_what_became_of_orders(told: Told) -> None:
     orders = told.story.orders
     assert (orders.committed, orders.filled, orders.cancelled, orders.liquidated) == (2, 1, 1, 0)
     assert (orders.refused.total(), orders.pending, orders.fees) == (0, 0, 3 * W)
-    assert "\nOrders: 2 committed, 1 filled, 1 cancelled; keepers were paid 3.00\n\nThe cast" in told.page
+    assert "\nOrders: 2 committed, 1 filled, 1 cancelled; keepers were paid 3.00\n\n" in told.page
 
 
 def test_the_page_tells_every_end_of_an_order() -> None:
