@@ -13,6 +13,7 @@ from crossmargin.parameters import parse_parameters
 from crossmargin.population.profile import TABLES, parse_profile
 from crossmargin.portfolio.book import parse_book
 from crossmargin.scenario import parse_scenario
+from crossmargin.study.plan import check_variants, parse_study, prepare
 from crossmargin.tape import load_tape
 from crossmargin.textfile import list_folder
 from crossmargin.yamltext import read_yaml
@@ -57,8 +58,8 @@ def check_file(path: Path) -> tuple[str, list[InputError]]:
         else:
             document = read_yaml(path)
             plain = document.plain()
-            # A parameter set has risk parameters at its top, a profile its tables; a scenario and a portfolio name a
-            # set, one of them with prices.
+            # A parameter set has risk parameters at its top, a profile its tables, a study its question; a scenario and
+            # a portfolio name a set, one of them with prices.
             keys = set(plain) if isinstance(plain, dict) else set()
             if "risk" in keys and "params" not in keys:
                 kind = "parameter set"
@@ -66,6 +67,11 @@ def check_file(path: Path) -> tuple[str, list[InputError]]:
             elif keys & set(TABLES) and "params" not in keys:
                 kind = "profile"
                 parse_profile(document)
+            elif "question" in keys:
+                kind = "study"
+                study = parse_study(document)
+                prepare(study)
+                check_variants(study)
             elif "prices" in keys:
                 kind = "portfolio"
                 parse_book(document)

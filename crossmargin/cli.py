@@ -119,11 +119,27 @@ def compare(
 
 
 @app.command()
+def study(
+    text: Annotated[str, typer.Argument(help="A study file, or a bare name under specs/studies.", metavar="STUDY")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for its results, page and pictures; by default out/studies.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(help="Another number of seeds than the study's.", metavar="N")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run scenarios in variants over many seeds on the model, and write what came out, as tables and pictures."""
+    from crossmargin.study.command import make_study
+
+    raise typer.Exit(make_study(text, out, seeds, as_json))
+
+
+@app.command()
 def check(
     files: Annotated[
         list[str],
         typer.Argument(
-            help="Scenarios, parameter sets, portfolios, profiles or tapes, or folders of them.", metavar="FILE..."
+            help="Scenarios, parameter sets, portfolios, profiles, studies or tapes, or folders of them.",
+            metavar="FILE...",
         ),
     ],
     as_json: Json = False,
@@ -200,7 +216,7 @@ def explain(
 
 
 @app.command()
-def schema(kind: Annotated[str, typer.Argument(help="scenario, parameters, portfolio or profile.")]) -> None:
+def schema(kind: Annotated[str, typer.Argument(help="scenario, parameters, portfolio, profile or study.")]) -> None:
     """Print the JSON Schema of a kind of input file."""
     from crossmargin.schema import KINDS, schema_text
 

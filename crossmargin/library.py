@@ -68,6 +68,7 @@ PROFILES = Shelf("profile", "populations", ".yaml")
 PARAMETERS = Shelf("parameter set", "params", ".yaml")
 TAPES = Shelf("tape", "tapes", ".csv")
 SCENARIOS = Shelf("scenario", "scenarios", ".yaml")
+STUDIES = Shelf("study", "studies", ".yaml")
 PORTFOLIOS = Shelf("portfolio", "portfolios", ".yaml")
 
 

@@ -11,12 +11,14 @@ from crossmargin.parameter_file import ParametersModel
 from crossmargin.population.profile import ProfileModel
 from crossmargin.portfolio.file import PortfolioModel
 from crossmargin.scenario_file import ScenarioModel
+from crossmargin.study.file import StudyModel
 
 MODELS: dict[str, type[BaseModel]] = {
     "scenario": ScenarioModel,
     "parameters": ParametersModel,
     "portfolio": PortfolioModel,
     "profile": ProfileModel,
+    "study": StudyModel,
 }
 KINDS = tuple(MODELS)
 

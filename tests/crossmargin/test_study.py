@@ -1,0 +1,311 @@
+"""The command `crossmargin study`: its files, what is measured of a run, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts_py.keys import address_of
+from crossmargin.errors import Exit, InputError
+from crossmargin.quantities import read_decimal
+from crossmargin.replay.crowd import collect_fates
+from crossmargin.replay.run import Replay
+from crossmargin.scenario import load_scenario
+from crossmargin.study import workers
+from crossmargin.study.command import make_study, render_files
+from crossmargin.study.measures import COMMON, Measure, Outcome, compute_growth, find_measure
+from crossmargin.study.plan import check_variants, load_study, parse_study, prepare
+from crossmargin.study.results import Results, read_results, write_results
+from crossmargin.study.workers import RunFailed, run_study
+from crossmargin.yamltext import parse_yaml
+from protocol.errors import InvariantBroken
+from protocol.events import PositionUpdated
+from protocol.units import BPS, W
+from tests.crossmargin.commands import Answer, run
+from tests.crossmargin.loading import DATA
+
+STUDY = DATA / "study.yaml"
+TEXT = STUDY.read_text("utf-8")
+SMALL = DATA / "small_population.yaml"
+FILES = ["study.json", "study.md", "study-bad_debt.svg", "study-closed_share_BTC.svg", "study-lost-change.svg"]
+Crossmargin = Callable[..., Answer]
+
+
+@pytest.fixture
+def crossmargin(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Crossmargin:
+    """The command, run in this process beside the files of ``data``."""
+    monkeypatch.chdir(DATA)
+    return lambda *arguments: run(capsys, monkeypatch, *arguments)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the small study with two seeds, made by two processes."""
+    folder = tmp_path_factory.mktemp("study")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(DATA)
+        patch.setattr("os.cpu_count", lambda: 2)
+        assert make_study("study.yaml", folder, 2, as_json=False) == Exit.OK
+    return folder
+
+
+@pytest.fixture(scope="module")
+def outcome() -> Outcome:
+    """The small scenario, played to its end."""
+    scenario = load_scenario(SMALL, address_of)
+    found = Outcome(scenario)
+    for done in Replay(scenario, "model", None).play():
+        found.take(done)
+    return found
+
+
+def results_in(folder: Path) -> Results:
+    ready = prepare(load_study(STUDY))
+    against = {label: variant.against for label, variant in ready.study.variants.items()}
+    return read_results(folder / "study.json", ready.measures, against)
+
+
+def ignore(phase: str, done: int) -> None:
+    """A report that nobody reads."""
+
+
+# --- what it makes --------------------------------------------------------------------------------------------------
+
+
+def test_it_writes_results_page_and_pictures(made: Path) -> None:
+    assert sorted(path.name for path in made.iterdir()) == sorted(FILES)
+    facts = json.loads((made / "study.json").read_text("utf-8"))
+    assert facts["command"] == "crossmargin study study.yaml --seeds 2"
+    assert set(facts["scenarios"]["small"]["inputs"]) == {"scenario", "params", "tape", "profile"}
+    assert [row[:3] for row in facts["rows"]] == [["small", at, seed] for at in ("now", "late") for seed in (1, 2)]
+
+
+def test_one_process_makes_the_same_bytes_as_two(
+    made: Path, crossmargin: Crossmargin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    answer = crossmargin("study", "study.yaml", "--seeds", 2, "--out", tmp_path / "new" / "folder", "--json")
+    told = json.loads(answer.out)
+    assert answer.code == Exit.OK
+    assert (told["ok"], told["study"], told["seeds"], told["runs"]) == (True, "study", 2, 4)
+    assert [Path(file).name for file in told["files"]] == FILES
+    for file in told["files"]:
+        assert Path(file).read_bytes() == (made / Path(file).name).read_bytes()
+
+
+def test_what_is_read_again_makes_the_same_files(made: Path) -> None:
+    results = results_in(made)
+    assert write_results(results) == (made / "study.json").read_text("utf-8")
+    for file, text in render_files(load_study(STUDY), results).items():
+        assert (made / file).read_text("utf-8") == text
+
+
+def test_a_late_keeper_leaves_bad_debt_and_the_page_says_how_much(made: Path) -> None:
+    results = results_in(made)
+    now, late = (results.values("bad_debt", variant) for variant in ("now", "late"))
+    assert [after - before for before, after in zip(now, late, strict=True)] == results.changes("bad_debt", "late")
+    assert min(results.changes("bad_debt", "late")) > 0
+    page = " ".join((made / "study.md").read_text("utf-8").split())
+    assert "more in 2 and less in 0 of 2 runs." in page
+    assert f"| small | late | {min(late) // W:,} |" in page
+
+
+def test_results_of_another_study_are_refused(made: Path, tmp_path: Path) -> None:
+    ready = prepare(load_study(STUDY))
+    fewer = dict(list(ready.measures.items())[:2])
+    with pytest.raises(InputError, match="its columns are scenario, variant, seed, bad_debt"):
+        read_results(made / "study.json", fewer, {})
+    (tmp_path / "study.json").write_text("[]", "utf-8")
+    with pytest.raises(InputError, match="is not the results of a study"):
+        read_results(tmp_path / "study.json", ready.measures, {})
+
+
+# --- what is measured -----------------------------------------------------------------------------------------------
+
+
+def measure(name: str, outcome: Outcome) -> int:
+    found = find_measure(name, outcome.scenario.params)
+    assert isinstance(found, Measure)
+    return found.read(outcome)
+
+
+def test_measures_are_those_of_the_run(outcome: Outcome) -> None:
+    reports = [found.report for found in outcome.story.liquidations]
+    assert measure("bad_debt", outcome) == sum(report.bad_debt for report in reports) == 268394463664159446265
+    assert measure("paid_by_pool", outcome) == sum(report.bad_debt_pool for report in reports)
+    accounts = {spec.id: name for name, spec in outcome.scenario.accounts.items()}
+    assert measure("liquidated", outcome) == len({accounts[report.account] for report in reports})
+    closed = measure("closed.BTC", outcome) + measure("closed.ETH", outcome)
+    assert 0 <= sum(report.closed_notional for report in reports) - closed < len(reports) * 2
+    assert measure("closed_share.ETH", outcome) == measure("closed.ETH", outcome) * BPS // outcome.opened[1]
+    assert measure("liquidated.ETH", outcome) == len({
+        fill.account for found in outcome.story.liquidations for fill in found.fills if fill.market == 1
+    })  # fmt: skip
+
+
+def test_what_the_pool_gains_is_what_is_there_less_what_was_paid_in(outcome: Outcome) -> None:
+    worth = read_decimal("22017126.60118089158052405", 18)  # what the scenario expects
+    paid = outcome.story.pool_paid_in - outcome.story.pool_paid_out
+    assert measure("pool_gain", outcome) == worth - paid
+
+
+def test_losses_are_those_of_the_losers_alone(outcome: Outcome) -> None:
+    assert outcome.last is not None
+    scenario = outcome.scenario
+    fates = collect_fates(scenario.members, scenario.accounts, outcome.story, outcome.last)
+    changes = [fate.left - fate.paid_in for fate in fates]
+    assert max(changes) > 0
+    assert measure("lost", outcome) == -sum(change for change in changes if change < 0)
+
+
+@pytest.mark.parametrize(
+    ("size", "delta", "grown"),
+    [(3, 3, 3), (5, 2, 2), (1, -2, 0), (0, -3, 0), (-2, -5, 2), (-5, -2, 2), (-1, 2, 0)],
+)
+def test_growth_is_what_a_fill_adds_on_the_side_it_ends_on(size: int, delta: int, grown: int) -> None:
+    fill = PositionUpdated(1, 0, size * W, 0, 0, delta * W, 10 * W, 0, 0, 0, 0)
+    assert compute_growth(fill) == grown * 10 * W
+
+
+def test_every_common_measure_has_its_own_name() -> None:
+    assert len({one.name for one in COMMON}) == len({one.title for one in COMMON}) == len(COMMON)
+
+
+def test_invariants_that_break_within_the_interval_are_seen_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[Any] = []
+    monkeypatch.setattr("crossmargin.replay.run.check_all", checked.append)
+    replay = Replay(load_scenario(SMALL, address_of), "model", None, 10**9)
+    assert sum(1 for _ in replay.play()) > 100
+    assert checked == [replay.world.protocol]
+
+
+def test_a_run_whose_invariants_break_ends_the_study(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise InvariantBroken("the sum is wrong")
+
+    monkeypatch.setattr(workers, "measure_run", fail)
+    by_forking(monkeypatch)
+    with pytest.raises(RunFailed, match="small, now, seed 1: an invariant does not hold: the sum is wrong") as failed:
+        run_study(load_study(STUDY), ignore)
+    assert failed.value.code == Exit.DIVERGENCE
+
+
+def test_a_process_that_is_killed_ends_the_study(
+    monkeypatch: pytest.MonkeyPatch, crossmargin: Crossmargin, tmp_path: Path
+) -> None:
+    def end(*arguments: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(workers, "measure_run", end)
+    by_forking(monkeypatch)
+    answer = crossmargin("study", "study.yaml", "--out", tmp_path / "out", "--json")
+    assert answer.code == Exit.CHECK_FAILED
+    assert json.loads(answer.out)["error"]["message"] == "study.yaml: a process ended before its work was done"
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def by_forking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let processes begin as copies of this one, with what was patched."""
+    forking = multiprocessing.get_context("fork")
+    monkeypatch.setattr(
+        workers,
+        "ProcessPoolExecutor",
+        lambda most, initializer: ProcessPoolExecutor(most, mp_context=forking, initializer=initializer),
+    )
+
+
+# --- what it refuses ------------------------------------------------------------------------------------------------
+
+MISTAKES: dict[str, tuple[str, str, int, int, str]] = {
+    "no seeds": ("seeds: 3", "seeds: 0", 8, 8, "a study needs a seed"),
+    "no such scenario": ("small_population.yaml", "small.yaml", 10, 10, "no such file"),
+    "no scenarios": ("scenarios:\n  small: small_population.yaml", "scenarios: {}", 9, 1, "nothing stands here"),
+    "a bad label": ("  now: {set", "  now!: {set", 14, 3, "`now!` is not a label"),
+    "against itself": ("against: now", "against: late", 15, 62, "unknown other variant `late`"),
+    "against nobody": ("against: now", "against: never", 15, 62, "unknown other variant `never`"),
+    "no setting": ('["keepers={kestrel: {}}"]', "[keepers]", 14, 15, "keepers: `keepers` sets nothing"),
+    "a setting twice": ('"keepers={kestrel: {}}"', "insurance=1, insurance=2", 14, 28, "insurance=2: the same value"),
+    "the seed": ('"keepers={kestrel: {}}"', "population.seed=7", 14, 15, "the seeds of a study are its own"),
+    "a picture of nothing": ("changes: [lost]", "changes: [los]", 19, 13, "unknown measure of the study `los`"),
+    "labels too long": ("  now:", "  nowandforeverandeverandE:", 13, 1, "the labels do not fit side by side"),
+    "a blank with a typo": ("{values bad_debt |", "{value bad_debt |", 21, 5, "unknown word `value`"),
+    "a blank of two": ("| now | small}", "| now}", 21, 5, "says nothing that can be filled in"),
+    "a blank of nothing": ("| now | small}", "| now | smal}", 21, 5, "unknown scenario `smal`"),
+    "a base that changes": ("{values bad_debt | now", "{changes bad_debt | now", 21, 5, "is not held against another"),
+    "a brace": ("late it changes", "late } it changes", 21, 5, "a brace stands alone"),
+    "an unknown key": ("axis:", "axes:", 11, 1, "unknown key `axes`, did you mean `axis`?"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_told_with_its_place(mistake: str) -> None:
+    old, new, line, column, message = MISTAKES[mistake]
+    assert old in TEXT
+    with pytest.raises(InputError) as told:
+        parse_study(parse_yaml(TEXT.replace(old, new), STUDY))
+    assert message in told.value.message
+    assert (told.value.line, told.value.column) == (line, column)
+
+
+def test_changes_without_another_variant_are_refused() -> None:
+    with pytest.raises(InputError, match="no variant is held against another") as told:
+        parse_study(parse_yaml(TEXT.replace(", against: now", ""), STUDY))
+    assert told.value.line == 19
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("small_population.yaml", "switches.yaml", 10, "this scenario has no population"),
+        ("closed.BTC, closed", "closed.DOGE, closed", 16, "unknown measure `closed.DOGE`"),
+        ("closed.BTC, closed", "liquidate, closed", 16, "unknown measure `liquidate`, did you mean `liquidated`?"),
+    ],
+)
+def test_what_the_scenarios_do_not_have_is_told_before_the_first_run(
+    old: str, new: str, line: int, message: str
+) -> None:
+    with pytest.raises(InputError) as told:
+        prepare(parse_study(parse_yaml(TEXT.replace(old, new), STUDY)))
+    assert message in told.value.message
+    assert told.value.line == line
+
+
+def test_what_a_variant_breaks_is_told_at_the_variant() -> None:
+    text = TEXT.replace(
+        '"keepers={kestrel: {latency: 2h}}"', "risk.backstop_ratio=0.5, switches.partial_liquidation=off"
+    )
+    with pytest.raises(InputError) as told:
+        check_variants(parse_study(parse_yaml(text, STUDY)))
+    assert (told.value.line, told.value.column) == (15, 9)
+    assert "small_population: nothing reads this value while the switch" in told.value.message
+
+
+def test_the_command_tells_mistakes_with_place_and_exit_code(crossmargin: Crossmargin, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(TEXT.replace("seeds: 3", "seeds: no"), "utf-8")
+    answer = crossmargin("study", tmp_path / "mine.yaml")
+    assert answer.code == Exit.INPUT_INVALID
+    assert answer.err.startswith(f"{tmp_path / 'mine.yaml'}:8:8: ")
+    assert crossmargin("study", "keeper_latencies").err.startswith(
+        "keeper_latencies: no study is called `keeper_latencies`, did you mean `keeper_latency`?"
+    )
+    assert crossmargin("study", "study.yaml", "--seeds", 0).code == Exit.USAGE
+    assert crossmargin("study", tmp_path).err.startswith(f"{tmp_path}: is a folder, not a study")
+    answer = crossmargin("study", "study.yaml", "--out", tmp_path / "mine.yaml")
+    assert (answer.code, "cannot be written" in answer.err) == (Exit.INPUT_INVALID, True)
+
+
+def test_check_reads_a_study_with_its_scenarios_and_variants(crossmargin: Crossmargin, tmp_path: Path) -> None:
+    assert crossmargin("check", "study.yaml").out == "study.yaml: a valid study\n"
+    text = TEXT.replace("small_population.yaml", str(SMALL)).replace("keepers={kestrel: {}}", "insurance=-1")
+    (tmp_path / "mine.yaml").write_text(text, "utf-8")
+    answer = crossmargin("check", tmp_path / "mine.yaml")
+    assert answer.code == Exit.INPUT_INVALID
+    assert answer.err.startswith(f"{tmp_path / 'mine.yaml'}:14:")
