@@ -41,7 +41,7 @@ def render_page(study: Study, results: Results, pictures: Sequence[str]) -> str:
         *_tell_runs(study, results),
         "## Tables",
         "",
-        "Dollars are cut to whole ones. A quartile between two runs is interpolated and rounded down; so is a mean.",
+        "Dollars are cut to whole ones. Quartiles between two runs are rounded down, means to the nearest.",
         "",
         *(line for measure in results.measures.values() for line in _tell_measure(study, results, measure)),
     ]

@@ -14,7 +14,7 @@ from crossmargin.study.scale import LINEAR_TO, Scale, build_scale
 from crossmargin.study.spread import compute_spread, show
 
 PLOT_HEIGHT = 190
-LEFT, RIGHT, ABOVE, BELOW = 84, 16, 34, 70  # around a plot: tick labels, and the panel's title
+LEFT, RIGHT, ABOVE, BELOW = 84, 16, 34, 64  # around a plot: tick labels, and the panel's title
 MARGIN, LINE = 16, 17
 LEGEND = 44  # from its top to the notes below
 TITLE, TITLE_LETTER = 20, Decimal("9.2")

@@ -18,6 +18,7 @@ from crossmargin.scenario_records import Scenario
 from crossmargin.study.conclusions import check_conclusion
 from crossmargin.study.file import StudyModel
 from crossmargin.study.measures import NAMES, Measure, find_measure
+from crossmargin.study.results import ALL
 from crossmargin.variants import load_variant, read_variant
 from crossmargin.yamltext import Document, Loc, read_yaml
 
@@ -87,13 +88,17 @@ def parse_study(document: Document) -> Study:
     for key in ("scenarios", "variants", "measures"):
         if not getattr(model, key):
             faults.note(Fault((key,), "nothing stands here", "write at least one", key=True))
+    if ALL in model.scenarios:
+        faults.note(Fault(("scenarios", ALL), f"`{ALL}` stands for every scenario", "choose another label", key=True))
     scenarios: dict[str, Path] = {}
     for label, text in model.scenarios.items():
         with faults.noted(), texts_at(("scenarios", label)):
             scenarios[label] = SCENARIOS.find(text, path.parent)
+    is_sound = _check_changes((), model.always, ("always",), faults)
     variants: dict[str, StudyVariant] = {}
     for label, variant in model.variants.items():
-        _check_changes(model.always, variant.set, ("variants", label, "set"), faults)
+        if is_sound:
+            _check_changes(model.always, variant.set, ("variants", label, "set"), faults)
         with faults.noted():
             if variant.against == label or variant.against not in (None, *model.variants):
                 others = [name for name in model.variants if name != label]
@@ -107,18 +112,19 @@ def parse_study(document: Document) -> Study:
     return Study(document, path.stem, model, model.seeds, scenarios, variants)
 
 
-def _check_changes(always: Sequence[str], own: Sequence[str], loc: Loc, faults: Faults) -> None:
-    """Refuse changes that are none, set a value twice, or take the seed, which is the study's."""
-    for at in range(len(own) + 1):
-        place = (*loc, at - 1) if at else ("always",)
-        if any(text.partition("=")[0] == SEED for text in (*always, *own[:at])):
-            faults.note(Fault(place, "the seeds of a study are its own", "leave it out, and write `seeds: 20`"))
-            return
+def _check_changes(before: Sequence[str], own: Sequence[str], loc: Loc, faults: Faults) -> bool:
+    """Whether changes are sound after those before; the first that is none, sets a value twice or the seed is noted."""
+    for at, text in enumerate(own):
+        if text.partition("=")[0] == SEED:
+            faults.note(Fault((*loc, at), "the seeds of a study are its own", "leave it out, and write `seeds: 20`"))
+            return False
         try:
-            read_variant((*always, *own[:at]))
+            read_variant((*before, *own[: at + 1]))
         except InputError as error:
-            faults.note(Fault(place, f"{error.file.removeprefix('--set ')}: {error.message}", error.remedy))
-            return
+            message = f"{error.file.removeprefix('--set ')}: {error.message}"
+            faults.note(Fault((*loc, at), message, error.remedy))
+            return False
+    return True
 
 
 def _check_pictures(model: StudyModel, faults: Faults) -> None:

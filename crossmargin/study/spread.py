@@ -12,7 +12,10 @@ QUARTERS = 4
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Lowest, quartiles, highest and mean of some values, at their scale; what lies between two is rounded down."""
+    """Lowest, quartiles, highest and mean of some values, at their scale.
+
+    Quartiles are rounded down, the mean to the nearest.
+    """
 
     lowest: int
     lower: int
@@ -26,7 +29,7 @@ def compute_spread(values: Sequence[int]) -> Spread:
     """The spread of at least one value. A quartile between two values is interpolated."""
     found = sorted(values)
     lower, median, upper = (_quantile(found, quarter) for quarter in (1, 2, 3))
-    return Spread(found[0], lower, median, upper, found[-1], sum(found) // len(found))
+    return Spread(found[0], lower, median, upper, found[-1], (2 * sum(found) + len(found)) // (2 * len(found)))
 
 
 def _quantile(found: Sequence[int], quarter: int) -> int:

@@ -227,11 +227,13 @@ def by_forking(monkeypatch: pytest.MonkeyPatch) -> None:
 MISTAKES: dict[str, tuple[str, str, int, int, str]] = {
     "no seeds": ("seeds: 3", "seeds: 0", 8, 8, "a study needs a seed"),
     "no such scenario": ("small_population.yaml", "small.yaml", 10, 10, "no such file"),
+    "all": ("  small: small", "  all: small", 10, 3, "`all` stands for every scenario"),
     "no scenarios": ("scenarios:\n  small: small_population.yaml", "scenarios: {}", 9, 1, "nothing stands here"),
     "a bad label": ("  now: {set", "  now!: {set", 14, 3, "`now!` is not a label"),
     "against itself": ("against: now", "against: late", 15, 62, "unknown other variant `late`"),
     "against nobody": ("against: now", "against: never", 15, 62, "unknown other variant `never`"),
     "no setting": ('["keepers={kestrel: {}}"]', "[keepers]", 14, 15, "keepers: `keepers` sets nothing"),
+    "no setting of all": ("axis: latency", "always: [insurance=1, novel=1]\naxis: latency", 11, 23, "novel=1: `novel`"),
     "a setting twice": ('"keepers={kestrel: {}}"', "insurance=1, insurance=2", 14, 28, "insurance=2: the same value"),
     "the seed": ('"keepers={kestrel: {}}"', "population.seed=7", 14, 15, "the seeds of a study are its own"),
     "a picture of nothing": ("changes: [lost]", "changes: [los]", 19, 13, "unknown measure of the study `los`"),
