@@ -85,6 +85,10 @@ def _sum_losses(outcome: Outcome) -> Usd:
     return sum(max(fate.paid_in - fate.left, 0) for fate in _fates(outcome))
 
 
+def _sum_results(outcome: Outcome) -> Usd:
+    return sum(fate.left - fate.paid_in for fate in _fates(outcome))
+
+
 def _fates(outcome: Outcome) -> list[Fate]:
     assert outcome.last is not None
     scenario = outcome.scenario
@@ -105,6 +109,7 @@ def _gain_of_pool(outcome: Outcome) -> Usd:
 COMMON = (
     Measure("liquidated", "traders liquidated", ACCOUNTS, _count_liquidated),
     Measure("lost", "losses of the traders who lost", DOLLARS, _sum_losses),
+    Measure("result", "gain of all traders together", DOLLARS, _sum_results),
     Measure("bad_debt", "bad debt", DOLLARS, _sum_reports(lambda report: report.bad_debt)),
     Measure("paid_by_pool", "bad debt paid by the pool", DOLLARS, _sum_reports(lambda report: report.bad_debt_pool)),
     Measure("pool_gain", "gain of the pool", DOLLARS, _gain_of_pool),

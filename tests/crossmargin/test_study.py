@@ -157,13 +157,14 @@ def test_what_the_pool_gains_is_what_is_there_less_what_was_paid_in(outcome: Out
     assert measure("pool_gain", outcome) == worth - paid
 
 
-def test_losses_are_those_of_the_losers_alone(outcome: Outcome) -> None:
+def test_losses_are_those_of_the_losers_alone_and_the_result_is_of_all(outcome: Outcome) -> None:
     assert outcome.last is not None
     scenario = outcome.scenario
     fates = collect_fates(scenario.members, scenario.accounts, outcome.story, outcome.last)
     changes = [fate.left - fate.paid_in for fate in fates]
     assert max(changes) > 0
     assert measure("lost", outcome) == -sum(change for change in changes if change < 0)
+    assert measure("result", outcome) == sum(changes)
 
 
 @pytest.mark.parametrize(
