@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from html import escape
 from textwrap import wrap
 
 from crossmargin.study.measures import DOLLARS, Measure
 from crossmargin.study.plan import LABEL_LETTER, PLOT_WIDTH, Study
 from crossmargin.study.results import Results
-from crossmargin.study.scale import LINEAR_TO, Scale, build_scale
+from crossmargin.study.scale import EXACT, LINEAR_TO, Scale, build_scale
 from crossmargin.study.spread import compute_spread, show
 
 PLOT_HEIGHT = 190
@@ -59,6 +59,11 @@ def _file(study: Study, measure: str, *more: str) -> str:
 
 def draw(study: Study, results: Results, measure: Measure, panels: Mapping[str, Values], changes: str) -> str:
     """One picture. ``changes`` says what is held against what, where differences are drawn."""
+    with localcontext(EXACT):
+        return _draw(study, results, measure, panels, changes)
+
+
+def _draw(study: Study, results: Results, measure: Measure, panels: Mapping[str, Values], changes: str) -> str:
     every = [value for values in panels.values() for found in values.values() for value in found]
     scale = build_scale(every, measure.unit)
     columns = min(COLUMNS, len(panels))

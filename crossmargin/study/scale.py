@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 
 from crossmargin.study.measures import DOLLARS, SCALES
 
-EXACT = Context(prec=28, rounding=ROUND_HALF_EVEN)
+EXACT = Context(prec=28, rounding=ROUND_HALF_EVEN)  # libraries change the one that is in force (vyper does)
 LINEAR_TO = 100  # dollars: up to here an axis of dollars is linear, so that it has a zero, beyond it is logarithmic
 MOST_TICKS = 6
 STEPS = (1, 2, 5)  # of each power of ten
@@ -26,8 +26,9 @@ class Scale:
 
     def place(self, value: int) -> Decimal:
         """Where a value stands: 0 is the lower end of the axis, 1 the upper."""
-        low, high = (_stretch(end, self.unit) for end in (self.lowest, self.highest))
-        return EXACT.divide(_stretch(value, self.unit) - low, high - low)
+        with localcontext(EXACT):
+            low, high = (_stretch(end, self.unit) for end in (self.lowest, self.highest))
+            return (_stretch(value, self.unit) - low) / (high - low)
 
 
 def build_scale(values: Sequence[int], unit: str) -> Scale:
@@ -73,6 +74,6 @@ def _stretch(value: int, unit: str) -> Decimal:
     """Distance from zero on an axis: linear, for dollars logarithmic beyond the linear part."""
     if unit != DOLLARS:
         return Decimal(value)
-    parts = EXACT.divide(Decimal(abs(value)), Decimal(LINEAR_TO * 10 ** SCALES[unit]))
-    far = 1 + EXACT.log10(parts) if parts > 1 else parts
+    parts = Decimal(abs(value)) / Decimal(LINEAR_TO * 10 ** SCALES[unit])
+    far = 1 + parts.log10() if parts > 1 else parts
     return far.copy_negate() if value < 0 else far

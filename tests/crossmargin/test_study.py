@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from decimal import localcontext
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,14 @@ def test_a_late_keeper_leaves_bad_debt_and_the_page_says_how_much(made: Path) ->
     assert f"| small | late | {min(late) // W:,} |" in page
 
 
+def test_a_decimal_context_that_a_library_left_changes_no_byte(made: Path) -> None:
+    results = results_in(made)
+    with localcontext() as context:
+        context.prec = 5
+        files = render_files(load_study(STUDY), results)
+    assert [(made / file).read_text("utf-8") for file in files] == list(files.values())
+
+
 def test_results_of_another_study_are_refused(made: Path, tmp_path: Path) -> None:
     ready = prepare(load_study(STUDY))
     fewer = dict(list(ready.measures.items())[:2])
@@ -194,7 +203,7 @@ def test_a_run_whose_invariants_break_ends_the_study(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(workers, "measure_run", fail)
     by_forking(monkeypatch)
-    with pytest.raises(RunFailed, match="small, now, seed 1: an invariant does not hold: the sum is wrong") as failed:
+    with pytest.raises(RunFailed, match=r"small, \w+, seed \d: an invariant does not hold: the sum is wrong") as failed:
         run_study(load_study(STUDY), ignore)
     assert failed.value.code == Exit.DIVERGENCE
 
