@@ -192,14 +192,19 @@ def evaluate(
     if list_all:
         raise typer.Exit(list_formulas(as_json))
     if rule is None:
-        raise WrongUse("name a rule, such as MRG-3\n  crossmargin eval --list shows those with a formula")
+        raise WrongUse("name a rule, such as MRG-3", "crossmargin eval --list shows those with a formula")
     raise typer.Exit(show_schema(rule) if schema else answer(rule, values, as_json))
 
 
 @app.command()
 def explain(
     rule: Annotated[
-        str | None, typer.Argument(help="A rule's id, such as MRG-3, or a refusal's code.", metavar="RULE")
+        str | None,
+        typer.Argument(
+            help="A rule's id, such as MRG-3, a function's name, the letters of a family, such as MRG, or a refusal's "
+            "code.",
+            metavar="RULE",
+        ),
     ] = None,
     list_all: Annotated[bool, typer.Option("--list", help="List the rules.")] = False,
     as_json: Json = False,
@@ -211,7 +216,7 @@ def explain(
     if list_all:
         raise typer.Exit(list_rules(as_json))
     if rule is None:
-        raise WrongUse("name a rule, such as MRG-3\n  crossmargin explain --list shows all of them")
+        raise WrongUse("name a rule, such as MRG-3", "crossmargin explain --list shows all of them")
     raise typer.Exit(tell(rule, as_json))
 
 
@@ -303,7 +308,7 @@ def run() -> int:
         error.show(text)
         return fail(Exit.USAGE, text.getvalue().rstrip(), {"message": error.format_message()})
     except WrongUse as error:
-        return fail(Exit.USAGE, str(error), {"message": str(error)})
+        return fail(Exit.USAGE, str(error), error.to_json())
     except NodeUnusable as error:
         return fail(Exit.ENGINE_MISSING, str(error), {"message": str(error)})
     except OSError as problem:  # of help, which typer prints

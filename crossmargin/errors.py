@@ -24,6 +24,15 @@ class Exit(IntEnum):
 class WrongUse(Exception):  # no mistake of the program
     """Options that do not go together or name nothing that there is."""
 
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(f"{message}\n  {remedy}" if remedy else message)
+        self.message = message
+        self.remedy = remedy
+
+    def to_json(self) -> dict[str, str | int]:
+        """The error as JSON values."""
+        return {"message": self.message, "remedy": self.remedy}
+
 
 class InputError(Exception):
     """Something in a file or option that a person wrote, with its place and the remedy.

@@ -62,11 +62,16 @@ PriceResponseField = Annotated[
 
 
 def build_response(model: PriceResponseModel | int | None, params: ParameterSet) -> ResponseSpec | None:
-    """The record; None for none. Refuses a depth or half-life of 0, and a market whose feed is not a pushed one."""
+    """The record; None for none.
+
+    Refuses a depth or half-life of 0, no depth at all, and a market whose feed is not a pushed one.
+    """
     if not isinstance(model, PriceResponseModel):
         return None
     if model.half_life == 0:
         raise Fault((HEAD, "half_life"), "a move of which nothing is left at once is none", f"write {HEAD}: 0")
+    if not model.depth:
+        raise Fault((HEAD, "depth"), "no market responds", f"name one, or write {HEAD}: 0")
     depths: dict[int, Usd] = {}
     names = [market.name for market in params.markets]
     for name, depth in model.depth.items():

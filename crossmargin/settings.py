@@ -17,6 +17,7 @@ OF_SCENARIO = ("params", "insurance", "keepers", "population", "price_response")
 OF_SET = tuple(name for name in ParametersModel.model_fields if name not in {"name", "version"})
 OPTIONAL = {("switches",), ("price_response",), ("price_response", "depth")}  # mappings that a file need not have
 NAMED = ("feeds", "nodes", "tokens", "markets")  # mappings whose keys are names that the file gives
+NOWHERE = Place(0, 0)  # of a section that a file does not have: an error there names the file alone
 INDEX = re.compile("[0-9]{1,3}")
 FORM = "write PATH=VALUE, such as markets.BTC.tiers.1.mm=0.05 or switches.tiers=off"
 
@@ -65,7 +66,7 @@ def read_setting(text: str) -> Setting:
 
 
 def apply_settings(document: Document, settings: Iterable[Setting]) -> Document:
-    """The document with the values set, in order; each has the place of what it replaces.
+    """The document with the values set, in order; each has the place of what it replaces, or of its section.
 
     Refuses a path that leads nowhere, and says what is there.
     """
@@ -89,18 +90,19 @@ def _put(node: Node, setting: Setting, depth: int) -> Node:
     if not isinstance(node, MapNode):
         raise setting.error(f"{_name(setting, depth)} is a single value: {shown(node.text)}", "end the path there")
     key = str(step)
+    place = node.place if depth else NOWHERE
     child = node.values.get(key)
     if child is None:
-        child = _begin(node, key, setting, depth)
-    keys = {**node.keys, key: node.keys.get(key, Scalar(node.place, key))}
+        child = _begin(node, key, setting, depth, place)
+    keys = {**node.keys, key: node.keys.get(key, Scalar(place, key))}
     return replace(node, keys=keys, values={**node.values, key: _put(child, setting, depth + 1)})
 
 
-def _begin(node: MapNode, key: str, setting: Setting, depth: int) -> Node:
+def _begin(node: MapNode, key: str, setting: Setting, depth: int, place: Place) -> Node:
     """What a key that the file does not have begins with, if it may have it: whether it may, the file's model knows."""
     is_last, is_name = depth + 1 == len(setting.loc), depth == 1 and setting.loc[0] in NAMED
     if setting.loc[: depth + 1] in OPTIONAL or (is_last and not is_name):
-        return MapNode(node.place, {}, {})
+        return MapNode(place, {}, {})
     known = list(node.values)
     raise setting.error(f"{_name(setting, depth)} has no {shown(key)}{near(key, known)}", listed(known, len(known)))
 

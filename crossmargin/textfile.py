@@ -17,7 +17,7 @@ _LINE_BREAK = re.compile("\r\n|[\r\n]")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A position in a file, counted from 1."""
+    """A position in a file, counted from 1; 0 is the file as a whole."""
 
     line: int
     column: int
@@ -32,7 +32,7 @@ class TextFile:
 
     def error(self, place: Place, message: str, remedy: str = "") -> InputError:
         """The error at a place. The line is clipped, and no control character of it can reach a terminal."""
-        source = self.lines[place.line - 1] if place.line <= len(self.lines) else ""
+        source = self.lines[place.line - 1] if 0 < place.line <= len(self.lines) else ""
         source = "" if place.column > SHOWN_LINE else clean(source[:SHOWN_LINE])
         return InputError(self.file, message, line=place.line, column=place.column, source=source, remedy=remedy)
 

@@ -30,6 +30,7 @@ Loc = tuple[str | int, ...]  # the way from the top of a file to a value: keys, 
 
 _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # as YAML counts lines
 _WHOLE = re.compile("[+-]?[1-9][0-9]{0,2}")
+_GROUPED = re.compile("[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+([.][0-9]{1,18})?")
 _THOUSANDS = re.compile("[0-9]{3}([.][0-9]{1,18})?")
 _UNREADABLE = {"Cc", "Cs"}  # control characters reach terminals, lone surrogates cannot be written to a file
 
@@ -180,7 +181,10 @@ class _Builder:
         text = before[0].text if before and isinstance(before[0], Scalar) else ""
         if _WHOLE.fullmatch(text) and _THOUSANDS.fullmatch(parent.key.text):
             message = f"{shown(parent.key.text)} has no value: the comma ends the number {shown(text)}"
-            return self._source.error(parent.key.place, message, f"write the digits alone: {text}{parent.key.text}")
+            line = self._source.lines[before[0].place.line - 1][before[0].place.column - 1 :]
+            number = _GROUPED.match(line)
+            digits = number[0].replace(",", "") if number else text + parent.key.text
+            return self._source.error(parent.key.place, message, f"write the digits alone: {digits}")
         return self._source.error(place, f"{shown(parent.key.text)} has no value", 'write a value; empty text is ""')
 
     def _attach(self, node: Node) -> None:

@@ -56,6 +56,9 @@ def read_operand(name: str, text: str) -> Operand:
         return Operand(name, text, find_scenario(text), is_run=False)
     scenario, *changes = split_changes(text)
     found = find_scenario(scenario)
+    if exists(found / MANIFEST):
+        message = "is the folder of a run, which nothing can change any more"
+        raise InputError(scenario, message, remedy="change the scenario that it was made from")
     if found.is_dir():
         raise InputError(scenario, "is a folder of scenarios, not one", remedy="name a scenario in it")
     return Operand(name, text, found, is_run=False, variant=read_variant(changes))

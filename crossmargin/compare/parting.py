@@ -8,8 +8,8 @@ from itertools import zip_longest
 from typing import Any
 
 from crossmargin.compare.record import Action, Record
-from crossmargin.text import decimal
-from protocol import events
+from crossmargin.text import decimal, moment
+from protocol import actions, events
 
 OUTCOME, MEASURE = "outcome", "measure"
 W_TYPES = {"Usd", "Price", "Ratio", "Size"}
@@ -59,7 +59,7 @@ def describe_action(action: Action | None, record: Record) -> str:
 
 def _compare_outcomes(ours: Action | None, theirs: Action | None, base: Record, other: Record) -> Iterator[Parting]:
     if ours is None or theirs is None or ours.planned != theirs.planned:
-        yield Parting(ours, theirs, "the action", (describe_action(ours, base), describe_action(theirs, other)))
+        yield Parting(ours, theirs, *_contrast(ours, theirs, base, other))
         return
     if ours.code != theirs.code:
         yield Parting(ours, theirs, "the code", (ours.code, theirs.code))
@@ -69,10 +69,34 @@ def _compare_outcomes(ours: Action | None, theirs: Action | None, base: Record, 
         elif left[1] != right[1]:
             name = next(key for key in _names(*left) if left[1][key] != right[1].get(key))
             whose = _whose(left[1], base)
-            values = (_show(left[0], name, left[1][name]), _show(left[0], name, right[1].get(name)))
+            kind = getattr(events, left[0], None)
+            values = (_show(kind, name, left[1][name]), _show(kind, name, right[1].get(name)))
             yield Parting(ours, theirs, f"{left[0]} {name}{whose}", values)
     if len(ours.events) != len(theirs.events):
         yield Parting(ours, theirs, "the number of events", (str(len(ours.events)), str(len(theirs.events))))
+
+
+def _contrast(ours: Action | None, theirs: Action | None, base: Record, other: Record) -> tuple[str, tuple[str, str]]:
+    """What two actions differ in: who does what to whom or, where that is the same, the time or the first argument."""
+    told = describe_action(ours, base), describe_action(theirs, other)
+    if ours is None or theirs is None or told[0] != told[1]:
+        return "the action", told
+    if ours.time != theirs.time:
+        return "the time", (moment(ours.time), moment(theirs.time))
+    for name, value in ours.arguments.items():
+        if value != theirs.arguments.get(name):
+            return _argument(ours.name, name, value, theirs.arguments.get(name))
+    return "the action", told
+
+
+def _argument(action: str, name: str, left: Any, right: Any) -> tuple[str, tuple[str, str]]:
+    """The name and values of an argument that differs; of one with parts, those of its first part that does."""
+    while isinstance(left, dict | list) and isinstance(right, dict | list):
+        ours, theirs = (value if isinstance(value, dict) else dict(enumerate(value)) for value in (left, right))
+        key = next(key for key in (*ours, *theirs) if ours.get(key) != theirs.get(key))
+        name, left, right = f"{name}.{key}", ours.get(key), theirs.get(key)
+    kind = getattr(actions, action, None)
+    return name, (_show(kind, name, left), _show(kind, name, right))
 
 
 def _compare_health(ours: Action, theirs: Action, base: Record) -> Parting:
@@ -101,8 +125,7 @@ def _names(event: str, values: Mapping[str, Any]) -> list[str]:
     return [field.name for field in fields(kind)] if kind else list(values)
 
 
-def _show(event: str, name: str, value: Any) -> str:
-    """A field of an event; amounts at scale W as decimals, all else as the trace has it."""
-    kind = getattr(events, event, None)
+def _show(kind: Any, name: str, value: Any) -> str:
+    """A field of an event or action; amounts at scale W as decimals, all else as the trace has it."""
     scaled = kind is not None and any(field.name == name and field.type in W_TYPES for field in fields(kind))
-    return decimal(int(value), grouped=True) if scaled else str(value)
+    return "nothing" if value is None else decimal(int(value), grouped=True) if scaled else str(value)

@@ -38,12 +38,13 @@ def read_at(book: Book, text: str) -> Move:
 
 
 def read_shock(book: Book, text: str) -> Move:
-    """Changes in per cent, the later of one price holds; ``all`` is every price but that of USDC and rates.
+    """Changes in per cent; ``all`` is every price but that of USDC, of rates, and those named beside it.
 
     Raises ``BadText``.
     """
     given = dict(book.given)
-    for name, value in _split(text, "BTC=-20%, or BTC=-20%,ETH=-30%, or all=-20%"):
+    parts = _split(text, "BTC=-20%, or BTC=-20%,ETH=-30%, or all=-20%")
+    for name, value in sorted(parts, key=lambda part: part[0] != ALL):
         change = read_percent(value, signed=True)
         if change <= -BPS:
             raise BadText(f"{shown(value)} leaves no price", "a price can fall by less than 100%")
@@ -55,10 +56,15 @@ def read_shock(book: Book, text: str) -> Move:
 
 
 def _split(text: str, form: str) -> Iterator[tuple[str, str]]:
+    names = set[str]()
     for part in text.split(","):
         found = re.fullmatch(r"([^=]+)=([^=]+)", part)
         if not found:
             raise BadText(f"{shown(part)} is not a name and a value", f"write {form}")
+        if found[1] in names:
+            remedy = "leave one out, or give each an option of its own"
+            raise BadText(f"{shown(found[1])} stands here a second time", remedy)
+        names.add(found[1])
         yield found[1], found[2]
 
 

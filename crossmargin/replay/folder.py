@@ -80,21 +80,25 @@ class RunFolder:
 
 
 def check_replaceable(target: Path) -> None:
-    """Refuse a target that exists and is not an empty folder or a run of ours and nothing more."""
+    """Refuse a target that exists and is not an empty folder or a run of ours and nothing more.
+
+    It looks where the run will be written: `a/../b` is `b` there, also where there is no `a`.
+    """
+    place = Path(os.path.realpath(target))
     try:
-        found = {path.name for path in target.iterdir()}
+        found = {path.name for path in place.iterdir()}
     except OSError as problem:
-        if not os.path.lexists(target) or isinstance(problem, FileNotFoundError):
+        if not os.path.lexists(place) or isinstance(problem, FileNotFoundError):
             return  # nothing is there, and if nothing can be, writing says why
         if isinstance(problem, NotADirectoryError):
             raise _foreign(target, "it is a file") from None
         raise unreadable(target, problem) from None
     if found:
-        check_manifest(target)
+        check_manifest(place)
     foreign = sorted(found - FILES)
     if foreign:
         raise InputError(target / foreign[0], "is not part of a run, and would be lost", remedy=REMEDY)
-    if not os.access(target, os.W_OK):
+    if not os.access(place, os.W_OK):
         raise InputError(target, "cannot write here: the folder is read-only", remedy=REMEDY)
 
 

@@ -46,7 +46,7 @@ def evaluate(rule: str, text: str | None, as_json: bool) -> Exit:
     if text is None:
         names = ", ".join(input_shape(formula.function).parts)
         raise WrongUse(
-            f"{formula.name} needs an input: {names}\n  name a JSON file, write - for standard input, or JSON"
+            f"{formula.name} needs an input: {names}", "name a JSON file, write - for standard input, or JSON"
         )
     value = ask(formula, read_input(text))
     shape = output_shape(formula.function)

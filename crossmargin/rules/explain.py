@@ -10,43 +10,65 @@ from typing import Any
 from crossmargin.errors import Exit, WrongUse
 from crossmargin.messages import near, shown
 from crossmargin.output import say
-from crossmargin.rules.pages import Rule, read_refusals, read_rule, read_rules
+from crossmargin.rules.pages import Rule, read_names, read_refusals, read_rule, read_rules
 
 
 def list_rules(as_json: bool) -> Exit:
     """The command with ``--list``: every rule in a line."""
-    for rule, (heading, page, line) in read_rules().items():
-        if as_json:
-            say(json.dumps({"rule": rule, "heading": heading, "page": f"specs/{page}", "line": line}))
-        else:
-            say(f"{rule:<8}{heading:<32}specs/{page}:{line}")
+    for rule in read_rules():
+        _list(rule, as_json)
     return Exit.OK
 
 
+def _list(rule: str, as_json: bool) -> None:
+    heading, page, line = read_rules()[rule]
+    if as_json:
+        say(json.dumps({"rule": rule, "heading": heading, "page": f"specs/{page}", "line": line}))
+    else:
+        say(f"{rule:<8}{heading:<32}specs/{page}:{line}")
+
+
 def explain(text: str, as_json: bool) -> Exit:
-    """The command: what the rule with this id says, or why an action is refused with this code."""
+    """The command: what the rule of this id or function says, or why an action is refused with this code.
+
+    Of a family, and of a function with several rules, it is a list of them.
+    """
     if "/" in text:
         refusals = read_refusals()
         if text not in refusals:
-            raise WrongUse(
-                f"no refusal has the code {shown(text)}{near(text, refusals)}\n  specs/refusals.md lists them"
-            )
+            message = f"no refusal has the code {shown(text)}{near(text, refusals)}"
+            raise WrongUse(message, "specs/refusals.md lists them")
         found = {"code": text, **refusals[text]}
         say(json.dumps(found) if as_json else "\n".join(_tell_refusal(found)))
         return Exit.OK
-    rules = read_rules()
-    name = text.upper()
-    if name not in rules:
-        raise WrongUse(f"no rule has the id {shown(text)}{near(text, rules)}\n  {_remedy(name, list(rules))}")
-    rule = read_rule(name)
+    rules = find_rules(text)
+    if len(rules) > 1:
+        for each in rules:
+            _list(each, as_json)
+        return Exit.OK
+    rule = read_rule(rules[0])
     say(json.dumps(to_json(rule)) if as_json else "\n".join(_tell(rule)))
     return Exit.OK
 
 
-def _remedy(name: str, rules: list[str]) -> str:
-    """The family's ids if there is such a family."""
-    family = [rule for rule in rules if rule.partition("-")[0] == name.partition("-")[0]]
-    return f"there are {family[0]} to {family[-1]}" if family else "crossmargin explain --list shows all ids"
+def find_rules(text: str) -> list[str]:
+    """The rule with an id; those of a family, a function or an action. Raises ``WrongUse`` for none."""
+    rules, names = read_rules(), read_names()
+    name = text.upper()
+    if name in rules:
+        return [name]
+    family = [rule for rule in rules if _family(rule) == _family(name)]
+    if name == _family(name) and family:
+        return family
+    for function in (text, f"process_{text}"):
+        if function in names:
+            return names[function]
+    remedy = f"there are {family[0]} to {family[-1]}" if family else "crossmargin explain --list shows all of them"
+    raise WrongUse(f"no rule or function is called {shown(text)}{near(text, (*rules, *names))}", remedy)
+
+
+def _family(rule: str) -> str:
+    return rule.partition("-")[0]
 
 
 def to_json(rule: Rule) -> dict[str, Any]:

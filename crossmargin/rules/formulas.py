@@ -9,6 +9,7 @@ from typing import Any
 
 from crossmargin.errors import WrongUse
 from crossmargin.messages import near, shown
+from crossmargin.rules.pages import read_rules
 
 # Of several that cite a rule the first is its own, the others are parts of it.
 FUNCTIONS = {
@@ -87,6 +88,8 @@ def find_formula(text: str) -> Formula:
     for formula in FORMULAS:
         if text == formula.name or text.upper() == formula.rule:
             return formula
+    if text.upper() in read_rules():
+        raise WrongUse(f"{text.upper()} has no formula", f"crossmargin explain {text.upper()} says what it asks")
     names = dict.fromkeys(name for formula in FORMULAS for name in (formula.rule, formula.name))
-    hint = near(text, names)
-    raise WrongUse(f"no formula is called {shown(text)}{hint}\n  crossmargin eval --list shows all of them")
+    message = f"no formula is called {shown(text)}{near(text, names)}"
+    raise WrongUse(message, "crossmargin eval --list shows all of them")

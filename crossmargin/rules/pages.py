@@ -99,8 +99,25 @@ def _own_entries(section: _Section, line: int) -> Iterator[str]:
 def _parts(rule: str) -> Iterator[tuple[str, str]]:
     """Functions that are part of a rule, and what their sections say."""
     for heading, text in _all_parts():
-        if re.search(rf"\b{rule}\b", re.split(r"\.\s", text, maxsplit=1)[0]):
+        if rule in _wholes(text):
             yield heading, text
+
+
+def _wholes(text: str) -> list[str]:
+    """The rules that a section says it is part of."""
+    return re.findall(rf"\b{ID}\b", re.split(r"\.\s", text, maxsplit=1)[0])
+
+
+@cache
+def read_names() -> dict[str, list[str]]:
+    """Rules by the heading they stand under, mostly a function's name, and by functions that are part of them."""
+    rules = read_rules()
+    found: dict[str, list[str]] = {}
+    for rule, (heading, _, _) in rules.items():
+        found.setdefault(heading, []).append(rule)
+    for heading, text in _all_parts():
+        found.setdefault(heading, []).extend(rule for rule in _wholes(text) if rule in rules)
+    return {name: list(dict.fromkeys(of)) for name, of in found.items() if of}
 
 
 @cache

@@ -220,6 +220,21 @@ def test_an_older_run_is_replaced_but_a_foreign_folder_is_not(crossmargin: Cross
     assert [path.name for path in foreign.iterdir()] == ["thesis.txt"]
 
 
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_way_through_a_folder_that_is_not_there_replaces_nothing(
+    crossmargin: Crossmargin, tmp_path: Path, kind: str
+) -> None:
+    target = tmp_path / "thesis"
+    if kind == "folder":
+        target.mkdir()
+    dear = target / "thesis.txt" if kind == "folder" else target
+    dear.write_text("dear to someone")
+    answer = replay_model(crossmargin, TWINS, tmp_path / "none" / ".." / "thesis")
+    assert answer.code == Exit.INPUT_INVALID
+    assert "is not a run folder of crossmargin" in answer.err
+    assert dear.read_text() == "dear to someone"
+
+
 def keep_run(target: Path, text: str) -> None:
     with RunFolder(target) as folder:
         folder.file("summary.txt").write_text(text)

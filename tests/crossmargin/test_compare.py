@@ -80,6 +80,25 @@ def test_margins_differ_long_before_an_outcome_does(records: dict[str, Record]) 
     assert partings["measure"].time < partings["outcome"].time == 1_583_971_261
 
 
+def test_an_action_that_was_told_otherwise_names_what_differs(records: dict[str, Record]) -> None:
+    base = records["A"]
+    at, trade = next((at, action) for at, action in enumerate(base.actions) if action.name == "Trade")
+
+    def part(name: str, **changes: Any) -> tuple[str, tuple[str, str]]:
+        actions = list(base.actions)
+        ours, theirs = (replace(trade, name=name, **{key: pair[i] for key, pair in changes.items()}) for i in (0, 1))
+        parting = find_partings(
+            replace(base, actions=(*actions[:at], ours)), replace(base, actions=(*actions[:at], theirs))
+        )[OUTCOME]
+        return parting.what, parting.values
+
+    sizes = [{**trade.arguments, "size_delta": str(size * 10**17)} for size in (5, 20_000)]
+    assert part("Trade", arguments=sizes) == ("size_delta", ("0.50", "2,000.00"))
+    tiers = [{"params": {"lot": "1", "brackets": [{"lower": "0"}, *more]}} for more in ([{"lower": "7"}], [])]
+    assert part("SetMarket", arguments=tiers) == ("params.brackets.1", ("{'lower': '7'}", "nothing"))
+    assert part("Trade", time=(1_583_971_200, 1_583_971_261)) == ("the time", ("12 Mar 00:00:00", "12 Mar 00:01:01"))
+
+
 def test_a_run_compared_with_itself_has_no_difference(records: dict[str, Record]) -> None:
     comparison = compare_records(records["A"], records["A"])
     assert (comparison.parting, comparison.measure, comparison.contrasts) == (None, None, ())
@@ -170,11 +189,15 @@ def test_operands_that_do_not_go_together_are_wrong_use(texts: list[str], change
 
 
 def test_operands_that_are_nothing_are_refused(tmp_path: Path) -> None:
+    run_folder = tmp_path / "run"
+    run_folder.mkdir()
+    (run_folder / "manifest.json").write_text("{}")
     for text, told in (
         ("quite_day", "no scenario is called `quite_day`, did you mean `quiet_day`?"),
         (str(tmp_path), "is not a run folder: it has no manifest.json"),
         ("quiet_day,insurence=0", "`insurence` cannot be set, did you mean `insurance`?"),
         (f"{tmp_path},insurance=0", "is a folder of scenarios, not one"),
+        (f"{run_folder},insurance=0", "is the folder of a run, which nothing can change any more"),
     ):
         with pytest.raises(InputError) as caught:
             read_operands([text, "quiet_day"], [], "")

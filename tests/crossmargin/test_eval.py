@@ -275,6 +275,7 @@ def test_an_input_that_is_no_object_is_refused(tmp_path: Path, crossmargin: Cros
         ),
         (("compute_margin", "{}"), "no formula is called `compute_margin`, did you mean `compute_margins`?"),
         (("MRG-99", "{}"), "no formula is called `MRG-99`, did you mean `MRG-9`?\n  crossmargin eval --list shows all"),
+        (("orc-4", "{}"), "ORC-4 has no formula\n  crossmargin explain ORC-4 says what it asks\n"),
     ],
 )
 def test_wrong_use_is_told_with_the_remedy(crossmargin: Crossmargin, arguments: tuple[str, ...], told: str) -> None:

@@ -76,9 +76,10 @@ def test_formula_rounding_and_parts_are_told_apart(crossmargin: Crossmargin) -> 
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        ("MRG-99", "no rule has the id `MRG-99`, did you mean `MRG-9`?\n  there are MRG-1 to MRG-14\n"),
-        ("MGR-3", "no rule has the id `MGR-3`, did you mean `"),
-        ("pnl", "no rule has the id `pnl`"),
+        ("MRG-99", "no rule or function is called `MRG-99`, did you mean `MRG-9`?\n  there are MRG-1 to MRG-14\n"),
+        ("MGR-3", "no rule or function is called `MGR-3`, did you mean `"),
+        ("pnl", "no rule or function is called `pnl`"),
+        ("compute_helth", "no rule or function is called `compute_helth`, did you mean `compute_health`?\n"),
         (
             "margin/inital",
             "no refusal has the code `margin/inital`, did you mean `margin/initial`?\n  specs/refusals.md",
@@ -89,6 +90,43 @@ def test_an_unknown_id_has_near_ones(crossmargin: Crossmargin, asked: str, told:
     answer = crossmargin("explain", asked)
     assert (answer.code, answer.out) == (Exit.USAGE, "")
     assert answer.err.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("asked", "begins"),
+    [
+        ("compute_health", "MRG-4 compute_health (specs/margin.md:"),  # a heading
+        ("is_liquidatable", "LIQ-4 process_liquidate (specs/actions/liquidate.md:"),  # a part of a rule
+        ("settle_order", "ORD-4 process_settle_order (specs/actions/orders.md:"),  # an action
+    ],
+)
+def test_a_function_or_an_action_finds_its_rule(crossmargin: Crossmargin, asked: str, begins: str) -> None:
+    answer = crossmargin("explain", asked)
+    assert (answer.code, answer.err) == (Exit.OK, "")
+    assert answer.out.startswith(begins)
+
+
+@pytest.mark.parametrize(
+    ("asked", "rules"),
+    [
+        ("orc", [f"ORC-{number}" for number in range(1, 10)]),
+        ("check_risk", ["CFG-1", "CFG-7"]),
+        ("check_liquidatable", ["LIQ-3", "LIQ-4"]),
+    ],
+)
+def test_what_several_rules_are_called_lists_them(crossmargin: Crossmargin, asked: str, rules: list[str]) -> None:
+    lines = crossmargin("explain", asked).out.splitlines()
+    assert lines == [line for line in crossmargin("explain", "--list").out.splitlines() if line.split(" ")[0] in rules]
+    assert len(lines) == len(rules)
+    rows = [json.loads(line) for line in crossmargin("explain", asked, "--json").out.splitlines()]
+    assert [row["rule"] for row in rows] == rules
+
+
+def test_an_unknown_name_has_its_remedy_apart_in_json(crossmargin: Crossmargin) -> None:
+    assert json.loads(crossmargin("explain", "xyz", "--json").out)["error"] == {
+        "message": "no rule or function is called `xyz`",
+        "remedy": "crossmargin explain --list shows all of them",
+    }
 
 
 def test_without_an_id_the_list_is_the_remedy(crossmargin: Crossmargin) -> None:

@@ -108,6 +108,13 @@ def test_a_shock_moves_both_sides_and_what_is_made_of_the_feed() -> None:
     assert read_shock(book, "all=-20%").env == move.env  # a rate is no price in dollars
 
 
+def test_a_price_named_beside_all_moves_by_its_own_wherever_it_stands() -> None:
+    book = load_book(PORTFOLIOS.find("hedged"))
+    before, after = (read_shock(book, text).env for text in ("BTC=+5%,all=-20%", "all=-20%,BTC=+5%"))
+    assert before == after
+    assert (before.quote(BTC).mid, before.quote(ETH).mid) == (8_400 * W, 160 * W)
+
+
 @pytest.mark.parametrize(
     ("option", "text", "told"),
     [
@@ -119,6 +126,8 @@ def test_a_shock_moves_both_sides_and_what_is_made_of_the_feed() -> None:
         ("--at", "WSTETH_RATE=1.1", "--at: the portfolio has no price of WSTETH_RATE\n  add it to its `prices`"),
         ("--at", "BTC=7e3", "--at: `7e3` is in exponent notation"),
         ("--shock", "BTC=-20", "--shock: `-20` is not a percentage\n  write such as 1% or 0.25%"),
+        ("--at", "BTC=7500,BTC=8000", "--at: `BTC` stands here a second time\n  leave one out"),
+        ("--shock", "all=-1%,all=-2%", "--shock: `all` stands here a second time\n  leave one out"),
         ("--shock", "BTC=-100%", "--shock: `-100%` leaves no price\n  a price can fall by less than 100%"),
         ("--shock", "BTC=+9999999999999999999999%", "--shock: `+9999999999999999999999%` takes BTC out of the range"),
     ],

@@ -262,6 +262,7 @@ SECTION = "price_response:\n  half_life: 30m\n  depth:\n    BTC: 40000000\n"  # 
 BAD = {
     "unknown market": (SECTION.replace("BTC", "BTCC"), (7, 5), "unknown market `BTCC`, did you mean `BTC`?"),
     "depth 0": (SECTION.replace("40000000", "0"), (7, 10), "with a depth of 0 nothing is left of the price of BTC"),
+    "no depth": ("price_response: {half_life: 1m, depth: {}}\n", (4, 40), "no market responds"),
     "negative depth": (SECTION.replace("40000000", "-1"), (7, 10), "`-1` is negative, it must be 0 or more"),
     "half-life 0": (SECTION.replace("30m", "0s"), (5, 14), "a move of which nothing is left at once is none"),
     "half-life without a unit": (SECTION.replace("30m", "30"), (5, 14), "`30` is not a duration"),

@@ -523,6 +523,8 @@ def test_an_unknown_key_lists_the_known_ones_however_many(load: Loader) -> None:
     [
         (deposit("1,000"), "000", "`000` has no value: the comma ends the number `1`", "write the digits alone: 1000"),
         (deposit("-12,000.50"), "000.50", "the comma ends the number `-12`", "write the digits alone: -12000.50"),
+        (deposit("20,000,000"), "000,", "the comma ends the number `20`", "write the digits alone: 20000000"),
+        (deposit("1,000,000.25"), "000,", "the comma ends the number `1`", "write the digits alone: 1000000.25"),
         (deposit("'1,000'"), "'1,000'", "`1,000` has separators", "write the digits alone: 1000"),
         (deposit("1_000_000.5"), "1_000", "`1_000_000.5` has separators", "write the digits alone: 1000000.5"),
         (deposit("'1,5'"), "'1,5'", "`1,5` has separators", "with a point before decimals: 1250.5"),

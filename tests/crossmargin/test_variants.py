@@ -133,7 +133,6 @@ SECOND_TIER = "{from: 1000000, mm: 0.04"
         ("risk.phase_in=1m", REFERENCE, "risk:", 0, PHASE_IN),
         ("risk.penalty_ratio=1%", REFERENCE, "penalty_ratio: 0.01", 0, ("`1%` is not a number",)),
         ("risk.panelty_ratio=1", REFERENCE, "keeper_reserve: 10", 0, MISSPELT),
-        ("switches.tiers=no", REFERENCE, "name: reference", 0, ("unknown setting of a switch `no`",)),
         ("insurance=-1", SWITCHES, "insurance: 1000", 0, ("`-1` is negative",)),
     ],
 )
@@ -146,6 +145,13 @@ def test_a_value_that_breaks_a_rule_names_option_place_rule_and_numbers(
     for part in told:
         assert part in error.message
     assert error.others == []
+
+
+def test_a_value_of_a_section_that_the_file_lacks_is_shown_at_no_other_line() -> None:
+    error = failure("switches.tiers=no")
+    assert (error.file, error.line, error.source) == (str(REFERENCE), 0, "")
+    assert error.message == "with --set switches.tiers=no: unknown setting of a switch `no`"
+    assert error.remedy == "there are: on, off"
 
 
 def test_of_several_values_the_one_that_breaks_a_rule_is_named() -> None:
