@@ -237,7 +237,7 @@ def tape_record(
     start: Annotated[str, typer.Option(help="Begin of the window, such as 2020-03-12T00:00:00Z.")],
     end: Annotated[str, typer.Option(help="End of the window, excluded.")],
     feed: Annotated[
-        list[str], typer.Option(help="NAME=FILE[,FILE[@TIME]...]: bars of a feed; a later file takes over at TIME.")
+        list[str], typer.Option(help="NAME=FILE[,FILE\\[@TIME]...]: bars of a feed; a later file takes over at TIME.")
     ],
     venue: Annotated[str, typer.Option(help="Where the bars were traded.")],
     instruments: Annotated[str, typer.Option(help="The venue's names of what was traded.")] = "",

@@ -48,7 +48,7 @@ def _check_feed(name: str, params: ParameterSet, loc: Loc) -> None:
         raise Fault(loc, message + near(name, specs))
     if not isinstance(specs[name].action, SetFeed):
         message = f"the tape has rounds of `{name}`, which is made of other feeds in `{params.name}`"
-        raise Fault(loc, message, "a tape has rounds of the feeds it is made of")
+        raise Fault(loc, message, f"name the pushed feeds below it: drives: {{{name}: [FEED, FEED]}}")
     decimals = specs[name].decimals
     if decimals != ANSWER_DECIMALS:
         message = f"feed `{name}` has {decimals} decimals in `{params.name}`, a tape has {ANSWER_DECIMALS}"

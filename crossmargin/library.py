@@ -56,7 +56,11 @@ class Shelf:
         names, file = self.names(), text + self.suffix
         if text in names:
             return self.path / file
-        remedy = f"for the file of that name write {file}" if exists(base / file) else listed(names)
+        remedy = (
+            f"for the file of that name write {file}"
+            if exists(base / file)
+            else listed(names) or f"specs/{self.folder} has them"
+        )
         raise BadText(f"no {self.what} is called {shown(text)}" + near(text, names), remedy)
 
     def is_name(self, text: str) -> bool:

@@ -335,6 +335,10 @@ def test_a_mistake_in_one_scenario_stops_all_before_the_first_runs(crossmargin: 
     assert not (tmp_path / "runs").exists()
 
 
+def test_help_prints_brackets_as_they_are_written(crossmargin: Crossmargin) -> None:
+    assert "NAME=FILE[,FILE[@TIME]...]" in crossmargin("tape", "record", "--help").out
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [

@@ -279,6 +279,12 @@ def test_scenarios_are_found_by_name_path_and_folder(tmp_path: Path, monkeypatch
         find_scenarios(str(tmp_path / "empty"))
 
 
+def test_a_name_that_is_like_none_of_many_says_where_they_are() -> None:
+    with pytest.raises(InputError) as caught:
+        find_scenario("xyz")
+    assert (caught.value.message, caught.value.remedy) == ("no scenario is called `xyz`", "specs/scenarios has them")
+
+
 def test_a_folder_here_is_found_when_no_scenario_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "one.yaml").write_text(HEADER, encoding="utf-8")

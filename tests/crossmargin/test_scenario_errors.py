@@ -386,8 +386,9 @@ def test_a_tape_must_fit_the_parameter_set(load: Loader) -> None:
     with pytest.raises(InputError, match="feed `BTC` has 18 decimals in `reference`, a tape has 8"):
         load_scenario(load.path, address_of, replace(reference, feeds=feeds))
     feeds = (*reference.feeds[1:], replace(reference.feeds[0], action=SetRateFeed(3, 1, 0)))
-    with pytest.raises(InputError, match="rounds of `BTC`, which is made of other feeds in `reference`"):
+    with pytest.raises(InputError, match="rounds of `BTC`, which is made of other feeds in `reference`") as caught:
         load_scenario(load.path, address_of, replace(reference, feeds=feeds))
+    assert caught.value.remedy == "name the pushed feeds below it: drives: {BTC: [FEED, FEED]}"
 
 
 def test_an_error_in_a_named_file_names_that_file(load: Loader) -> None:
