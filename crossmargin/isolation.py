@@ -15,7 +15,9 @@ from crossmargin.replay.run import Replay, plan_setup, plan_timeline
 from crossmargin.replay.world import ORACLE_ACTIONS
 from crossmargin.scenario_records import ANY_OUTCOME, SUCCESS, AccountSpec, Scenario, Step
 from protocol.actions import (
+    CancelOrder,
     CloseAll,
+    CommitOrder,
     CreateIsolated,
     Deposit,
     FlagAccount,
@@ -24,6 +26,7 @@ from protocol.actions import (
     MarginCall,
     SetLeverageCap,
     SetOperator,
+    SettleOrder,
     Trade,
     Transfer,
     Withdraw,
@@ -81,7 +84,7 @@ def _divide(action: Any, parts: Mapping[int, Sequence[Part]]) -> Iterator[Any]:
         case Deposit(_, token, units) | Withdraw(_, token, units) if own and token == USDC:
             for key, share in _shares(action.account, units, parts):
                 yield replace(action, account=key, units=share)
-        case Trade() | SetLeverageCap():
+        case Trade() | SetLeverageCap() | CommitOrder() | SettleOrder() | CancelOrder():
             yield replace(action, account=next((p.spec.id for p in own if p.market == action.market), action.account))
         case _ if own and isinstance(action, OF_EACH):
             for part in own:
@@ -109,7 +112,7 @@ def _shares(account: int, units: Units, parts: Mapping[int, Sequence[Part]]) -> 
 
 
 def _build_parts(scenario: Scenario) -> dict[int, tuple[Part, ...]]:
-    """Parts by account, in the order of their first trades, weighted by the notional that the steps plan."""
+    """Parts by account, in the order of their first trades or orders, weighted by the notional that the steps plan."""
     names = {spec.id: spec for spec in scenario.accounts.values()}
     taken = {(spec.owner, spec.sub) for spec in names.values()}
     sizes, prices = _plan_sizes(scenario), _find_prices(scenario)
@@ -136,7 +139,7 @@ def _plan_sizes(scenario: Scenario) -> dict[tuple[int, int], int]:
             continue
         if isinstance(action, CloseAll):
             sizes |= {key: 0 for key in sizes if key[0] == action.account}
-        elif isinstance(action, Trade) and action.account in named and action.market < len(scenario.params.markets):
+        elif isinstance(action, Trade | CommitOrder) and action.account in named and action.market < len(scenario.params.markets):
             key = (action.account, action.market)
             sizes[key] = sizes.get(key, 0) + action.size_delta
             largest[key] = max(largest.get(key, 0), abs(sizes[key]))
@@ -144,7 +147,7 @@ def _plan_sizes(scenario: Scenario) -> dict[tuple[int, int], int]:
 
 
 def _find_prices(scenario: Scenario) -> dict[tuple[int, int], Usd]:
-    """The price of a market when an account first trades in it; 0 where there is none."""
+    """The price of a market when an account first trades or commits an order in it; 0 where there is none."""
     world = Replay(scenario, "model", None).world
     prices: dict[tuple[int, int], Usd] = {}
     now = 0
@@ -155,7 +158,7 @@ def _find_prices(scenario: Scenario) -> dict[tuple[int, int], Usd]:
                 world, _ = world.apply(now, address_of(planned.sender), action)
             except Refusal:
                 continue
-        elif isinstance(action, Trade) and action.market < len(scenario.params.markets):
+        elif isinstance(action, Trade | CommitOrder) and action.market < len(scenario.params.markets):
             key = (action.account, action.market)
             if key not in prices:
                 feed = scenario.params.markets[action.market].params.feed

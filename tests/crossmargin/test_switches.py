@@ -20,7 +20,7 @@ from crossmargin.scenario import load_scenario
 from crossmargin.scenario_records import Scenario
 from crossmargin.variants import load_variant, read_variant
 from protocol.account_state import AccountState
-from protocol.actions import CreateIsolated, Deposit, FundInsurance, Trade, Withdraw
+from protocol.actions import CommitOrder, CreateIsolated, Deposit, FundInsurance, Trade, Withdraw
 from protocol.events import AccountLiquidated
 from protocol.params import EquityTier
 from protocol.state import owner_of
@@ -127,12 +127,21 @@ def test_isolated_parts_divide_what_the_account_pays_in_by_notional() -> None:
             assert owner_of(spec.id) == owner_of(scenario.accounts[name.partition("/")[0]].id)
 
 
+def test_orders_open_isolated_positions_too() -> None:
+    played = play("switches.cross_margin=off", scenario=DATA / "orders.yaml")
+    opened = [step.action.account for step in played.scenario.steps if isinstance(step.action, CreateIsolated)]
+    assert opened == [played.scenario.accounts[name].id for name in ("early/BTC", "doomed/BTC")]
+    assert played.codes == []
+    assert played.size("early/BTC", 0) == W
+    assert list(played.liquidations) == ["doomed/BTC"]
+
+
 def test_isolation_keeps_every_step_but_those_that_it_divides() -> None:
     """Of each kind of action there are as many as before, or one for each part."""
     scenario = load_scenario(DATA / "every_action.yaml", address_of)
     isolated = isolate(scenario)
     kinds = [type(step.action) for step in isolated.steps]
-    traded = {step.action.account for step in scenario.steps if isinstance(step.action, Trade)}
+    traded = {step.action.account for step in scenario.steps if isinstance(step.action, Trade | CommitOrder)}
     for kind in {type(step.action) for step in scenario.steps}:
         before = [step.action for step in scenario.steps if type(step.action) is kind]
         assert kinds.count(kind) >= len(before), kind
