@@ -139,7 +139,11 @@ def _plan_sizes(scenario: Scenario) -> dict[tuple[int, int], int]:
             continue
         if isinstance(action, CloseAll):
             sizes |= {key: 0 for key in sizes if key[0] == action.account}
-        elif isinstance(action, Trade | CommitOrder) and action.account in named and action.market < len(scenario.params.markets):
+        elif (
+            isinstance(action, Trade | CommitOrder)
+            and action.account in named
+            and action.market < len(scenario.params.markets)
+        ):
             key = (action.account, action.market)
             sizes[key] = sizes.get(key, 0) + action.size_delta
             largest[key] = max(largest.get(key, 0), abs(sizes[key]))

@@ -22,7 +22,7 @@ from protocol.pool import compute_pool_value
 from protocol.state import owner_of
 
 WIDTH = 118
-FATES = "BANKRUPT: account value below 0. BACKSTOP: far below maintenance. LIQUIDATABLE: below maintenance."
+STATES = "BANKRUPT: account value below 0. BACKSTOP: far below maintenance. LIQUIDATABLE: below maintenance."
 
 
 class Summary:
@@ -87,7 +87,7 @@ class Summary:
         states = Counter(AccountState(found.report.account_state) for found in story.liquidations)
         shares = ", ".join(f"{states[state]} {state.name}" for state in sorted(states, reverse=True))
         yield f"Liquidations: {len(story.liquidations)} ({shares}), of {_count(len(story.liquidated), 'account')}"
-        yield f"  {FATES}"
+        yield f"  {STATES}"
         yield (
             f"  {'time':<17}{'account':<{self._widest}}{'state':<14}{'equity_mm':>11} < {'margin':>11}"
             f"{'reward':>9}{'penalty':>11}{'owner keeps':>12}{'bad debt':>10}  closed"
