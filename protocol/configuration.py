@@ -127,7 +127,7 @@ def check_collateral(risk: RiskParams, collateral: CollateralParams) -> None:
     Refuses: config/haircuts, config/brackets.
     """
     if not (
-        0 <= collateral.feed < 2**16
+        0 <= collateral.feed < FEED_LIMIT
         and 0 <= collateral.decimals <= MAX_DECIMALS
         and 0 < collateral.ceiling < PRICE_LIMIT
         and 0 <= collateral.account_cap < UNITS_LIMIT

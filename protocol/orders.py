@@ -7,6 +7,7 @@ from dataclasses import replace
 from protocol import errors
 from protocol.actions import CancelOrder, CommitOrder, SetOrders, SettleOrder, Trade
 from protocol.checks import check_market_listed, check_trader
+from protocol.configuration import FEED_LIMIT
 from protocol.draft import Draft, DraftAccount, Outcome
 from protocol.env import Env
 from protocol.events import OrderSettled, OrdersSet
@@ -45,7 +46,7 @@ def check_order_rules(params: OrderParams) -> None:
     Refuses: config/orders.
     """
     sound = (
-        0 <= params.feed < 2**16
+        0 <= params.feed < FEED_LIMIT
         and 1 <= params.delay <= LONGEST_DELAY
         and 1 <= params.window <= LONGEST_WINDOW
         and 1 <= params.fee <= MAX_FEE

@@ -123,7 +123,7 @@ def margin_call(account: uint256):
     @notice Announce that an account is close to liquidation; it grants no time (MCL-1 to MCL-3).
     """
     header: uint256 = checks.check_registered(account)
-    caller: uint256 = self._account_of(msg.sender)
+    caller: uint256 = accounts.account_id(msg.sender)
     assert caller != account, "liq/self"
     health: types.Health = staticcall ISelf(self).self_health(account)
     assert states.compute_account_state(health) == states.MARGIN_CALL, "margin/no-call"
@@ -153,7 +153,7 @@ def margin_call(account: uint256):
 def _liquidate(account: uint256, keeper_address: address) -> types.LiquidationQuote:
     """Liquidate one account for a keeper; what it closed, paid and charged (LIQ-1 to LIQ-8)."""
     header: uint256 = checks.check_registered(account)
-    keeper: uint256 = self._account_of(keeper_address)
+    keeper: uint256 = accounts.account_id(keeper_address)
     assert keeper != account, "liq/self"
     health: types.Health = staticcall ISelf(self).self_health(account)
     assert self._is_liquidatable(health), "liq/not-liquidatable"
@@ -370,10 +370,3 @@ def _compute_call_fee(health: types.Health) -> uint256:
 def _is_liquidatable(health: types.Health) -> bool:
     """Whether equity_mm is below the maintenance margin; equality is safe (LIQ-4)."""
     return health.equity_mm < convert(health.maintenance_margin, int256)
-
-
-@internal
-@pure
-def _account_of(owner: address) -> uint256:
-    """The id of an owner's account 0."""
-    return convert(convert(owner, bytes32), uint256) << 96

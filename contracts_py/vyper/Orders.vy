@@ -121,7 +121,7 @@ def cancel_order(account: uint256, market: uint256):
     """
     terms: uint256 = self._find_order(account, market)
     assert block.timestamp > terms & calc.MASK_40, "order/not-expired"
-    keeper: uint256 = self._account_of(msg.sender)
+    keeper: uint256 = accounts.account_id(msg.sender)
     self._end(account, market)
     fee: uint256 = terms >> 176
     cancel_fee: uint256 = (terms >> 96) & calc.MASK_80
@@ -236,7 +236,7 @@ def _settle(account: uint256, market: uint256, round: uint256, keeper_address: a
     price, now_price = self._read_prices(market, round, terms)
     trade: uint256 = orders.trades[account][market]
     fee: uint256 = terms >> 176
-    keeper: uint256 = self._account_of(keeper_address)
+    keeper: uint256 = accounts.account_id(keeper_address)
     self._end(account, market)
     self._put_escrow(orders.escrow - fee)
     records.register(keeper)
@@ -388,10 +388,3 @@ def _report_order(account: uint256, market: uint256):
         settles_from=(terms >> 40) & calc.MASK_40,
         expires_at=terms & calc.MASK_40,
     )
-
-
-@internal
-@pure
-def _account_of(owner: address) -> uint256:
-    """The id of an owner's account 0."""
-    return convert(convert(owner, bytes32), uint256) << 96

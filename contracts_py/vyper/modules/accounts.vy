@@ -1,4 +1,4 @@
-# @title Storage of accounts
+# @title Storage of accounts, and their ids
 # @notice A header is cash 128, signed | margin_called_at 40 | flagged_at 40 | has orders 1 | isolated market plus 1, 6
 #         | registered 1 | token bits 8 | market bits 32.
 
@@ -19,3 +19,10 @@ entries: HashMap[uint256, HashMap[uint256, uint256]]  # account, market -> entry
 operators: HashMap[uint256, address]
 account_ids: HashMap[uint256, uint256]  # in order of registration
 account_count: uint256
+
+
+@internal
+@pure
+def account_id(owner: address) -> uint256:
+    """The id of an owner's account 0."""
+    return convert(convert(owner, bytes32), uint256) << 96

@@ -134,7 +134,7 @@ def _check_rates(risk: types.RiskParams, market: types.MarketParams):
 def check_collateral(risk: types.RiskParams, collateral: types.CollateralParams):
     """A collateral's parameters, alone and against the sale discount (CFG-5, CFG-6)."""
     assert (
-        collateral.feed < 2**16
+        collateral.feed < FEED_LIMIT
         and collateral.decimals <= MAX_DECIMALS
         and collateral.ceiling != 0
         and collateral.ceiling < calc.PRICE_LIMIT

@@ -1,6 +1,7 @@
 # @title The rules by which a market takes orders
 # @notice Twin of check_order_rules in protocol/orders.py (ORD-1).
 
+from modules import configuration
 from modules import types
 
 LONGEST_DELAY: constant(uint256) = 3_600
@@ -19,7 +20,7 @@ def check_order_rules(params: types.OrderParams):
         assert params.feed | params.window | params.fee | params.cancel_fee == 0, "config/orders"
         return
     assert (
-        params.feed < 2**16
+        params.feed < configuration.FEED_LIMIT
         and params.delay <= LONGEST_DELAY
         and params.window >= 1
         and params.window <= LONGEST_WINDOW
