@@ -23,7 +23,19 @@ from protocol.env import NO_QUOTE, Env, Quote, Status
 from protocol.fills import compute_fill, compute_reserved
 from protocol.params import MAX_POSITIONS
 from protocol.records import Table
-from protocol.state import NO_POSITION, USDC, Account, Ledger, Market, Position, State, Token, account_id, genesis
+from protocol.state import (
+    INSTANT,
+    NO_POSITION,
+    USDC,
+    Account,
+    Ledger,
+    Market,
+    Position,
+    State,
+    Token,
+    account_id,
+    genesis,
+)
 from protocol.transition import apply
 from protocol.units import SIGNED_LIMIT, UNITS_LIMIT, USDC_TO_W, Price, Size, Units, Usd, W, fdiv
 
@@ -113,6 +125,9 @@ def parse_book(document: Document) -> Book:
     env = make_env(params, given)
     _check_priced(params, env, holdings, faults)
     faults.stop()
+    ordered = [spec.name for spec in params.markets if spec.orders != INSTANT]
+    if ordered:
+        assumed.append(f"{', '.join(ordered)} can be traded at once (the set has committed orders there)")
     if model.pool is None:
         assumed.append("no limit of the pool binds (there is no `pool`)")
     if not model.others:

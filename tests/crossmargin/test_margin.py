@@ -14,6 +14,7 @@ from crossmargin.library import PORTFOLIOS
 from crossmargin.portfolio.book import AMPLE, NOW, OWNER, load_book
 from crossmargin.portfolio.measure import measure_book
 from crossmargin.portfolio.moves import read_shock
+from crossmargin.portfolio.orders import find_orders
 from crossmargin.quantities import BadText
 from protocol.margin import compute_health, compute_pnl
 from protocol.units import W
@@ -213,6 +214,14 @@ def test_what_is_assumed_is_said() -> None:
     )
     assert (book.state.ledger.pool, book.env.now, book.env.sender) == (AMPLE, NOW, OWNER)
     assert read(PAIR + "pool: 5\nothers: {BTC: {long: 1}}\n").assumed == ()
+
+
+def test_a_market_of_orders_is_measured_as_if_it_traded_at_once(tmp_path: Path) -> None:
+    orders = "    orders: {delay: 10s, window: 1m, fee: 2, cancel_fee: 1}\n    lot: 0.001"
+    plain, book = read(PAIR), read(PAIR.replace("reference", str(write_set(tmp_path, "    lot: 0.001", orders))))
+    assert book.params.markets[0].orders.delay == 10
+    assert book.assumed == ("BTC can be traded at once (the set has committed orders there)", *plain.assumed)
+    assert find_orders(book) == find_orders(plain)
 
 
 def test_usdc_without_a_price_is_a_dollar_and_below_one_it_costs_initial_margin(tmp_path: Path) -> None:
