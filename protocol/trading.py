@@ -31,9 +31,9 @@ NO_LIMIT: Price = 2**128  # an acceptable price from here on is none: it exceeds
 def process_trade(state: State, env: Env, action: Trade) -> Outcome:
     """Open, add to, reduce, close or flip a position at the price of now (TRD-1 to TRD-12).
 
-    A reduction needs only its own market's price. Refuses: account/unknown, account/not-trader, market/unknown,
-    order/commit-only, account/isolated, amount/zero, sys/domain, market/lot, order/pending, oracle/*, and what
-    ``change_position`` refuses.
+    A reduction needs only its own market's price, without any fault while an order is pending. Refuses:
+    account/unknown, account/not-trader, market/unknown, order/commit-only, account/isolated, amount/zero, sys/domain,
+    market/lot, order/pending, oracle/*, and what ``change_position`` refuses.
     """
     before = check_trader(state, env, action.account)
     check_market_listed(state, action.market)
@@ -45,6 +45,7 @@ def process_trade(state: State, env: Env, action: Trade) -> Outcome:
     if not reduces:
         check_no_orders(before)
     quote = env.quote(params.feed)
+    # With a fault even a way out would let whoever can cause it choose whether a pending order settles.
     check_accepted(REDUCTION if reduces and not before.orders else NEW_RISK, quote.status)
     return change_position(state, env, action, quote.mid)
 
