@@ -42,17 +42,17 @@ def number(text: str) -> int:
 
 
 def quoted() -> list[tuple[str, str]]:
-    """Figures of the tables that follow a paragraph naming the gas table, on the pages of decisions.
+    """Figures on the pages of decisions: of a sentence that names the gas table, or of the table that follows it.
 
-    Not of 0008, which compares two forms as they were when it was decided.
+    Not of the table of 0008, which compares two forms as they were when it was decided.
     """
     found = []
     for page in sorted((SPECS / "decisions").glob("*.md")):
-        if page.stem == "0008-windows":
-            continue
-        for text, table in pairwise(page.read_text("utf-8").split("\n\n")):
-            if "`specs/gas.json`" in text and table.startswith("|"):
-                found += [(page.stem, figure) for figure in re.findall(r"\b\d{1,3}(?:,\d{3})+\b", table)]
+        for text, table in pairwise((*page.read_text("utf-8").split("\n\n"), "")):
+            told = [part for part in re.split(r"\.\s", text) if "`specs/gas.json`" in part]
+            if told and table.startswith("|"):
+                told = [] if page.stem == "0008-windows" else [table]
+            found += [(page.stem, figure) for part in told for figure in re.findall(r"\b\d{1,3}(?:,\d{3})+\b", part)]
     return found
 
 

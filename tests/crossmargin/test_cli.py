@@ -310,7 +310,7 @@ def test_an_interrupt_says_that_nothing_is_kept(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err == "a run: interrupted, nothing is kept\n"
 
 
-def test_progress_counts_planned_actions_and_never_more(crossmargin: Crossmargin, tmp_path: Path) -> None:
+def test_progress_counts_planned_actions_and_never_more(tmp_path: Path) -> None:
     reports: list[tuple[str, int]] = []
     scenario = load_scenario(TWINS, address_of)
     replay(scenario, "model", "eth-tester", tmp_path / "run", lambda phase, done: reports.append((phase, done)))

@@ -105,7 +105,7 @@ def test_an_interrupt_while_the_folder_is_put_in_place_leaves_the_run_before(tmp
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
-def test_a_node_that_stops_answering_is_unusable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_that_stops_answering_is_unusable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crossmargin.replay.chain.ChainEngine.__init__", lambda *arguments, **more: None)
     with (
         pytest.raises(NodeUnusable, match="the backend failed: Connection reset"),

@@ -204,14 +204,14 @@ def test_a_response_of_0_is_the_plain_replay(tmp_path: Path) -> None:
     assert plain[1] != responding[1]
 
 
-def test_a_market_that_nobody_was_liquidated_in_moves_nothing(tmp_path: Path) -> None:
+def test_a_market_that_nobody_was_liquidated_in_moves_nothing() -> None:
     base = load_scenario(CASCADE, address_of)
     quiet = replace(base, response=ResponseSpec(60, {BTC: 10**15 * W}))
     plain = replace(base, response=None)
     assert [(done.code, done.events) for done in play(quiet)] == [(done.code, done.events) for done in play(plain)]
 
 
-def test_only_rounds_after_a_liquidation_move(tmp_path: Path) -> None:
+def test_only_rounds_after_a_liquidation_move() -> None:
     done = play(load_scenario(CASCADE, address_of))
     first = next(entry.number for entry in done if entry.links)
     moved = [entry for entry in done if entry.moved]
@@ -308,6 +308,6 @@ def test_a_variant_without_a_half_life_is_refused() -> None:
         load_variant(SCENARIOS.find("quiet_day"), read_variant(["price_response.depth.BTC=5"]))
 
 
-def test_without_a_world_there_is_nothing_to_move() -> None:
+def test_without_a_response_nothing_moves() -> None:
     assert push(PriceResponse(None), 0, 1, 2) == ()
     assert PriceResponse(None).take_fills(0, new_world(1, 2, 3, 1), (fill(BTC, W, W),), 1) == ()
