@@ -38,11 +38,11 @@ STRANGER = account_of("stranger")
 TRADER = account_of("trader")
 
 
-def fall_and_recover(twins: Twins, low: int = 7_400, high: int = 8_600) -> None:
+def fall_and_recover(twins: Twins) -> None:
     """The price falls, an honest keeper tries to liquidate the borrower, the price recovers, the borrower leaves."""
-    twins.price(BTC=low)
+    twins.price(BTC=7_400)
     twins.attempt("liquidator", Liquidate(BORROWER))
-    twins.price(BTC=high)
+    twins.price(BTC=8_600)
     close(twins, "borrower", BORROWER)
 
 

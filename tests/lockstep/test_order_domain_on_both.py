@@ -19,10 +19,10 @@ RULES = OrderParams(feed=BTC, delay=1, window=LONGEST_WINDOW, fee=1, cancel_fee=
 NEXT = 2  # the round after the one that wide twins begin with
 
 
-def commit(size: int, price: int | None = None, market: int = BTC) -> CommitOrder:
+def commit(size: int, price: int | None = None) -> CommitOrder:
     """An order of the borrower, at any price unless one is given."""
     free = ANY_PRICE if size > 0 else 0
-    return CommitOrder(BORROWER, market, size, free if price is None else price)
+    return CommitOrder(BORROWER, BTC, size, free if price is None else price)
 
 
 @pytest.mark.parametrize("side", [1, -1])

@@ -258,9 +258,9 @@ def test_a_reduction_is_measured_with_the_rates_in_force() -> None:
             assert outcome_of(check_reduction, draft, env(now=now), account, BTC) == code
 
 
-def closed(cost: int, cash: int = 0, weth: int = 0, others: bool = False, size: int = W) -> tuple[Draft, DraftAccount]:
+def closed(cost: int, cash: int = 0, weth: int = 0, others: bool = False) -> tuple[Draft, DraftAccount]:
     """1 BTC closed at its entry price, for a cost in wei; the account has nothing else unless told so."""
-    positions = {BTC: opened(size, BTC_PRICE), **({ETH: opened(W, ETH_PRICE)} if others else {})}
+    positions = {BTC: opened(W, BTC_PRICE), **({ETH: opened(W, ETH_PRICE)} if others else {})}
     state = state_with({ACCOUNT: holding(cash, {WETH: weth} if weth else {}, positions)})
     draft, account = draft_of(state)
     account.put_position(BTC, Position(0, 0, 0))
