@@ -18,7 +18,7 @@ from protocol.units import Usd
 
 
 @dataclass(slots=True)
-class Fate:
+class MemberTotals:
     """The accounts of one member together: what it put in, and what it has at the end with what it took out.
 
     Dollars at scale W.
@@ -31,14 +31,14 @@ class Fate:
     left: Usd = 0
 
 
-def collect_fates(
+def add_up_members(
     members: Sequence[Member], accounts: Mapping[str, AccountSpec], story: Story, last: Done
-) -> list[Fate]:
+) -> list[MemberTotals]:
     """The totals of a population at the end of a run, by number; where positions are isolated, of all its parts."""
     bad_debt: Counter[int] = Counter()
     for found in story.liquidations:
         bad_debt[found.report.account] += found.report.bad_debt
-    added = {member.name: Fate(member) for member in members}
+    added = {member.name: MemberTotals(member) for member in members}
     for name, spec in accounts.items():
         totals, fate = added.get(name.partition(PART)[0]), compute_fate(story, last, spec.id)
         if totals is None or fate is None:
@@ -50,7 +50,7 @@ def collect_fates(
     return list(added.values())
 
 
-def tell_population(members: Sequence[Fate]) -> Iterator[str]:
+def tell_population(members: Sequence[MemberTotals]) -> Iterator[str]:
     """The lines of a summary: one for each book, one for each behaviour, and one for all."""
     yield "Population (dollars paid in and left, collateral at the prices of the moment)"
     yield f"  {'':<20}{'accounts':>9}{'liquidated':>12}{'paid in':>18}{'left':>18}{'result':>18}{'bad debt':>14}"
@@ -59,14 +59,16 @@ def tell_population(members: Sequence[Fate]) -> Iterator[str]:
     yield _tell_group("all", members)
 
 
-def _tell_groups(members: Sequence[Fate], names: Sequence[str], name_of: Callable[[Member], str]) -> Iterator[str]:
+def _tell_groups(
+    members: Sequence[MemberTotals], names: Sequence[str], name_of: Callable[[Member], str]
+) -> Iterator[str]:
     for name in names:
         group = [totals for totals in members if name_of(totals.member) == name]
         if group:
             yield _tell_group(name, group)
 
 
-def _tell_group(name: str, group: Sequence[Fate]) -> str:
+def _tell_group(name: str, group: Sequence[MemberTotals]) -> str:
     paid_in, left = sum(one.paid_in for one in group), sum(one.left for one in group)
     return (
         f"  {name:<20}{len(group):>9}{sum(one.liquidated for one in group):>12}{dollars(paid_in):>18}"

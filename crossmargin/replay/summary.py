@@ -10,7 +10,7 @@ from typing import Any
 from contracts_py.keys import address_of
 from crossmargin.known import Known
 from crossmargin.replay.cascade_totals import CascadeTotals
-from crossmargin.replay.crowd import collect_fates, tell_population
+from crossmargin.replay.crowd import add_up_members, tell_population
 from crossmargin.replay.expectations import Missed
 from crossmargin.replay.fates import compute_fate
 from crossmargin.replay.run import Done
@@ -151,7 +151,7 @@ class Summary:
     def _tell_population(self, last: Done) -> Iterator[str]:
         scenario = self._scenario
         if scenario.members:
-            yield from tell_population(collect_fates(scenario.members, scenario.accounts, self._story, last))
+            yield from tell_population(add_up_members(scenario.members, scenario.accounts, self._story, last))
             yield ""
 
     def _tell_fate(self, last: Done, account: int) -> str:

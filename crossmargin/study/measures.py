@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from crossmargin.parameters import ParameterSet
-from crossmargin.replay.crowd import Fate, collect_fates
+from crossmargin.replay.crowd import MemberTotals, add_up_members
 from crossmargin.replay.run import Done, Replay
 from crossmargin.replay.story import Story
 from crossmargin.scenario_records import Scenario
@@ -78,21 +78,21 @@ def measure_run(scenario: Scenario, measures: Sequence[Measure]) -> tuple[int, .
 
 
 def _count_liquidated(outcome: Outcome) -> int:
-    return sum(fate.liquidated for fate in _fates(outcome))
+    return sum(one.liquidated for one in _add_up(outcome))
 
 
 def _sum_losses(outcome: Outcome) -> Usd:
-    return sum(max(fate.paid_in - fate.left, 0) for fate in _fates(outcome))
+    return sum(max(one.paid_in - one.left, 0) for one in _add_up(outcome))
 
 
 def _sum_results(outcome: Outcome) -> Usd:
-    return sum(fate.left - fate.paid_in for fate in _fates(outcome))
+    return sum(one.left - one.paid_in for one in _add_up(outcome))
 
 
-def _fates(outcome: Outcome) -> list[Fate]:
+def _add_up(outcome: Outcome) -> list[MemberTotals]:
     assert outcome.last is not None
     scenario = outcome.scenario
-    return collect_fates(scenario.members, scenario.accounts, outcome.story, outcome.last)
+    return add_up_members(scenario.members, scenario.accounts, outcome.story, outcome.last)
 
 
 def _sum_reports(part: Callable[[AccountLiquidated], Usd]) -> Callable[[Outcome], Usd]:

@@ -17,7 +17,7 @@ import pytest
 from contracts_py.keys import address_of
 from crossmargin.errors import Exit, InputError
 from crossmargin.quantities import read_decimal
-from crossmargin.replay.crowd import collect_fates
+from crossmargin.replay.crowd import add_up_members
 from crossmargin.replay.run import Replay
 from crossmargin.scenario import load_scenario
 from crossmargin.study import workers
@@ -169,8 +169,8 @@ def test_what_the_pool_gains_is_what_is_there_less_what_was_paid_in(outcome: Out
 def test_losses_are_those_of_the_losers_alone_and_the_result_is_of_all(outcome: Outcome) -> None:
     assert outcome.last is not None
     scenario = outcome.scenario
-    fates = collect_fates(scenario.members, scenario.accounts, outcome.story, outcome.last)
-    changes = [fate.left - fate.paid_in for fate in fates]
+    members = add_up_members(scenario.members, scenario.accounts, outcome.story, outcome.last)
+    changes = [one.left - one.paid_in for one in members]
     assert max(changes) > 0
     assert measure("lost", outcome) == -sum(change for change in changes if change < 0)
     assert measure("result", outcome) == sum(changes)

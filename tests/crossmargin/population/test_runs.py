@@ -20,7 +20,7 @@ from crossmargin.population.file import BehavioursModel, BooksModel
 from crossmargin.population.profile import load_profile
 from crossmargin.replay.command import Run
 from crossmargin.replay.command import replay as replay_into
-from crossmargin.replay.crowd import Fate, collect_fates, tell_population
+from crossmargin.replay.crowd import MemberTotals, add_up_members, tell_population
 from crossmargin.replay.run import Replay
 from crossmargin.replay.story import Story
 from crossmargin.scenario import load_scenario
@@ -51,23 +51,23 @@ def play(scenario: Scenario, engine: str, folder: Path) -> Run:
 
 
 @cache
-def follow(name: str) -> tuple[list[Fate], Story, Replay]:
-    """The fates of a population on the model, the story, and the finished run."""
+def follow(name: str) -> tuple[list[MemberTotals], Story, Replay]:
+    """The totals of a population on the model, the story, and the finished run."""
     return follow_scenario(load(name))
 
 
-def fates_of(scenario: Scenario) -> list[Fate]:
+def totals_of(scenario: Scenario) -> list[MemberTotals]:
     return follow_scenario(scenario)[0]
 
 
-def follow_scenario(scenario: Scenario) -> tuple[list[Fate], Story, Replay]:
+def follow_scenario(scenario: Scenario) -> tuple[list[MemberTotals], Story, Replay]:
     run, story = Replay(scenario, "model", None), Story()
     last = None
     for done in run.play():
         last = done
         story.take(done)
     assert last is not None
-    return collect_fates(scenario.members, scenario.accounts, story, last), story, run
+    return add_up_members(scenario.members, scenario.accounts, story, last), story, run
 
 
 # --- the six --------------------------------------------------------------------------------------------------------
@@ -116,9 +116,9 @@ def test_model_and_contracts_agree_with_the_whole_population(tmp_path: Path, nam
 
 
 def test_in_the_crash_longs_are_liquidated_and_hedgers_are_not() -> None:
-    fates, _, _ = follow("crash_2025_10")
-    of = Counter(fate.member.book for fate in fates)
-    liquidated = Counter(fate.member.book for fate in fates if fate.liquidated)
+    members, _, _ = follow("crash_2025_10")
+    of = Counter(one.member.book for one in members)
+    liquidated = Counter(one.member.book for one in members if one.liquidated)
     assert liquidated["long"] * 3 > of["long"]
     assert liquidated["short"] == liquidated["covered"] == 0
     page = " ".join(PROFILES_PAGE.read_text("utf-8").split())
@@ -128,9 +128,9 @@ def test_in_the_crash_longs_are_liquidated_and_hedgers_are_not() -> None:
 
 
 def test_the_page_tells_who_left_most_of_the_bad_debt_of_october() -> None:
-    fates, story, _ = follow("crash_2025_10")
+    members, story, _ = follow("crash_2025_10")
     worst = max(story.liquidations, key=lambda found: found.report.bad_debt)
-    name = next(fate.member.name for fate in fates if fate.bad_debt == worst.report.bad_debt)
+    name = next(one.member.name for one in members if one.bad_debt == worst.report.bad_debt)
     page = " ".join(SCENARIOS_PAGE.read_text("utf-8").split())
     assert worst.report.account_state == AccountState.BANKRUPT
     at = moment(worst.time).split()[-1]
@@ -150,15 +150,15 @@ def test_more_capacity_leaves_less_bad_debt() -> None:
 
 
 def test_the_summary_adds_a_population_up() -> None:
-    fates, story, _ = follow("crash_2025_10")
-    lines = list(tell_population(fates))
+    members, story, _ = follow("crash_2025_10")
+    lines = list(tell_population(members))
     told = {cells[0]: cells[1:] for cells in (line.split() for line in lines[2:])}
     assert list(told) == [*BooksModel.model_fields, *BehavioursModel.model_fields, "all"]
     for group in (BooksModel.model_fields, BehavioursModel.model_fields):
-        assert sum(int(told[name][0]) for name in group) == int(told["all"][0]) == len(fates)
+        assert sum(int(told[name][0]) for name in group) == int(told["all"][0]) == len(members)
         assert sum(int(told[name][1]) for name in group) == int(told["all"][1]) == len(story.liquidated)
     assert told["all"][-1] == dollars(sum(found.report.bad_debt for found in story.liquidations))
-    paid_in, left = sum(fate.paid_in for fate in fates), sum(fate.left for fate in fates)
+    paid_in, left = sum(one.paid_in for one in members), sum(one.left for one in members)
     assert told["all"][2:5] == [dollars(paid_in), dollars(left), dollars(left - paid_in, signed=True)]
 
 
@@ -198,13 +198,13 @@ def test_another_seed_is_a_variant() -> None:
 
 def test_without_cross_margin_a_member_has_what_its_parts_have() -> None:
     """The steps of a population are drawn first and divided then: what is paid in stays the same."""
-    whole = fates_of(load_scenario(SMALL, address_of))
+    whole = totals_of(load_scenario(SMALL, address_of))
     scenario = load_variant(SMALL, read_variant(["switches.cross_margin=off"]))
-    parted = fates_of(scenario)
+    parted = totals_of(scenario)
     assert len(scenario.accounts) > len(scenario.members) == len(parted)
     assert all(step.expect == ANY_OUTCOME for step in scenario.steps)
-    assert [(fate.member, fate.paid_in) for fate in parted] == [(fate.member, fate.paid_in) for fate in whole]
-    assert any(fate.left != other.left for fate, other in zip(parted, whole, strict=True))
+    assert [(one.member, one.paid_in) for one in parted] == [(one.member, one.paid_in) for one in whole]
+    assert any(one.left != other.left for one, other in zip(parted, whole, strict=True))
 
 
 # --- what the pages say ---------------------------------------------------------------------------------------------
