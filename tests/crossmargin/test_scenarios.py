@@ -35,6 +35,7 @@ from protocol.units import USDC_TO_W, W
 from tests.specs.pages import SPECS, Page
 
 PAGE = SPECS / "scenarios" / "README.md"
+CASTS = {"black_thursday": "Black Thursday", "quiet_day": "A quiet day"}
 NAMES = ("black_thursday", "quiet_day")
 WITH_POPULATION = re.compile("(crash|quiet)_20")  # tests/crossmargin/population has them
 EVERY = [name for name in SCENARIOS.names() if not WITH_POPULATION.match(name)]
@@ -354,9 +355,14 @@ def test_the_page_quotes_the_figures_of_the_run(played: dict[str, Played], name:
     assert figures == {key: str(result[key]) for key in figures}
 
 
+def read_cast(name: str) -> str:
+    """The part of the page about a scenario's cast."""
+    return PAGE.read_text("utf-8").split(f"\n## {CASTS[name]}: the cast\n")[1].split("\n## ")[0]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_page_introduces_everyone_with_a_story(played: dict[str, Played], name: str) -> None:
-    part = PAGE.read_text("utf-8").split("\n## ")[2 + NAMES.index(name)]
+    part = read_cast(name)
     cells = re.findall(r"^\| (`.+?) \|", part, re.MULTILINE)
     introduced = [account for cell in cells for account in re.findall(r"`(\w+)`", cell)]
     assert introduced == [spec.name for spec in played[name].scenario.accounts.values() if spec.story]
@@ -386,7 +392,7 @@ def find_taken(played: Played, name: str) -> int:
 @pytest.mark.parametrize(("name", "least"), [("black_thursday", 25), ("quiet_day", 8)])
 def test_the_page_tells_the_fates_of_the_run(played: dict[str, Played], name: str, least: int) -> None:
     told = played[name]
-    part = PAGE.read_text("utf-8").split("\n## ")[2 + NAMES.index(name)]
+    part = read_cast(name)
     values = find_values(told.scenario)
     checked = 0
     for account, fate in re.findall(r"^\| `(\w+)` \| [^|]* \| ([^|]*) \|", part, re.MULTILINE):
