@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from crossmargin.price_response import ResponseSpec
+from crossmargin.quantities import INT256_LIMIT
 from crossmargin.replay.world import World
 from oracle.feeds import Feed, Push, Round
 from protocol.events import PositionUpdated
@@ -71,11 +72,13 @@ def compute_response(left: Usd, depth: Usd) -> Ratio:
 def move_answer(answer: int, response: Ratio) -> int:
     """An answer moved by a response: times 1 + x upwards, through 1 + x downwards; rounded down, and at least 1.
 
-    An answer that is no price, 0 or below, is none afterwards either.
+    An answer that is no price, 0 or below, is none afterwards either; none is larger than a contract can be sent.
     """
     if answer <= 0:
         return answer
-    return answer * (W + response) // W if response >= 0 else max(answer * W // (W - response), 1)
+    if response >= 0:
+        return min(answer * (W + response) // W, INT256_LIMIT - 1)
+    return max(answer * W // (W - response), 1)
 
 
 class PriceResponse:

@@ -108,6 +108,12 @@ def test_what_is_no_price_stays_none() -> None:
     assert [move_answer(answer, response) for answer in (0, -5) for response in (PERCENT, -PERCENT)] == [0, 0, -5, -5]
 
 
+def test_the_largest_answer_is_what_a_contract_can_be_sent() -> None:
+    """specs/cascade.md: a depth of next to nothing asks for more; the hub refuses it as it refuses what is told."""
+    assert move_answer(2**200, 10**30 * W) == 2**255 - 1
+    assert move_answer(2**255 - 1, PERCENT) == move_answer(2**255 - 1, 0) == 2**255 - 1
+
+
 def test_the_least_price_is_one() -> None:
     assert move_answer(1, -PERCENT) == 1
     assert move_answer(5, -(10**6) * W) == 1
