@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from protocol.env import Env, Quote, Status
 from protocol.params import RiskParams
+from protocol.policy import SETTLEMENT, is_accepted
 from protocol.units import BPS, PRICE_LIMIT, Price, Usd, W, cdiv, fdiv
 
 
 def read_usdc(risk: RiskParams, env: Env) -> Quote:
-    """The price of USDC, at most one dollar; one dollar and UNCERTAIN if its feed has any fault (PEG-1).
+    """The price of USDC, at most one dollar; one dollar at STALE_SOFT or UNCERTAIN if its feed has any fault (PEG-1).
 
-    Without a feed it is one dollar. UNCERTAIN refuses new risk and lets ways out and liquidations pass.
+    Without a feed it is one dollar. Either fault refuses new risk and lets ways out and liquidations pass; mere age
+    holds up no settlement, else who alone brings this price would choose whether an order is filled (ORD-5).
     """
     if risk.usdc_feed == 0:
         return Quote(W, W, W, env.now, int(Status.OK))
     quote = env.quote(risk.usdc_feed - 1)
     if quote.status:
-        return Quote(W, W, W, quote.publish_time, int(Status.UNCERTAIN))
+        fault = Status.STALE_SOFT if is_accepted(SETTLEMENT, quote.status) else Status.UNCERTAIN
+        return Quote(W, W, W, quote.publish_time, int(fault))
     return Quote(min(quote.bid, W), min(quote.mid, W), min(quote.ask, W), quote.publish_time, int(Status.OK))
 
 

@@ -15,6 +15,7 @@ from protocol.actions import (
     PauseOpening,
     SetMarket,
     SetOrders,
+    SetRisk,
     SettleOrder,
 )
 from protocol.env import Status
@@ -24,7 +25,9 @@ from protocol.trading import NO_LIMIT
 from protocol.units import W
 from tests.lockstep.both import BORROWER, LIQUIDATOR, MARKET, STRANGER, buy, check, named, position, refuse
 from tests.lockstep.orders import NEXT, RULES, commit, open_orders, settle
-from tests.twins import BTC, ETH, RATE_FEED, WSTETH_FEED, Twins, wei
+from tests.twins import BTC, ETH, RATE_FEED, RISK, WSTETH_FEED, Twins, wei
+
+USDC_FEED = 4
 
 
 def test_an_order_is_filled_at_the_first_round_after_its_delay_on_both(twins: Twins) -> None:
@@ -108,6 +111,21 @@ def test_a_stale_price_of_collateral_holds_up_no_order_on_both(twins: Twins, pri
     twins.do("liquidator", settle())
     assert twins.world.env(twins.now).quote(ETH).status == Status.STALE_HARD
     assert twins.event("OrderSettled").code == code
+    check(twins)
+
+
+def test_a_stale_price_of_usdc_holds_up_no_order_on_both(twins: Twins) -> None:
+    """ORD-5, PEG-1: it is old before the round comes; what adds risk at once waits for it."""
+    twins.do("admin", SetFeed(USDC_FEED, 8, 60))
+    twins.do("admin", SetRisk(replace(RISK, usdc_feed=USDC_FEED + 1, depeg_threshold=9_900, depeg_factor=5_000)))
+    open_orders(twins)
+    twins.do("poster", Push((USDC_FEED,), (100_000_000,)))
+    twins.do("borrower", commit(W))
+    twins.price(BTC=8_000, after=60)
+    assert twins.world.env(twins.now).quote(USDC_FEED).status == Status.STALE_HARD
+    twins.do("liquidator", settle())
+    assert twins.event("OrderSettled").code == ""
+    refuse(twins, "oracle/stale", ("borrower", buy(5 * W, market=ETH)))
     check(twins)
 
 

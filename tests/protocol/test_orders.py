@@ -40,6 +40,7 @@ from tests.protocol.build import (
     refused,
     run,
     state_with,
+    with_risk,
 )
 from tests.protocol.orders import ORDER, RULES, SALE, ordering
 
@@ -137,6 +138,18 @@ def test_the_age_of_no_price_holds_up_an_order(order: Order, cash: int, status: 
         assert code_of(run(state, seen, SETTLE)) == ("margin/reduce" if order is SALE else "")
     else:
         assert refused(state, seen, SETTLE).startswith("oracle/")
+
+
+@pytest.mark.parametrize(("status", "code"), [(Status.STALE_HARD, ""), (Status.CAPPED, "oracle/uncertain")])
+def test_the_age_of_the_price_of_usdc_holds_up_no_order(status: Status, code: str) -> None:
+    """ORD-5, PEG-1: who alone brings it has no choice; any other fault keeps the order."""
+    state = replace(ordering(), risk=with_risk(usdc_feed=3, depeg_threshold=9_900, depeg_factor=5_000))
+    seen = env(LIQUIDATOR)
+    seen = replace(seen, quotes=(*seen.quotes, Quote(W, W, W, NOW, int(status))))
+    if code:
+        assert refused(state, seen, SETTLE) == code
+    else:
+        assert code_of(run(state, seen, SETTLE)) == code
 
 
 def test_a_reduction_is_judged_at_the_price_of_now() -> None:

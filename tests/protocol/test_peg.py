@@ -73,15 +73,19 @@ def test_without_a_feed_usdc_is_a_dollar() -> None:
     assert read_usdc(with_risk(), surroundings(88 * CENTS)) == Quote(W, W, W, NOW, 0)
 
 
-@pytest.mark.parametrize("status", [status for status in Status if status])
-def test_a_fault_of_its_feed_makes_usdc_an_uncertain_dollar(status: Status) -> None:
+AGE = Status.STALE_SOFT | Status.STALE_HARD
+
+
+@pytest.mark.parametrize("status", [*(status for status in Status if status), AGE, AGE | Status.CAPPED])
+def test_a_fault_of_its_feed_makes_usdc_a_dollar_at_fault(status: Status) -> None:
     """PEG-1, POL-1: no new risk; ways out, liquidations and deposits pass."""
     seen = surroundings(88 * CENTS, status=int(status))
-    assert read_usdc(FACED, seen) == Quote(W, W, W, NOW, int(Status.UNCERTAIN))
+    fault, code = (Status.UNCERTAIN, "oracle/uncertain") if status & ~AGE else (Status.STALE_SOFT, "oracle/stale")
+    assert read_usdc(FACED, seen) == Quote(W, W, W, NOW, int(fault))
     state = trading(1_000 * W)
-    assert compute_health(state, state.accounts[ACCOUNT], seen).price_status == Status.UNCERTAIN
-    assert refused(state, seen, Trade(ACCOUNT, BTC, W // 1_000, 2**200)) == "oracle/uncertain"
-    assert refused(state, seen, Withdraw(ACCOUNT, USDC, 1)) == "oracle/uncertain"
+    assert compute_health(state, state.accounts[ACCOUNT], seen).price_status == fault
+    assert refused(state, seen, Trade(ACCOUNT, BTC, W // 1_000, 2**200)) == code
+    assert refused(state, seen, Withdraw(ACCOUNT, USDC, 1)) == code
     assert outcome_of(state, seen, CloseAll(ACCOUNT, -(2**200))) == "ok"
     taker = replace(seen, sender=LIQUIDATOR)
     assert outcome_of(trading(100 * W), taker, Liquidate(ACCOUNT)) == "ok"
@@ -184,7 +188,7 @@ def test_inventory_costs_what_usdc_is_worth() -> None:
         after = run(state, seen, BuyInventory(WETH, 10**18, cost)).state
         assert after.ledger.pool == cost * 10**12
     seen = surroundings(80 * CENTS, STRANGER, status=int(Status.STALE_SOFT))
-    assert refused(state, seen, BuyInventory(WETH, 10**18, 2**90)) == "oracle/uncertain"
+    assert refused(state, seen, BuyInventory(WETH, 10**18, 2**90)) == "oracle/stale"
 
 
 def test_a_pool_deposit_pays_for_inventory_in_usdc() -> None:
@@ -196,7 +200,7 @@ def test_a_pool_deposit_pays_for_inventory_in_usdc() -> None:
     bought = event_of(run(state, surroundings(80 * CENTS), DepositToPool(350 * DOLLAR)), StakeUpdated).shares
     assert bought == 100_000_000_000_000_071_428  # a tenth, but for the virtual dollars
     seen = surroundings(80 * CENTS, status=int(Status.STALE_HARD))
-    assert refused(state, seen, DepositToPool(DOLLAR)) == "oracle/uncertain"
+    assert refused(state, seen, DepositToPool(DOLLAR)) == "oracle/stale"
     assert outcome_of(state_with(pool=W, risk=FACED), seen, DepositToPool(DOLLAR)) == "ok"
 
 

@@ -3,6 +3,7 @@
 
 from modules import calc
 from modules import parameters
+from modules import policy
 from modules import price_status
 from modules import prices
 
@@ -12,7 +13,10 @@ uses: (parameters, prices)
 @internal
 @view
 def read_usdc() -> (uint256, uint256, uint256):
-    """Bid, mid and status of USDC, at most one dollar; one dollar and UNCERTAIN if its feed has any fault (PEG-1)."""
+    """
+    Bid, mid and status of USDC, at most one dollar; one dollar, and STALE_SOFT or UNCERTAIN, if its feed has any fault
+    (PEG-1).
+    """
     feed: uint256 = (parameters.margin_word >> 8) & calc.MASK_16
     if feed == 0:
         return calc.W, calc.W, 0
@@ -21,6 +25,8 @@ def read_usdc() -> (uint256, uint256, uint256):
     status: uint256 = 0
     mid, bid, status = prices.quote_strict(feed - 1, True)
     if status != 0:
+        if policy.is_accepted(policy.SETTLEMENT, status):
+            return calc.W, calc.W, price_status.STALE_SOFT
         return calc.W, calc.W, price_status.UNCERTAIN
     return min(bid, calc.W), min(mid, calc.W), 0
 
