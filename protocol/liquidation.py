@@ -14,7 +14,7 @@ from protocol.env import Env
 from protocol.events import AccountLiquidated, Event, LiquidationRefused
 from protocol.fills import fill_liquidation
 from protocol.ledger import add_cash, share_income
-from protocol.losses import cover_bad_debt, sell_collateral
+from protocol.losses import compute_settled, cover_bad_debt, sell_collateral
 from protocol.margin import Health, compute_health, compute_notional, is_liquidatable
 from protocol.orders import cancel_orders
 from protocol.policy import DEEP_LIQUIDATION, LIQUIDATION, check_accepted, is_accepted
@@ -52,8 +52,8 @@ def process_liquidate(state: State, env: Env, action: Liquidate) -> Outcome:
 
     # The only measure after the closes: reward and penalty move the balance alone.
     left = compute_health(state, account, env, draft.market)
-    ratio = compute_reward_ratio(risk, before.flagged_at, env.now)
-    reward = compute_reward(risk, closed if before.positions else -before.cash, ratio)
+    base = closed if before.positions else compute_settled(state, env, before, accepts, health.price_status)
+    reward = compute_reward(risk, base, compute_reward_ratio(risk, before.flagged_at, env.now))
     reward_from_account = pay_from_account(draft, account, left.equity_raw, reward)
     reward_paid = reward_from_account + draw_reward(draft, reward - reward_from_account)
     add_cash(draft, keeper, reward_paid)

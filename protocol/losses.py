@@ -8,7 +8,7 @@ from protocol.ledger import add_cash, debit_pool, draw_insurance
 from protocol.params import CollateralParams
 from protocol.peg import read_usdc, sell_for_usdc
 from protocol.policy import is_accepted
-from protocol.state import Token
+from protocol.state import Account, State, Token
 from protocol.units import BPS, Bps, Price, Units, Usd, cdiv, fdiv
 
 
@@ -48,6 +48,25 @@ def sell_collateral(draft: Draft, account: DraftAccount, env: Env, accepts: int)
         totals = draft.token(token)
         draft.report_collateral(account, token)
         draft.put_token(token, Token(totals.held, totals.inventory + units))
+
+
+def compute_settled(state: State, env: Env, account: Account, accepts: int, status: int) -> Usd:
+    """The part of the debt of an account without positions that its liquidation can settle (RWD-2).
+
+    All of it, unless a price of collateral, by their ``status`` together, is not accepted: then at most what the rest
+    brings, or a debt that waits would pay again whenever there is a unit of something else to sell.
+    """
+    debt = left = -account.cash
+    if is_accepted(accepts, status):
+        return debt
+    usdc = read_usdc(state.risk, env).mid
+    for token, held in account.collateral.items():
+        params = state.collateral_params[token - 1]
+        quote = env.quote(params.feed)
+        if left and is_accepted(accepts, quote.status):
+            price = sell_for_usdc(quote.mid, usdc)
+            left -= min(left, compute_sale(left, held, price, params, state.risk.sale_discount)[1])
+    return debt - left
 
 
 def cover_bad_debt(draft: Draft, account: DraftAccount) -> tuple[Usd, Usd, Usd]:

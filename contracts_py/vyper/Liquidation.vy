@@ -166,7 +166,7 @@ def _liquidate(account: uint256, keeper_address: address) -> types.LiquidationQu
     base: uint256 = 0
     if listed == 0:
         base = convert(-calc.signed_high(header), uint256)
-        losses.check_sellable(account, accepts)
+        base = losses.compute_settled(account, base, accepts, health.price_status)
     else:
         closed = self._close_planned(account, listed, health, standing, accepts)
         assert closed != 0, "liq/rate-limit"

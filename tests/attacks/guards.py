@@ -87,6 +87,13 @@ GUARDS: dict[str, Edits] = {
     standing""",
         ),
     ),
+    "a debt that waits pays for what is settled of it": (
+        (
+            "Liquidation.vy",
+            "base = losses.compute_settled(account, base, accepts, health.price_status)",
+            "base = max(losses.compute_settled(account, base, accepts, health.price_status), base if REMOVED else 0)",
+        ),
+    ),
     "what has no price counts at its ceiling": (
         (
             TIERS,

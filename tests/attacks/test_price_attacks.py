@@ -6,7 +6,7 @@ from oracle.feeds import Push
 from protocol.actions import Deposit, Liquidate
 from protocol.units import W
 from tests.attacks.stage import Purse, Stage, account_of, close, dollars, trade
-from tests.twins import ETH, WETH, Twins
+from tests.twins import ETH, WBTC, WETH, Twins
 
 BORROWER = account_of("borrower")
 
@@ -53,3 +53,26 @@ def test_b44_a_dead_feed_liquidates_the_sound(stage: Stage) -> None:
 
     assert stage.guarded(story) == dollars("-4.4")
     assert stage.without("what has no price counts at its ceiling", story) == dollars("-97.04")
+
+
+def test_b38_a_debt_that_waits_for_a_price_pays_again_and_again(stage: Stage) -> None:
+    """B38: a debt waits for WETH, whose feed is dead; a keeper deposits a unit of WBTC, and is paid again for its sale.
+
+    From: funds drained by rewards for accounts of which nothing is settled. Guard: RWD-2, what pays is the part of the
+    debt that can be settled. Without it twenty units, 0.0004 dollars, earn the keeper 1,181.42 dollars more.
+    """
+
+    def story(twins: Twins) -> int:
+        purse = Purse(twins, "liquidator")
+        twins.deposit("borrower", usd=6_000, weth=10)
+        twins.do("borrower", trade(BORROWER, 10 * W))
+        twins.do("poster", Push((ETH,), (0,)))
+        twins.price(BTC=2_000)
+        twins.do("liquidator", Liquidate(BORROWER))
+        for _ in range(20):
+            twins.do("liquidator", Deposit(BORROWER, WBTC, 1))
+            twins.do("liquidator", Liquidate(BORROWER))
+        return purse.gain()
+
+    assert stage.guarded(story) == dollars("24.9996038")
+    assert stage.without("a debt that waits pays for what is settled of it", story) == dollars("1,206.41959639")

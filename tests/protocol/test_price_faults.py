@@ -61,6 +61,8 @@ BLOCKING = {
     "oracle/capped": Status.CAPPED,
 }
 CEILING = 9
+WBTC = 2
+CENT = W // 100
 TAKE = Liquidate(ACCOUNT)
 
 
@@ -245,6 +247,17 @@ def test_a_debt_waits_for_collateral_that_cannot_be_sold() -> None:
     assert event_of(back, AccountLiquidated).bad_debt > 0
     assert back.state.accounts[ACCOUNT].collateral == {}
     assert back.state.accounts[ACCOUNT].cash == back.state.ledger.trader_debt == 0
+
+
+def test_a_debt_that_waits_pays_for_what_is_settled_of_it() -> None:
+    """RWD-2, LIQ-6: 1 % of what the BTC brings, however large the debt beside the stale WETH, and never of more."""
+    wbtc = replace(state_with().collateral_params[0], feed=BTC, decimals=8, account_cap=10**12, global_cap=10**12)
+    stale = surroundings(wide(BTC_PRICE, 0), wide(ETH_PRICE, 0, int(Status.STALE_HARD)))
+    for units, cash, reward in ((1, -9_000, 760 * 10**9), (10**7, -9_000, 576 * CENT), (10**7, -730, 573 * CENT)):
+        held = holding(cash * W, {WETH: 10**15, WBTC: units})
+        state = state_with({ACCOUNT: held}, insurance=10**4 * W, collateral=(*state_with().collateral_params, wbtc))
+        report = event_of(run(state, stale, TAKE), AccountLiquidated)
+        assert (report.reward, report.bad_debt) == (reward, 0)
 
 
 def test_the_grace_period_does_not_protect_what_is_deep_below() -> None:

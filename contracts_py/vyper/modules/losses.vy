@@ -30,22 +30,46 @@ def compute_sale(
 
 @internal
 @view
-def check_sellable(account: uint256, accepts: uint256):
-    """Refuse an account with collateral of which none has an accepted price (LIQ-3)."""
-    tokens: uint256 = (accounts.headers[account] >> accounts.TOKENS_SHIFT) & accounts.TOKENS_MASK
+def compute_settled(account: uint256, debt: uint256, accepts: uint256, price_status: uint256) -> uint256:
+    """
+    The part of the debt of an account without positions that its liquidation can settle (RWD-2). All of it, unless a
+    price of collateral is not accepted: then at most what the rest brings. Refuses if nothing can be sold (LIQ-3).
+    """
+    if policy.is_accepted(accepts, price_status):
+        return debt
+    discount: uint256 = (parameters.state_word >> 32) & calc.MASK_16
+    bid: uint256 = 0
+    usdc: uint256 = 0
     price: uint256 = 0
     status: uint256 = 0
+    bid, usdc, status = peg.read_usdc()
+    left: uint256 = debt
+    is_sellable: bool = False
     faults: uint256 = 0
+    tokens: uint256 = (accounts.headers[account] >> accounts.TOKENS_SHIFT) & accounts.TOKENS_MASK
     for token: uint256 in range(1, types.MAX_TOKENS):
-        if tokens == 0:
+        if tokens == 0 or left == 0:
             break
         if tokens & 1 != 0:
-            price, status = prices.quote(parameters.collateral_words[token] >> 240)
+            word: uint256 = parameters.collateral_words[token]
+            price, status = prices.quote(word >> 240)
             if policy.is_accepted(accepts, status):
-                return
+                is_sellable = True
+                units: uint256 = 0
+                proceeds: uint256 = 0
+                units, proceeds = self.compute_sale(
+                    left,
+                    accounts.collateral[account][token],
+                    peg.sell_for_usdc(price, usdc),
+                    (word >> 232) & 255,
+                    discount,
+                )
+                left -= min(left, proceeds)
             faults |= status
         tokens >>= 1
-    policy.check_accepted(accepts, faults)
+    if not is_sellable:
+        policy.check_accepted(accepts, faults)
+    return debt - left
 
 
 @internal
