@@ -16,7 +16,7 @@ def read_usdc(risk: RiskParams, env: Env) -> Quote:
     """The price of USDC, at most one dollar; one dollar at STALE_SOFT or UNCERTAIN if its feed has any fault (PEG-1).
 
     Without a feed it is one dollar. Either fault refuses new risk and lets ways out and liquidations pass; mere age
-    holds up no settlement, else who alone brings this price would choose whether an order is filled (ORD-5).
+    holds up no settlement, else who alone brings this price would choose whether an order is filled.
     """
     if risk.usdc_feed == 0:
         return Quote(W, W, W, env.now, int(Status.OK))
