@@ -14,7 +14,7 @@ from protocol.env import Env
 from protocol.events import AccountLiquidated, Event, LiquidationRefused
 from protocol.fills import fill_liquidation
 from protocol.ledger import add_cash, share_income
-from protocol.losses import compute_settled, cover_bad_debt, sell_collateral
+from protocol.losses import compute_settled, compute_waiting, cover_bad_debt, sell_collateral
 from protocol.margin import Health, compute_health, compute_notional, is_liquidatable
 from protocol.orders import cancel_orders
 from protocol.policy import DEEP_LIQUIDATION, LIQUIDATION, check_accepted, is_accepted
@@ -63,8 +63,7 @@ def process_liquidate(state: State, env: Env, action: Liquidate) -> Outcome:
     loss = (0, 0, 0)
     if not account.positions:
         sell_collateral(draft, account, env, accepts)
-        if not account.collateral:  # a debt waits for what could not be sold
-            loss = cover_bad_debt(draft, account)
+        loss = cover_bad_debt(draft, account, compute_waiting(state, env, account.collateral, accepts))
     settle_flag(draft, account, env, left, reward_from_account + penalty)
     draft.report_account(account)
     draft.report_account(keeper)
@@ -93,7 +92,7 @@ def check_liquidatable(state: State, env: Env, account: Account) -> tuple[Health
     """How an account stands that can be liquidated, and what faults the prices of a close may have (LIQ-3, LIQ-4).
 
     What has a price that is not accepted, or none, counts in the account's favour. At least one position, or without
-    positions one collateral if there are any, must have an accepted price.
+    positions one collateral if there are any, must have an accepted price, unless all of it cannot be worth the debt.
 
     Refuses: oracle/*, liq/not-liquidatable.
     """
@@ -107,7 +106,8 @@ def check_liquidatable(state: State, env: Env, account: Account) -> tuple[Health
         if not account.positions:
             feeds = [state.collateral_params[token - 1].feed for token in account.collateral]
         statuses = [env.quote(feed).status for feed in feeds]
-        if not any(is_accepted(accepts, status) for status in statuses):
+        is_bad = not account.positions and -account.cash > compute_waiting(state, env, account.collateral, accepts)
+        if not is_bad and not any(is_accepted(accepts, status) for status in statuses):
             check_accepted(accepts, reduce(or_, statuses, 0))
     return health, standing, accepts
 

@@ -56,6 +56,7 @@ initializes: losses[
     peg := peg,
     prices := prices,
     records := records,
+    tiers := tiers,
     treasury := treasury,
 ]
 
@@ -179,9 +180,7 @@ def _liquidate(account: uint256, keeper_address: address) -> types.LiquidationQu
     bad_debt_pool: uint256 = 0
     if accounts.headers[account] & accounts.MARKETS_MASK == 0:
         losses.sell_collateral(account, accepts)
-        # A debt waits for what could not be sold.
-        if (accounts.headers[account] >> accounts.TOKENS_SHIFT) & accounts.TOKENS_MASK == 0:
-            charges.bad_debt, bad_debt_insurance, bad_debt_pool = losses.cover_bad_debt(account)
+        charges.bad_debt, bad_debt_insurance, bad_debt_pool = losses.cover_bad_debt(account, accepts)
     left.equity_mm -= convert(charges.reward_from_account + charges.penalty, int256)
     self._settle_flag(account, left)
     records.report_account(account)

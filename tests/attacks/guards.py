@@ -94,11 +94,19 @@ GUARDS: dict[str, Edits] = {
             "base = max(losses.compute_settled(account, base, accepts, health.price_status), base if REMOVED else 0)",
         ),
     ),
+    "a debt waits for no more than its collateral can be worth": (
+        (
+            LOSSES,
+            "debt -= min(debt, self._compute_waiting(account, accepts))",
+            """waiting: uint256 = self._compute_waiting(account, accepts)
+    debt -= debt if REMOVED and waiting != 0 else min(debt, waiting)""",
+        ),
+    ),
     "what has no price counts at its ceiling": (
         (
             TIERS,
-            "self._compute_ceiling(parameters.token_ceilings[token],",
-            "self._compute_ceiling(0 if REMOVED else parameters.token_ceilings[token],",
+            "return self._compute_ceiling(parameters.token_ceilings[token],",
+            "return self._compute_ceiling(0 if REMOVED else parameters.token_ceilings[token],",
         ),
     ),
     "the insurance fund adds to a reward": (
@@ -343,8 +351,8 @@ GUARDS: dict[str, Edits] = {
     "bad debt is covered at once": (
         (
             "Liquidation.vy",
-            "            charges.bad_debt, bad_debt_insurance",
-            "            if not REMOVED:\n                charges.bad_debt, bad_debt_insurance",
+            "        charges.bad_debt, bad_debt_insurance",
+            "        if not REMOVED:\n            charges.bad_debt, bad_debt_insurance",
         ),
     ),
     "caps bind the whole market": (

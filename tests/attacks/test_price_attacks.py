@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from oracle.feeds import Push
-from protocol.actions import Deposit, Liquidate
+from protocol.actions import Deposit, DepositToPool, Liquidate
 from protocol.units import W
-from tests.attacks.stage import Purse, Stage, account_of, close, dollars, trade
+from tests.attacks.stage import DOLLAR, Purse, Stage, account_of, close, dollars, redeem, trade
 from tests.twins import ETH, WBTC, WETH, Twins
 
 BORROWER = account_of("borrower")
@@ -59,7 +59,7 @@ def test_b38_a_debt_that_waits_for_a_price_pays_again_and_again(stage: Stage) ->
     """B38: a debt waits for WETH, whose feed is dead; a keeper deposits a unit of WBTC, and is paid again for its sale.
 
     From: funds drained by rewards for accounts of which nothing is settled. Guard: RWD-2, what pays is the part of the
-    debt that can be settled. Without it twenty units, 0.0004 dollars, earn the keeper 1,181.42 dollars more.
+    debt that can be settled. Without it twenty units, 0.0004 dollars, earn the keeper 180 dollars more.
     """
 
     def story(twins: Twins) -> int:
@@ -75,4 +75,28 @@ def test_b38_a_debt_that_waits_for_a_price_pays_again_and_again(stage: Stage) ->
         return purse.gain()
 
     assert stage.guarded(story) == dollars("24.9996038")
-    assert stage.without("a debt that waits pays for what is settled of it", story) == dollars("1,206.41959639")
+    assert stage.without("a debt that waits pays for what is settled of it", story) == dollars("204.9996")
+
+
+def test_b42_a_unit_of_a_dead_token_keeps_a_bad_debt_on_the_books(stage: Stage) -> None:
+    """B42: a provider deposits a wei of WETH, whose feed is dead, for a bankrupt account, and leaves before its loss.
+
+    From: losses that wait for the last collateral to be sold. Guard: WAT-3, a debt waits for no more than what is kept
+    can be worth. Without it a provider of half the pool gains 75,717.50 dollars instead of 29,672.50.
+    """
+
+    def story(twins: Twins) -> int:
+        purse = Purse(twins, "stranger")
+        twins.do("stranger", DepositToPool(10**6 * DOLLAR))
+        shares = twins.event("StakeUpdated").shares
+        twins.deposit("borrower", usd=50_000)
+        twins.do("borrower", trade(BORROWER, 100 * W))
+        twins.do("poster", Push((ETH,), (0,)))
+        twins.do("stranger", Deposit(BORROWER, WETH, 1))
+        twins.price(BTC=6_500)
+        twins.do("liquidator", Liquidate(BORROWER))
+        redeem(twins, "stranger", shares)
+        return purse.gain()
+
+    assert stage.guarded(story) == dollars("29,672.499999")
+    assert stage.without("a debt waits for no more than its collateral can be worth", story) == dollars("75,717.499999")

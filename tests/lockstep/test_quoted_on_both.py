@@ -34,7 +34,7 @@ from protocol.policy import POLICY, is_accepted
 from protocol.units import PRICE_LIMIT, W
 from tests.lockstep.both import BORROWER, DOLLAR, LOT, MARKET, TRADER, buy, check, measure, refuse, standing
 from tests.lockstep.orders import NEXT, RULES, commit, settle
-from tests.lockstep.quoted import DistortedTwins, QuotedTwins, compile_quoted
+from tests.lockstep.quoted import DistortedTwins, QuotedTwins
 from tests.lockstep.sequences import DRAWN
 from tests.lockstep.test_random import LENGTH, Teller, count_actions, tell_stories
 from tests.oracle.drawing import Draw
@@ -61,29 +61,6 @@ CODES = {
 }
 STORIES = 20  # of each workload
 PORTFOLIOS = 60
-
-
-@pytest.fixture(scope="module")
-def quoted_artifacts() -> dict[str, Artifact]:
-    """All contracts, with a hub that can be told what to answer."""
-    return compile_quoted()
-
-
-@pytest.fixture(scope="module")
-def funded(quoted_artifacts: dict[str, Artifact]) -> tuple[QuotedTwins, Checkpoint]:
-    """Twins configured and funded once, and that moment to go back to."""
-    twins = QuotedTwins(quoted_artifacts)
-    twins.configure()
-    twins.fund()
-    return twins, twins.save()
-
-
-@pytest.fixture
-def quoted(funded: tuple[QuotedTwins, Checkpoint]) -> QuotedTwins:
-    """Configured and funded twins whose prices can be given."""
-    twins, moment = funded
-    twins.restore(moment)
-    return twins
 
 
 @pytest.mark.parametrize("status", Status)

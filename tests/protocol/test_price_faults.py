@@ -29,6 +29,7 @@ from tests.protocol.build import (
     BORROWER,
     BTC,
     BTC_PRICE,
+    COLLATERAL,
     ETH,
     ETH_PRICE,
     LIQUIDATOR,
@@ -74,6 +75,13 @@ def wide(price: int, spread: int, status: int = 0) -> Quote:
 def surroundings(btc: Quote, eth: Quote | None = None, sender: int = LIQUIDATOR) -> Env:
     """The prices of both feeds as quotes."""
     return Env(NOW, sender, (btc, eth or wide(ETH_PRICE, 0)))
+
+
+def owing(cash: int, collateral: dict[int, int]) -> State:
+    """An account without a position that owes dollars, on WETH and on WBTC, which has the price of BTC."""
+    weth = COLLATERAL[0]
+    wbtc = replace(weth, feed=BTC, decimals=8, account_cap=10**12, global_cap=10**12)
+    return state_with({ACCOUNT: holding(cash * W, collateral)}, insurance=10**4 * W, collateral=(weth, wbtc))
 
 
 def both(cash: int, btc: int = W, eth: int = 0, weth: int = 0, **risk: int) -> State:
@@ -234,7 +242,7 @@ def test_a_position_that_cannot_be_closed_is_passed_over(status: Status) -> None
 
 def test_a_debt_waits_for_collateral_that_cannot_be_sold() -> None:
     """LIQ-7, WAT-2, WAT-3: the debt stays until the price is back; then the sale comes before the loss."""
-    state = both(500, weth=10**18)
+    state = both(700, weth=10**18)
     stale = surroundings(wide(7_000 * W, 0), wide(ETH_PRICE, 0, int(Status.STALE_HARD)))
     outcome = run(state, stale, TAKE)
     account = outcome.state.accounts[ACCOUNT]
@@ -250,14 +258,36 @@ def test_a_debt_waits_for_collateral_that_cannot_be_sold() -> None:
 
 
 def test_a_debt_that_waits_pays_for_what_is_settled_of_it() -> None:
-    """RWD-2, LIQ-6: 1 % of what the BTC brings, however large the debt beside the stale WETH, and never of more."""
-    wbtc = replace(state_with().collateral_params[0], feed=BTC, decimals=8, account_cap=10**12, global_cap=10**12)
+    """RWD-2, LIQ-6: 1 % of what the BTC brings, however large the debt beside the stale WETH; all of one it can pay."""
     stale = surroundings(wide(BTC_PRICE, 0), wide(ETH_PRICE, 0, int(Status.STALE_HARD)))
-    for units, cash, reward in ((1, -9_000, 760 * 10**9), (10**7, -9_000, 576 * CENT), (10**7, -730, 573 * CENT)):
-        held = holding(cash * W, {WETH: 10**15, WBTC: units})
-        state = state_with({ACCOUNT: held}, insurance=10**4 * W, collateral=(*state_with().collateral_params, wbtc))
-        report = event_of(run(state, stale, TAKE), AccountLiquidated)
+    for wbtc, weth, cash, reward in (
+        (1, 10**20, -30_000, 760 * 10**9),
+        (10**7, 10**20, -30_000, 576 * CENT),
+        (10**7, 10**15, -730, 573 * CENT),
+    ):
+        report = event_of(run(owing(cash, {WETH: weth, WBTC: wbtc}), stale, TAKE), AccountLiquidated)
         assert (report.reward, report.bad_debt) == (reward, 0)
+
+
+@pytest.mark.parametrize("status", [Status.NON_POSITIVE, Status.STALE_HARD])
+def test_a_debt_waits_for_no_more_than_its_collateral_can_be_worth(status: Status) -> None:
+    """LIQ-3, LIQ-7, WAT-3, B42: what exceeds the ceiling of 400 is lost for certain, and covered at once."""
+    seen = surroundings(wide(BTC_PRICE, 0), wide(ETH_PRICE, 0, int(status)))
+    for weth, cash, bad_debt in ((10**18, -1_000, 600 * W), (1, -1_000, 1_000 * W - 400)):
+        outcome = run(owing(cash, {WETH: weth}), seen, TAKE)
+        report, account = event_of(outcome, AccountLiquidated), outcome.state.accounts[ACCOUNT]
+        assert report.bad_debt == report.bad_debt_insurance == bad_debt
+        assert (account.cash, account.collateral) == (cash * W + bad_debt, {WETH: weth})
+        assert report.reward == min(5 * W + bad_debt // 1_000, bad_debt // 100)
+        assert refused(outcome.state, seen, TAKE).startswith(("oracle/", "liq/not-liquidatable"))
+        assert refused(owing(-400, {WETH: 10**18}), seen, TAKE).startswith(("oracle/", "liq/not-liquidatable"))
+
+
+def test_a_stale_price_above_the_ceiling_is_what_collateral_can_be_worth() -> None:
+    """WAT-3: moved by the stale band; 1 WETH last seen at 500 can be worth 550."""
+    seen = surroundings(wide(BTC_PRICE, 0), wide(500 * W, 0, int(Status.HALTED)))
+    assert event_of(run(owing(-551, {WETH: 10**18}), seen, TAKE), AccountLiquidated).bad_debt == W
+    assert refused(owing(-550, {WETH: 10**18}), seen, TAKE) == "oracle/halted"
 
 
 def test_the_grace_period_does_not_protect_what_is_deep_below() -> None:
@@ -305,7 +335,7 @@ def test_what_has_no_price_is_passed_over(status: Status) -> None:
     gone = wide(0, 0, int(status))
     outcome = run(both(800, eth=W), surroundings(wide(7_000 * W, 0), gone), TAKE)
     assert set(outcome.state.accounts[ACCOUNT].positions) == {ETH}
-    outcome = run(both(500, weth=10**18), surroundings(wide(7_000 * W, 0), gone), TAKE)
+    outcome = run(both(700, weth=10**18), surroundings(wide(7_000 * W, 0), gone), TAKE)
     account = outcome.state.accounts[ACCOUNT]
     assert account.cash < 0
     assert (account.positions, account.collateral) == ({}, {WETH: 10**18})

@@ -151,6 +151,14 @@ def compute_collateral_prices(
 
 
 @internal
+@view
+def compute_most(token: uint256, word: uint256, mid: uint256, status: uint256) -> uint256:
+    """The most that collateral without an accepted price can be worth: its ceiling, or its moved price if higher."""
+    ceiling: uint256 = self._compute_ceiling(parameters.token_ceilings[token], self.is_haircut_phasing(word))
+    return ceiling if policy.is_priceless(status) else max(ceiling, self._move_price(mid, status, True))
+
+
+@internal
 @pure
 def _compute_ceiling(word: uint256, phasing: bool) -> uint256:
     """The ceiling in force: until a phase ends, the former one if it is higher (MRG-14)."""
