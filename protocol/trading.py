@@ -37,7 +37,7 @@ def process_trade(state: State, env: Env, action: Trade) -> Outcome:
     """
     before = check_trader(state, env, action.account)
     check_market_listed(state, action.market)
-    check_instant(state, action.market)
+    check_instant(state, before, action.market)
     check_isolation(before, action.market)
     params = state.market_params[action.market]
     check_size(params, action.size_delta)
@@ -99,7 +99,7 @@ def process_close_all(state: State, env: Env, action: CloseAll) -> Outcome:
     """Close every position of an account in one call, by ascending market (TRD-13).
 
     ``min_cash`` bounds all that prices, impact and fees can do. Refuses: account/unknown, account/not-trader,
-    account/no-positions, order/commit-only, oracle/*, trade/price, margin/reduce, sys/domain.
+    account/no-positions, order/commit-only, order/pending, oracle/*, trade/price, margin/reduce, sys/domain.
     """
     before = check_trader(state, env, action.account)
     if not before.positions:
@@ -108,7 +108,7 @@ def process_close_all(state: State, env: Env, action: CloseAll) -> Outcome:
     account = draft.account(action.account)
     change = compute_reserve(state, env.now) - before.cash
     for market, position in before.positions.items():
-        check_instant(state, market)
+        check_instant(state, before, market)
         quote = env.quote(state.market_params[market].feed)
         check_accepted(NEW_RISK if before.orders else REDUCTION, quote.status)
         change -= compute_position_health(draft, env, market, position)
@@ -142,13 +142,15 @@ def process_set_leverage_cap(state: State, env: Env, action: SetLeverageCap) -> 
     return draft.commit()
 
 
-def check_instant(state: State, market: int) -> None:
-    """Refuse a trade at the price of now in a market that trades by committed orders (ORD-2).
+def check_instant(state: State, account: Account, market: int) -> None:
+    """Refuse a trade at the price of now in a market that trades by committed orders, or beside an order there (ORD-2).
 
-    Refuses: order/commit-only.
+    Refuses: order/commit-only, order/pending.
     """
     if state.order_params[market].delay:
         raise errors.CommitOnly(market=market)
+    if market in account.orders:
+        raise errors.OrderPending(market=market)
 
 
 def check_isolation(account: Account, market: int) -> None:

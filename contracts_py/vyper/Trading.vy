@@ -96,7 +96,7 @@ def close_all(account: uint256, min_cash: int256):
         if listed == 0:
             break
         if listed & 1 != 0:
-            self._check_instant(market)
+            self._check_instant(account, header, market)
             word: uint256 = parameters.market_words[market]
             price: uint256 = 0
             status: uint256 = 0
@@ -141,7 +141,7 @@ def _trade(
     """A trade by its sender; its impact net of rebate, and its fee (TRD-1 to TRD-12)."""
     header: uint256 = checks.check_trader(account, sender)
     word: uint256 = self._check_market(market)
-    self._check_instant(market)
+    self._check_instant(account, header, market)
     isolated: uint256 = (header >> accounts.ISOLATED_SHIFT) & accounts.ISOLATED_MASK
     assert isolated == 0 or isolated == market + 1, "account/isolated"
     self._check_size(size_delta, word >> 160)
@@ -208,9 +208,11 @@ def _change_position(
 
 @internal
 @view
-def _check_instant(market: uint256):
-    """Refuse a trade at the price of now in a market that trades by committed orders (ORD-2)."""
+def _check_instant(account: uint256, header: uint256, market: uint256):
+    """Refuse a trade at the price of now in a market that trades by committed orders, or beside an order there (ORD-2)."""
     assert orders.rules[market] == 0, "order/commit-only"
+    if header & accounts.HAS_ORDERS != 0:
+        assert (orders.lists[account] >> market) & 1 == 0, "order/pending"
 
 
 @internal

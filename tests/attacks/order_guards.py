@@ -31,6 +31,13 @@ ORDER_GUARDS: dict[str, Edits] = {
     "a market of orders trades in no other way": (
         ("Trading.vy", "assert orders.rules[market] == 0", "assert REMOVED or orders.rules[market] == 0"),
     ),
+    "an order's position waits for it": (
+        (
+            "Trading.vy",
+            "assert (orders.lists[account] >> market) & 1 == 0",
+            "assert REMOVED or (orders.lists[account] >> market) & 1 == 0",
+        ),
+    ),
     "a fee is not lent": (
         (
             "Orders.vy",

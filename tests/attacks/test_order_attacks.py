@@ -55,6 +55,30 @@ def test_b16_the_margin_is_gone_when_the_order_settles(stage: Stage) -> None:
     assert stage.without("a pending order keeps its margin", story) == dollars("-2")
 
 
+def test_b16_what_was_to_be_closed_is_gone_when_the_order_settles(stage: Stage) -> None:
+    """B16: ordered to close, the market trades at once again; the trader sees the round, and closes at a better price.
+
+    From: orders to reduce that open once there is nothing to reduce. Guard: ORD-2, a position waits for the order that
+    is to change it. Without it the order fails for the margin it needs: a gain of 5,939.50 dollars, not a loss of 62.
+    """
+
+    def story(twins: Twins) -> int:
+        purse = Purse(twins, "borrower")
+        twins.deposit("borrower", usd=4_400)
+        twins.do("borrower", trade(BORROWER, 10 * W))
+        twins.do("admin", SetOrders(BTC, RULES))
+        twins.do("borrower", commit(-10 * W))
+        twins.do("admin", SetOrders(BTC, replace(RULES, feed=0, delay=0, window=0, fee=0, cancel_fee=0)))
+        twins.price(BTC=8_000, after=10)
+        twins.price(BTC=8_600)
+        twins.attempt("borrower", trade(BORROWER, -10 * W))
+        twins.do("liquidator", settle())
+        return purse.gain()
+
+    assert stage.guarded(story) == dollars("-62")
+    assert stage.without("an order's position waits for it", story) == dollars("5,939.5")
+
+
 def test_b18_a_later_round_is_chosen(stage: Stage) -> None:
     """B18: three rounds have come since the delay, and the trader settles his order at the lowest of them.
 

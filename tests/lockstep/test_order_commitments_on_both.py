@@ -143,16 +143,19 @@ def test_beside_an_order_that_adds_risk_nothing_is_committed_on_both(twins: Twin
     check(twins)
 
 
-def test_a_reduction_that_has_become_a_flip_adds_risk_on_both(twins: Twins) -> None:
-    """ORD-3: the admin lets the market trade at once, and what was to be reduced is smaller by now."""
+def test_what_an_order_reduces_waits_for_it_on_both(twins: Twins) -> None:
+    """ORD-2: also when the admin lets the market trade at once again; after the settlement it is traded."""
     twins.deposit("borrower", usd=5_000)
     twins.do("borrower", buy(2 * W))
     for market in (BTC, ETH):
         twins.do("admin", SetOrders(market, replace(RULES, feed=market)))
-    twins.do("borrower", commit(-2 * W))
+    twins.do("borrower", commit(-W))
     twins.do("admin", SetOrders(BTC, INSTANT))
+    refuse(twins, "order/pending", ("borrower", buy(-W)), ("borrower", buy(W)), ("borrower", CloseAll(BORROWER, 0)))
+    check(twins, sizes=(BORROWER,))
+    twins.price(BTC=8_000, after=10)
+    twins.do("liquidator", settle())
     twins.do("borrower", buy(-W))
-    refuse(twins, "order/pending", ("borrower", CommitOrder(BORROWER, ETH, 10 * W, NO_LIMIT)))
     check(twins)
 
 

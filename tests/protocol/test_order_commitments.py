@@ -92,6 +92,15 @@ def test_a_market_of_orders_takes_no_trade() -> None:
     assert refused(other, env(), CloseAll(ACCOUNT, 0)) == "order/commit-only"
 
 
+def test_a_position_that_an_order_waits_to_change_is_not_traded() -> None:
+    """ORD-2: though its market trades at once by now; the other one does."""
+    held = holding(5_000 * W, {}, {BTC: opened(W, BTC_PRICE), ETH: opened(5 * W, 200 * W)}, orders={BTC: SALE})
+    state = state_with({ACCOUNT: held}, pool=10**6 * W)
+    assert refused(state, env(), Trade(ACCOUNT, BTC, -W, 0)) == "order/pending"
+    assert refused(state, env(), CloseAll(ACCOUNT, 0)) == "order/pending"
+    run(state, env(), Trade(ACCOUNT, ETH, -5 * W, 0))
+
+
 def test_a_commitment_takes_the_fee() -> None:
     """ORD-3: nothing else moves; what it will be is fixed."""
     outcome = run(ordering(None), env(), COMMIT)
