@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shlex
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +31,7 @@ OUT = Path("out/studies")
 
 
 def make_study(text: str, out: Path | None, seeds: int | None, as_json: bool) -> Exit:
-    """The command. Nothing is written unless every run came to its end.
+    """The command. Nothing is written unless every run came to its end, and then every file or none.
 
     Raises ``WrongUse`` and ``InputError``.
     """
@@ -37,22 +42,21 @@ def make_study(text: str, out: Path | None, seeds: int | None, as_json: bool) ->
         study = replace(study, seeds=seeds)
     prepared = prepare(study)
     folder = out or OUT
-    _make_folder(folder)
-    try:
-        with Progress(study.name, 0) as report:
-            report("reading every scenario in every variant", 0)
-            check_variants(study)
-            rows = run_study(study, report)
-    except RunFailed as failed:
-        message = f"{clean(text)}: {failed}"
-        warn(message)
-        if as_json:
-            say(json.dumps({"ok": False, "error": {"message": message}}))
-        return failed.code
-    results = build_results(prepared, rows)
-    files = render_files(study, results)
-    for name, content in files.items():
-        write_file(folder / name, content)
+    with open_partial(folder) as partial:
+        try:
+            with Progress(study.name, 0) as report:
+                report("reading every scenario in every variant", 0)
+                check_variants(study)
+                rows = run_study(study, report)
+        except RunFailed as failed:
+            message = f"{clean(text)}: {failed}"
+            warn(message)
+            if as_json:
+                say(json.dumps({"ok": False, "error": {"message": message}}))
+            return failed.code
+        results = build_results(prepared, rows)
+        files = render_files(study, results)
+        keep_files(files, partial, folder)
     paths = [str(folder / name) for name in files]
     if as_json:
         say(json.dumps({"ok": True, "study": study.name, "seeds": study.seeds, "runs": len(rows), "files": paths}))
@@ -99,20 +103,38 @@ def render_files(study: Study, results: Results) -> dict[str, str]:
     return {f"{study.name}.json": write_results(results), f"{study.name}.md": page, **pictures}
 
 
-def write_file(path: Path, text: str) -> None:
-    """Write a file. Refuses a place that cannot be written."""
-    try:
-        path.write_text(text, "utf-8")
-    except OSError as problem:
-        raise _unwritable(path, problem) from None
+@contextmanager
+def open_partial(folder: Path) -> Iterator[Path]:
+    """A folder within ``folder`` for files that are not whole yet, removed after the block.
 
-
-def _make_folder(folder: Path) -> None:
-    try:
+    Refuses a place that cannot be written, before anybody waits for runs.
+    """
+    with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=".crossmargin.", dir=folder))
+    try:
+        yield partial
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def keep_files(files: Mapping[str, str], partial: Path, folder: Path) -> None:
+    """Write files whole into ``partial``, then put them in their places. What cannot be written replaces nothing."""
+    for name, text in files.items():
+        with _writing(folder / name):
+            if (folder / name).is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            (partial / name).write_text(text, "utf-8")
+    for name in files:
+        with _writing(folder / name):
+            (partial / name).replace(folder / name)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turn what keeps the block from writing into one error."""
+    try:
+        yield
     except OSError as problem:
-        raise _unwritable(folder, problem) from None
-
-
-def _unwritable(path: Path, problem: OSError) -> InputError:
-    return InputError(path, f"cannot be written: {problem.strerror}", remedy="choose another folder with --out")
+        remedy = "choose another folder with --out"
+        raise InputError(path, f"cannot be written: {problem.strerror}", remedy=remedy) from None

@@ -21,7 +21,7 @@ from crossmargin.replay.crowd import add_up_members
 from crossmargin.replay.run import Replay
 from crossmargin.scenario import load_scenario
 from crossmargin.study import workers
-from crossmargin.study.command import make_study, render_files
+from crossmargin.study.command import keep_files, make_study, open_partial, render_files
 from crossmargin.study.measures import COMMON, Measure, Outcome, compute_growth, find_measure
 from crossmargin.study.plan import check_variants, load_study, parse_study, prepare
 from crossmargin.study.results import Results, read_results, write_results
@@ -312,6 +312,32 @@ def test_the_command_tells_mistakes_with_place_and_exit_code(crossmargin: Crossm
     assert crossmargin("study", tmp_path).err.startswith(f"{tmp_path}: is a folder, not a study")
     answer = crossmargin("study", "study.yaml", "--out", tmp_path / "mine.yaml")
     assert (answer.code, "cannot be written" in answer.err) == (Exit.INPUT_INVALID, True)
+
+
+@pytest.mark.parametrize("name", ["two.svg", "t" * 300])
+def test_a_file_that_cannot_be_written_leaves_those_of_before(tmp_path: Path, name: str) -> None:
+    (tmp_path / "one.md").write_text("before", "utf-8")
+    (tmp_path / "two.svg").mkdir()
+    with pytest.raises(InputError, match="cannot be written") as told, open_partial(tmp_path) as partial:
+        keep_files({"one.md": "after", name: ""}, partial, tmp_path)
+    assert told.value.file == str(tmp_path / name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.md", "two.svg"]
+    assert (tmp_path / "one.md").read_text("utf-8") == "before"
+
+
+def test_a_folder_that_takes_no_file_is_refused_before_the_first_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crossmargin: Crossmargin
+) -> None:
+    def refuse(**arguments: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)
+    monkeypatch.setattr("crossmargin.study.command.run_study", lambda *arguments: pytest.fail("it ran"))
+    answer = crossmargin("study", "study.yaml", "--out", tmp_path)
+    assert (answer.code, answer.err) == (
+        Exit.INPUT_INVALID,
+        f"{tmp_path}: cannot be written: Permission denied\n  choose another folder with --out\n",
+    )
 
 
 def test_check_reads_a_study_with_its_scenarios_and_variants(crossmargin: Crossmargin, tmp_path: Path) -> None:

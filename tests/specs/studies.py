@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 
 from crossmargin.library import STUDIES
-from crossmargin.study.command import build_results, render_files, write_file
+from crossmargin.study.command import build_results, render_files
 from crossmargin.study.page import render_conclusions
 from crossmargin.study.plan import Prepared, load_study, prepare
 from crossmargin.study.results import Results, read_results
@@ -62,11 +62,11 @@ def write_all() -> None:
     """Write what follows from the results."""
     for name in NAMES:
         for file, text in render(name).items():
-            write_file(FOLDER / file, text)
+            (FOLDER / file).write_text(text, "utf-8")
     path = FOLDER / "README.md"
     text = path.read_text("utf-8")
     before, after = text.partition(BEGIN)[0], text.partition(END)[2]
-    write_file(path, f"{before}{BEGIN}\n\n{make_list()}{END}{after}")
+    path.write_text(f"{before}{BEGIN}\n\n{make_list()}{END}{after}", "utf-8")
 
 
 if __name__ == "__main__":
