@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -25,6 +26,8 @@ from crossmargin.yamltext import Document, Loc, read_yaml
 SEED = "population.seed"
 PLOT_WIDTH = 260  # pixels of a panel, which the variants divide among them
 LABEL_LETTER = "5.6"  # pixels of a letter of a label
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # pages link to files of the study's name
+ONE_LINE = ("title", "question", "axis")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +85,12 @@ def load_study(path: Path) -> Study:
 def parse_study(document: Document) -> Study:
     """A study from a document already read."""
     model, path = validate(document, StudyModel), document.source.file
+    if not FILE_NAME.fullmatch(path.stem):
+        remedy = "rename it: up to 64 letters, digits, _, . and -, a letter or digit first"
+        raise InputError(path, "files named like this one could not be linked to", remedy=remedy)
     faults = Faults(document)
-    if model.seeds == 0:
-        faults.note(Fault(("seeds",), "a study needs a seed", "write how many populations to draw, such as 20"))
-    for key in ("scenarios", "variants", "measures"):
-        if not getattr(model, key):
-            faults.note(Fault((key,), "nothing stands here", "write at least one", key=True))
-    if ALL in model.scenarios:
-        faults.note(Fault(("scenarios", ALL), f"`{ALL}` stands for every scenario", "choose another label", key=True))
-    scenarios: dict[str, Path] = {}
-    for label, text in model.scenarios.items():
-        with faults.noted(), texts_at(("scenarios", label)):
-            scenarios[label] = SCENARIOS.find(text, path.parent)
+    _check_texts(model, faults)
+    scenarios = _find_scenarios(model, path.parent, faults)
     is_sound = _check_changes((), model.always, ("always",), faults)
     variants: dict[str, StudyVariant] = {}
     for label, variant in model.variants.items():
@@ -105,11 +102,41 @@ def parse_study(document: Document) -> Study:
                 raise unknown(variant.against or "", others, ("variants", label, "against"), "other variant")
         variants[label] = StudyVariant((*model.always, *variant.set), variant.against or "")
     _check_pictures(model, faults)
+    faults.stop()
+    return Study(document, path.stem, model, model.seeds, scenarios, variants)
+
+
+def _check_texts(model: StudyModel, faults: Faults) -> None:
+    """What needs no other file and no variant: lines, numbers, names, sentences."""
+    for key in ONE_LINE:
+        if len(getattr(model, key).splitlines()) != 1 or not getattr(model, key).strip():
+            faults.note(Fault((key,), "one line is needed here", "write it in one, and no more than that"))
+    if model.seeds == 0:
+        faults.note(Fault(("seeds",), "a study needs a seed", "write how many populations to draw, such as 20"))
+    for key in ("scenarios", "variants", "measures"):
+        if not getattr(model, key):
+            faults.note(Fault((key,), "nothing stands here", "write at least one", key=True))
+    for index, name in enumerate(model.measures):
+        if name in model.measures[:index]:
+            faults.note(Fault(("measures", index), f"{shown(name)} is measured already", "leave one of them out"))
     for index, text in enumerate(model.conclusions):
         with faults.noted():
             check_conclusion(text, model, ("conclusions", index))
-    faults.stop()
-    return Study(document, path.stem, model, model.seeds, scenarios, variants)
+
+
+def _find_scenarios(model: StudyModel, base: Path, faults: Faults) -> dict[str, Path]:
+    """The files of the scenarios by label. One under two labels would count twice among all."""
+    if ALL in model.scenarios:
+        faults.note(Fault(("scenarios", ALL), f"`{ALL}` stands for every scenario", "choose another label", key=True))
+    found: dict[str, Path] = {}
+    for label, text in model.scenarios.items():
+        with faults.noted(), texts_at(("scenarios", label)):
+            path = SCENARIOS.find(text, base)
+            same = [other for other, earlier in found.items() if earlier.resolve() == path.resolve()]
+            if same:
+                raise Fault(("scenarios", label), f"`{same[0]}` is this scenario already", "leave one of them out")
+            found[label] = path
+    return found
 
 
 def _check_changes(before: Sequence[str], own: Sequence[str], loc: Loc, faults: Faults) -> bool:

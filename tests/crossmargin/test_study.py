@@ -237,6 +237,16 @@ def by_forking(monkeypatch: pytest.MonkeyPatch) -> None:
 MISTAKES: dict[str, tuple[str, str, int, int, str]] = {
     "no seeds": ("seeds: 3", "seeds: 0", 8, 8, "a study needs a seed"),
     "no such scenario": ("small_population.yaml", "small.yaml", 10, 10, "no such file"),
+    "no title": ("title: A small study", "title: ''", 1, 8, "one line is needed here"),
+    "a title of two lines": ("axis: latency", 'axis: "late\\nness"', 11, 7, "one line is needed here"),
+    "a scenario twice": ("axis: latency", "  same: ./small_population.yaml\naxis: latency", 11, 9, "`small` is this"),
+    "a measure twice": (
+        "measures: [bad_debt",
+        "measures: [bad_debt, bad_debt",
+        16,
+        22,
+        "`bad_debt` is measured already",
+    ),
     "all": ("  small: small", "  all: small", 10, 3, "`all` stands for every scenario"),
     "no scenarios": ("scenarios:\n  small: small_population.yaml", "scenarios: {}", 9, 1, "nothing stands here"),
     "a bad label": ("  now: {set", "  now!: {set", 14, 3, "`now!` is not a label"),
@@ -265,6 +275,12 @@ def test_a_mistake_is_told_with_its_place(mistake: str) -> None:
         parse_study(parse_yaml(TEXT.replace(old, new), STUDY))
     assert message in told.value.message
     assert (told.value.line, told.value.column) == (line, column)
+
+
+@pytest.mark.parametrize("name", ["a study", "-study", "study]", "bad\udcff", "s" * 65])
+def test_a_study_whose_name_is_none_for_its_files_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="could not be linked to"):
+        parse_study(parse_yaml(TEXT, DATA / f"{name}.yaml"))
 
 
 def test_changes_without_another_variant_are_refused() -> None:
