@@ -18,7 +18,7 @@ FORM = "write {values MEASURE | VARIANT | SCENARIO} or {changes MEASURE | VARIAN
 
 
 def check_conclusion(text: str, model: StudyModel, loc: Loc) -> None:
-    """Raise a ``Fault`` for a sentence with a blank that nothing can fill, or a number that nothing computed."""
+    """Raise a ``Fault`` for a sentence with a blank that nothing can fill, without any, or with a typed number."""
     for blank in BLANK.finditer(text):
         kind, measure, variant, scenario = _read(blank[1], loc)
         if kind not in KINDS:
@@ -36,6 +36,12 @@ def check_conclusion(text: str, model: StudyModel, loc: Loc) -> None:
     rest = BLANK.sub("", text)
     if "{" in rest or "}" in rest:
         raise Fault(loc, "a brace stands alone", FORM)
+    if rest == text:
+        raise Fault(loc, "no number of the runs stands in this sentence", FORM)
+    for label in sorted((*model.scenarios, *model.variants), key=len, reverse=True):
+        rest = re.sub(rf"(?<!\w){re.escape(label)}(?!\w)", "", rest)
+    if any(character.isdigit() for character in rest):
+        raise Fault(loc, "a number is typed here, which no run gave", f"{FORM}, or the number as a word")
 
 
 def fill_conclusion(text: str, results: Results) -> str:

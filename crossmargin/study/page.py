@@ -12,6 +12,10 @@ from crossmargin.study.results import Results
 from crossmargin.study.spread import compute_spread, count_signs, show
 
 WIDTH = 120
+CUT = (
+    "Quartiles between two runs are rounded down and means to the nearest, at the scale of the results; shown are "
+    "whole dollars, and per cent with one decimal, cut toward zero. A change too small to show is still more or less."
+)
 SPREAD = ("lowest", "quartile", "median", "quartile", "highest", "mean")
 
 
@@ -41,7 +45,7 @@ def render_page(study: Study, results: Results, pictures: Sequence[str]) -> str:
         *_tell_runs(study, results),
         "## Tables",
         "",
-        "Dollars are cut to whole ones. Quartiles between two runs are rounded down, means to the nearest.",
+        *wrap(CUT, WIDTH),
         "",
         *(line for measure in results.measures.values() for line in _tell_measure(study, results, measure)),
     ]
@@ -69,12 +73,17 @@ def _tell_runs(study: Study, results: Results) -> Iterator[str]:
     for label, facts in results.facts["scenarios"].items():
         yield f"| {label} | `{facts['scenario']}` | {facts['prices']} |"
     yield ""
-    yield f"| Variant ({study.model.axis}) | Changes | Held against |"
+    yield f"| Variant ({_cell(study.model.axis)}) | Changes | Held against |"
     yield "| --- | --- | --- |"
     for label, texts in results.facts["variants"].items():
-        changes = ", ".join(f"`{text}`" for text in texts) or "-"
+        changes = _cell(", ".join(f"`{text}`" for text in texts)) or "-"
         yield f"| {label} | {changes} | {results.against[label] or '-'} |"
     yield ""
+
+
+def _cell(text: str) -> str:
+    """Text within a cell of a table."""
+    return text.replace("|", "\\|")
 
 
 def _tell_measure(study: Study, results: Results, measure: Measure) -> Iterator[str]:

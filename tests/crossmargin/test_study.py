@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from decimal import localcontext
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,16 @@ def test_a_late_keeper_leaves_bad_debt_and_the_page_says_how_much(made: Path) ->
     page = " ".join((made / "study.md").read_text("utf-8").split())
     assert "more in 2 and less in 0 of 2 runs." in page
     assert f"| small | late | {min(late) // W:,} |" in page
+
+
+def test_a_bar_in_an_axis_or_a_change_divides_no_cell(made: Path) -> None:
+    text = TEXT.replace("axis: latency", "axis: late | not").replace("latency: 2h", "latency: 2h | 3h")
+    study = parse_study(parse_yaml(text, STUDY))
+    results = results_in(made)
+    variants = {label: list(variant.texts) for label, variant in study.variants.items()}
+    page = render_files(study, replace(results, facts={**results.facts, "variants": variants}))["study.md"]
+    assert "| Variant (late \\| not) | Changes | Held against |" in page
+    assert "| late | `keepers={kestrel: {latency: 2h \\| 3h}}` | now |" in page
 
 
 def test_a_decimal_context_that_a_library_left_changes_no_byte(made: Path) -> None:
@@ -234,19 +245,14 @@ def by_forking(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # --- what it refuses ------------------------------------------------------------------------------------------------
 
+CONCLUSION = "Bad debt is {values bad_debt | now | small}; late it changes by {changes bad_debt | late | all}."
 MISTAKES: dict[str, tuple[str, str, int, int, str]] = {
     "no seeds": ("seeds: 3", "seeds: 0", 8, 8, "a study needs a seed"),
     "no such scenario": ("small_population.yaml", "small.yaml", 10, 10, "no such file"),
     "no title": ("title: A small study", "title: ''", 1, 8, "one line is needed here"),
     "a title of two lines": ("axis: latency", 'axis: "late\\nness"', 11, 7, "one line is needed here"),
     "a scenario twice": ("axis: latency", "  same: ./small_population.yaml\naxis: latency", 11, 9, "`small` is this"),
-    "a measure twice": (
-        "measures: [bad_debt",
-        "measures: [bad_debt, bad_debt",
-        16,
-        22,
-        "`bad_debt` is measured already",
-    ),
+    "a measure twice": ("[bad_debt, liq", "[bad_debt, bad_debt, liq", 16, 22, "`bad_debt` is measured already"),
     "all": ("  small: small", "  all: small", 10, 3, "`all` stands for every scenario"),
     "no scenarios": ("scenarios:\n  small: small_population.yaml", "scenarios: {}", 9, 1, "nothing stands here"),
     "a bad label": ("  now: {set", "  now!: {set", 14, 3, "`now!` is not a label"),
@@ -263,6 +269,8 @@ MISTAKES: dict[str, tuple[str, str, int, int, str]] = {
     "a blank of nothing": ("| now | small}", "| now | smal}", 21, 5, "unknown scenario `smal`"),
     "a base that changes": ("{values bad_debt | now", "{changes bad_debt | now", 21, 5, "is not held against another"),
     "a brace": ("late it changes", "late } it changes", 21, 5, "a brace stands alone"),
+    "a typed number": ("Bad debt is", "Bad debt is 7 or", 21, 5, "a number is typed here"),
+    "no blank": (CONCLUSION, "Bad debt is large.", 21, 5, "no number of the runs stands in this sentence"),
     "an unknown key": ("axis:", "axes:", 11, 1, "unknown key `axes`, did you mean `axis`?"),
 }
 
