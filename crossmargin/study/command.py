@@ -48,6 +48,7 @@ def make_study(text: str, out: Path | None, seeds: int | None, as_json: bool) ->
                 report("reading every scenario in every variant", 0)
                 check_variants(study)
                 rows = run_study(study, report)
+                _check_unchanged(prepared)
         except RunFailed as failed:
             message = f"{clean(text)}: {failed}"
             warn(message)
@@ -86,6 +87,13 @@ def describe_facts(prepared: Prepared) -> dict[str, Any]:
         },
         "variants": {label: list(variant.texts) for label, variant in prepared.study.variants.items()},
     }
+
+
+def _check_unchanged(prepared: Prepared) -> None:
+    """Refuse rows of files that are no longer those read at first: nobody could tell which row is of which."""
+    if describe_facts(prepare(prepared.study)) != describe_facts(prepared):
+        file = prepared.study.document.source.file
+        raise InputError(file, "a file that it runs changed meanwhile", remedy="make the study again")
 
 
 def write_command(study: Study) -> str:

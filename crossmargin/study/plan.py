@@ -200,7 +200,11 @@ def check_variants(study: Study) -> None:
         with faults.noted():
             for path in study.scenarios.values():
                 try:
-                    load_variant(path, read_variant((*variant.texts, f"{SEED}=1")))
+                    scenario = load_variant(path, read_variant((*variant.texts, f"{SEED}=1")))
                 except InputError as error:
                     raise Fault(("variants", label), f"{path.stem}: {error.message}", error.remedy) from None
+                for name in study.model.measures:
+                    if find_measure(name, scenario.params) is None:
+                        message = f"{path.stem}: nothing is measured by {shown(name)} with this parameter set"
+                        raise Fault(("variants", label), message, "leave out the measure, or the parameter set")
     faults.stop()

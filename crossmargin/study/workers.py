@@ -9,7 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
-from crossmargin.errors import Exit
+from crossmargin.errors import Exit, InputError
 from crossmargin.replay.command import Report
 from crossmargin.study.measures import find_measure, measure_run
 from crossmargin.study.plan import SEED, Study
@@ -35,14 +35,25 @@ class Task:
     measures: tuple[str, ...]
 
 
-def run_task(task: Task) -> tuple[int, ...] | str:
-    """The measures of a run, or why there are none."""
-    scenario = load_variant(task.path, read_variant(task.texts))
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Why there are no measures of a run, and the exit code that says so."""
+
+    reason: str
+    code: Exit
+
+
+def run_task(task: Task) -> tuple[int, ...] | Failed:
+    """The measures of a run, or why there are none: its files may have changed since the study began."""
+    try:
+        scenario = load_variant(task.path, read_variant(task.texts))
+    except InputError as error:
+        return Failed(str(error), Exit.INPUT_INVALID)
     measures = [measure for name in task.measures if (measure := find_measure(name, scenario.params))]
     try:
         return measure_run(scenario, measures)
     except InvariantBroken as broken:
-        return f"an invariant does not hold: {broken}"
+        return Failed(f"an invariant does not hold: {broken}", Exit.DIVERGENCE)
 
 
 def build_task(study: Study, key: Key) -> Task:
@@ -71,13 +82,13 @@ def run_study(study: Study, report: Report, most: int = 0) -> dict[Key, tuple[in
     return {key: rows[key] for key in keys}
 
 
-def _take(future: Future[tuple[int, ...] | str], key: Key) -> tuple[int, ...]:
+def _take(future: Future[tuple[int, ...] | Failed], key: Key) -> tuple[int, ...]:
     try:
         row = future.result()
     except BrokenProcessPool:
         raise RunFailed("a process ended before its work was done", Exit.CHECK_FAILED) from None
-    if isinstance(row, str):
-        raise RunFailed("{}, {}, seed {}: {}".format(*key, row), Exit.DIVERGENCE)
+    if isinstance(row, Failed):
+        raise RunFailed("{}, {}, seed {}: {}".format(*key, row.reason), row.code)
     return row
 
 

@@ -24,9 +24,9 @@ from crossmargin.scenario import load_scenario
 from crossmargin.study import workers
 from crossmargin.study.command import keep_files, make_study, open_partial, render_files
 from crossmargin.study.measures import COMMON, Measure, Outcome, compute_growth, find_measure
-from crossmargin.study.plan import check_variants, load_study, parse_study, prepare
+from crossmargin.study.plan import load_study, parse_study, prepare
 from crossmargin.study.results import Results, read_results, write_results
-from crossmargin.study.workers import RunFailed, run_study
+from crossmargin.study.workers import Failed, RunFailed, Task, run_study, run_task
 from crossmargin.yamltext import parse_yaml
 from protocol.errors import InvariantBroken
 from protocol.events import PositionUpdated
@@ -245,83 +245,30 @@ def by_forking(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # --- what it refuses ------------------------------------------------------------------------------------------------
 
-CONCLUSION = "Bad debt is {values bad_debt | now | small}; late it changes by {changes bad_debt | late | all}."
-MISTAKES: dict[str, tuple[str, str, int, int, str]] = {
-    "no seeds": ("seeds: 3", "seeds: 0", 8, 8, "a study needs a seed"),
-    "no such scenario": ("small_population.yaml", "small.yaml", 10, 10, "no such file"),
-    "no title": ("title: A small study", "title: ''", 1, 8, "one line is needed here"),
-    "a title of two lines": ("axis: latency", 'axis: "late\\nness"', 11, 7, "one line is needed here"),
-    "a scenario twice": ("axis: latency", "  same: ./small_population.yaml\naxis: latency", 11, 9, "`small` is this"),
-    "a measure twice": ("[bad_debt, liq", "[bad_debt, bad_debt, liq", 16, 22, "`bad_debt` is measured already"),
-    "all": ("  small: small", "  all: small", 10, 3, "`all` stands for every scenario"),
-    "no scenarios": ("scenarios:\n  small: small_population.yaml", "scenarios: {}", 9, 1, "nothing stands here"),
-    "a bad label": ("  now: {set", "  now!: {set", 14, 3, "`now!` is not a label"),
-    "against itself": ("against: now", "against: late", 15, 62, "unknown other variant `late`"),
-    "against nobody": ("against: now", "against: never", 15, 62, "unknown other variant `never`"),
-    "no setting": ('["keepers={kestrel: {}}"]', "[keepers]", 14, 15, "keepers: `keepers` sets nothing"),
-    "no setting of all": ("axis: latency", "always: [insurance=1, novel=1]\naxis: latency", 11, 23, "novel=1: `novel`"),
-    "a setting twice": ('"keepers={kestrel: {}}"', "insurance=1, insurance=2", 14, 28, "insurance=2: the same value"),
-    "the seed": ('"keepers={kestrel: {}}"', "population.seed=7", 14, 15, "the seeds of a study are its own"),
-    "a picture of nothing": ("changes: [lost]", "changes: [los]", 19, 13, "unknown measure of the study `los`"),
-    "labels too long": ("  now:", "  nowandforeverandeverandE:", 13, 1, "the labels do not fit side by side"),
-    "a blank with a typo": ("{values bad_debt |", "{value bad_debt |", 21, 5, "unknown word `value`"),
-    "a blank of two": ("| now | small}", "| now}", 21, 5, "says nothing that can be filled in"),
-    "a blank of nothing": ("| now | small}", "| now | smal}", 21, 5, "unknown scenario `smal`"),
-    "a base that changes": ("{values bad_debt | now", "{changes bad_debt | now", 21, 5, "is not held against another"),
-    "a brace": ("late it changes", "late } it changes", 21, 5, "a brace stands alone"),
-    "a typed number": ("Bad debt is", "Bad debt is 7 or", 21, 5, "a number is typed here"),
-    "no blank": (CONCLUSION, "Bad debt is large.", 21, 5, "no number of the runs stands in this sentence"),
-    "an unknown key": ("axis:", "axes:", 11, 1, "unknown key `axes`, did you mean `axis`?"),
-}
+
+def test_a_file_that_a_run_no_longer_finds_ends_the_study_with_its_reason(tmp_path: Path) -> None:
+    answer = run_task(Task(tmp_path / "gone.yaml", (), ()))
+    assert isinstance(answer, Failed)
+    assert answer.code == Exit.INPUT_INVALID
+    assert answer.reason.startswith(f"{tmp_path / 'gone.yaml'}: ")
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_told_with_its_place(mistake: str) -> None:
-    old, new, line, column, message = MISTAKES[mistake]
-    assert old in TEXT
-    with pytest.raises(InputError) as told:
-        parse_study(parse_yaml(TEXT.replace(old, new), STUDY))
-    assert message in told.value.message
-    assert (told.value.line, told.value.column) == (line, column)
-
-
-@pytest.mark.parametrize("name", ["a study", "-study", "study]", "bad\udcff", "s" * 65])
-def test_a_study_whose_name_is_none_for_its_files_is_refused(name: str) -> None:
-    with pytest.raises(InputError, match="could not be linked to"):
-        parse_study(parse_yaml(TEXT, DATA / f"{name}.yaml"))
-
-
-def test_changes_without_another_variant_are_refused() -> None:
-    with pytest.raises(InputError, match="no variant is held against another") as told:
-        parse_study(parse_yaml(TEXT.replace(", against: now", ""), STUDY))
-    assert told.value.line == 19
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "line", "message"),
-    [
-        ("small_population.yaml", "switches.yaml", 10, "this scenario has no population"),
-        ("closed.BTC, closed", "closed.DOGE, closed", 16, "unknown measure `closed.DOGE`"),
-        ("closed.BTC, closed", "liquidate, closed", 16, "unknown measure `liquidate`, did you mean `liquidated`?"),
-    ],
-)
-def test_what_the_scenarios_do_not_have_is_told_before_the_first_run(
-    old: str, new: str, line: int, message: str
+def test_a_file_that_changes_while_its_runs_go_on_ends_the_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crossmargin: Crossmargin
 ) -> None:
-    with pytest.raises(InputError) as told:
-        prepare(parse_study(parse_yaml(TEXT.replace(old, new), STUDY)))
-    assert message in told.value.message
-    assert told.value.line == line
+    scenario = tmp_path / "small_population.yaml"
+    scenario.write_text(SMALL.read_text("utf-8"), "utf-8")
+    (tmp_path / "mine.yaml").write_text(TEXT, "utf-8")
 
+    def change(*arguments: object) -> dict[str, object]:
+        scenario.write_text(SMALL.read_text("utf-8").replace("isolated: 20", "isolated: 30"), "utf-8")
+        return {}
 
-def test_what_a_variant_breaks_is_told_at_the_variant() -> None:
-    text = TEXT.replace(
-        '"keepers={kestrel: {latency: 2h}}"', "risk.backstop_ratio=0.5, switches.partial_liquidation=off"
-    )
-    with pytest.raises(InputError) as told:
-        check_variants(parse_study(parse_yaml(text, STUDY)))
-    assert (told.value.line, told.value.column) == (15, 9)
-    assert "small_population: nothing reads this value while the switch" in told.value.message
+    monkeypatch.setattr("crossmargin.study.command.run_study", change)
+    answer = crossmargin("study", tmp_path / "mine.yaml", "--out", tmp_path / "out")
+    assert answer.code == Exit.INPUT_INVALID
+    assert f"{tmp_path / 'mine.yaml'}: a file that it runs changed meanwhile" in answer.err
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_the_command_tells_mistakes_with_place_and_exit_code(crossmargin: Crossmargin, tmp_path: Path) -> None:
