@@ -70,8 +70,7 @@ def build_results(prepared: Prepared, rows: Mapping[Any, Any]) -> Results:
     """Rows with what they were made from: files by digest of what they say, and changes."""
     study = prepared.study
     facts = {"study": study.name, "command": write_command(study), **describe_facts(prepared)}
-    against = {label: variant.against for label, variant in study.variants.items()}
-    return Results(prepared.measures, against, facts, rows)
+    return Results(prepared.measures, study.against, facts, rows)
 
 
 def describe_facts(prepared: Prepared) -> dict[str, Any]:

@@ -49,6 +49,11 @@ class Study:
     scenarios: Mapping[str, Path]
     variants: Mapping[str, StudyVariant]
 
+    @property
+    def against(self) -> dict[str, str]:
+        """Which variant another is held against, by label; empty for none."""
+        return {label: variant.against for label, variant in self.variants.items()}
+
     def cells(self) -> Iterator[tuple[str, str, int]]:
         """Label of the scenario, label of the variant, and seed of every run, in order."""
         for scenario in self.scenarios:

@@ -71,8 +71,7 @@ def outcome() -> Outcome:
 
 def results_in(folder: Path) -> Results:
     ready = prepare(load_study(STUDY))
-    against = {label: variant.against for label, variant in ready.study.variants.items()}
-    return read_results(folder / "study.json", ready.measures, against)
+    return read_results(folder / "study.json", ready.measures, ready.study.against)
 
 
 def ignore(phase: str, done: int) -> None:

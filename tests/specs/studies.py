@@ -29,8 +29,7 @@ def prepared(name: str) -> Prepared:
 def committed(name: str) -> Results:
     """Its committed results."""
     ready = prepared(name)
-    against = {label: variant.against for label, variant in ready.study.variants.items()}
-    return read_results(FOLDER / f"{name}.json", ready.measures, against)
+    return read_results(FOLDER / f"{name}.json", ready.measures, ready.study.against)
 
 
 def render(name: str) -> dict[str, str]:
