@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -77,6 +78,10 @@ def run_study(study: Study, report: Report, most: int = 0) -> dict[Key, tuple[in
         for future in as_completed(waiting):
             rows[waiting[future]] = _take(future, waiting[future])
             report(f"{len(rows)} of {len(keys)} runs", len(rows))
+    except BaseException:
+        for process in multiprocessing.active_children():  # nobody will see their rows, nor wait without a word
+            process.terminate()
+        raise
     finally:
         executor.shutdown(cancel_futures=True)
     return {key: rows[key] for key in keys}

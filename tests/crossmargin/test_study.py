@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from decimal import localcontext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from crossmargin.quantities import read_decimal
 from crossmargin.replay.crowd import add_up_members
 from crossmargin.replay.run import Replay
 from crossmargin.scenario import load_scenario
+from crossmargin.scenario_records import Scenario
 from crossmargin.study import workers
 from crossmargin.study.command import keep_files, make_study, open_partial, render_files
 from crossmargin.study.measures import COMMON, Measure, Outcome, compute_growth, find_measure
@@ -230,6 +232,27 @@ def test_a_process_that_is_killed_ends_the_study(
     assert answer.code == Exit.CHECK_FAILED
     assert json.loads(answer.out)["error"]["message"] == "study.yaml: a process ended before its work was done"
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_an_interrupt_ends_the_processes_that_still_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang_but_once(scenario: Scenario, measures: object) -> tuple[int, ...]:
+        if "population.seed=1" not in scenario.changes:
+            signal.alarm(20)  # so that a study that waits for this one fails, not hangs
+            signal.pause()
+        return (0,)
+
+    running: list[BaseProcess] = []
+
+    def interrupt(phase: str, done: int) -> None:
+        if done:
+            running.extend(multiprocessing.active_children())
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(workers, "measure_run", hang_but_once)
+    by_forking(monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        run_study(load_study(STUDY), interrupt, 2)
+    assert [process.exitcode for process in running] == [-signal.SIGTERM] * 2
 
 
 def by_forking(monkeypatch: pytest.MonkeyPatch) -> None:
