@@ -1,4 +1,4 @@
-"""What must hold after an action: who may act, amounts, and the margin checks (MRG-10, MRG-11)."""
+"""What must hold after an action: who may act, amounts, and the margin checks (MRG-10, MRG-11, MRG-15)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from protocol.draft import Draft, DraftAccount, check_range
 from protocol.env import Env
 from protocol.funding import compute_owed, project_funding
 from protocol.margin import compute_health, compute_maintenance_in_force, compute_notional, compute_pnl, compute_reserve
-from protocol.policy import NEW_RISK, REDUCTION, check_accepted
+from protocol.policy import NEW_RISK, REDUCTION, check_accepted, is_accepted
 from protocol.state import NO_POSITION, Account, Position, State, owner_of
 from protocol.units import UNITS_LIMIT, Units, Usd
 
@@ -101,6 +101,23 @@ def check_initial_margin(draft: Draft, env: Env, account: DraftAccount, tolerate
     if is_below_tiers(draft.base.risk, health):
         raise errors.BelowEquityTier(equity_im=health.equity_im, gross_notional=health.gross_notional)
     draft.put_flag(account, 0)
+
+
+def check_remaining_margin(draft: Draft, env: Env, account: DraftAccount) -> None:
+    """Refuse to take from an account what it needs for its initial margin or its equity tier (MRG-15).
+
+    Collateral whose price has a fault counts nothing and needs no price, if the rest is enough: anybody can deposit a
+    unit of it. If the rest is not enough, every price is needed. One that passes loses its flag.
+
+    Refuses: oracle/*, margin/initial, margin/equity-tier.
+    """
+    if account.cash < 0 or account.positions:
+        sound = compute_health(draft.base, account, env, draft.market, skips_faulty=True)
+        is_enough = sound.equity_im >= sound.initial_margin and not is_below_tiers(draft.base.risk, sound)
+        if is_enough and is_accepted(NEW_RISK, sound.price_status):
+            draft.put_flag(account, 0)
+            return
+    check_initial_margin(draft, env, account)
 
 
 def check_reduction(draft: Draft, env: Env, account: DraftAccount, market: int, tolerated: int = 0) -> None:

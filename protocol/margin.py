@@ -155,15 +155,21 @@ def compute_funding_price(quote: Quote) -> Price:
 
 
 def compute_health(
-    state: State, holdings: Holdings, env: Env, market_of: Callable[[int], Market | DraftMarket] | None = None
+    state: State,
+    holdings: Holdings,
+    env: Env,
+    market_of: Callable[[int], Market | DraftMarket] | None = None,
+    *,
+    skips_faulty: bool = False,
 ) -> Health:
     """Measure an account with the prices of ``env`` and funding pending until now (MRG-4).
 
-    ``market_of`` gives market totals in the middle of an action. Never refuses; faults of prices show in the status.
+    ``market_of`` gives market totals in the middle of an action. ``skips_faulty`` leaves collateral out whose price has
+    any fault, as if it were not there (MRG-15). Never refuses; faults of prices show in the status.
     """
     totals = market_of or state.markets.__getitem__
     now, band, cash = env.now, state.risk.stale_band, holdings.cash
-    value, counted_mm, counted_im, status = compute_counted_collateral(state, holdings.collateral, env)
+    value, counted_mm, counted_im, status = compute_counted_collateral(state, holdings.collateral, env, skips_faulty)
     raw, mm_equity, im_equity = cash + value, cash + counted_mm, cash + counted_im
     mm = im = gross = 0
     for market, position in holdings.positions.items():
@@ -199,12 +205,16 @@ def compute_health(
     return Health(raw, mm_equity, im_equity, mm + reserve, im + reserve, reserve, gross, status)
 
 
-def compute_counted_collateral(state: State, collateral: Mapping[int, Units], env: Env) -> tuple[Usd, Usd, Usd, int]:
+def compute_counted_collateral(
+    state: State, collateral: Mapping[int, Units], env: Env, skips_faulty: bool
+) -> tuple[Usd, Usd, Usd, int]:
     """What collateral counts for in account value, equity_mm and equity_im, and the faults of its prices (MRG-4)."""
     raw = mm = im = status = 0
     for token, units in collateral.items():
         params, phase = state.collateral_params[token - 1], state.collateral_phases[token - 1]
         quote = env.quote(params.feed)
+        if skips_faulty and quote.status:
+            continue
         status |= quote.status
         ceiling = compute_ceiling(params.ceiling, phase.ceiling, phase.until, env.now)
         price = compute_maintenance_price(quote, True, state.risk.stale_band, ceiling)

@@ -10,6 +10,7 @@ from protocol.checks import (
     check_no_orders,
     check_owner,
     check_reduction,
+    check_remaining_margin,
     check_solvent_exit,
     check_trader,
     compute_position_health,
@@ -138,7 +139,7 @@ def process_set_leverage_cap(state: State, env: Env, action: SetLeverageCap) -> 
     account.put_leverage_cap(action.market, action.leverage_cap)
     draft.events.append(LeverageCapSet(action.account, action.market, action.leverage_cap))
     if action.market in before.positions:
-        check_initial_margin(draft, env, account)
+        check_remaining_margin(draft, env, account)
     return draft.commit()
 
 

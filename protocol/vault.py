@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from protocol import errors
 from protocol.actions import Deposit, FundInsurance, Transfer, Withdraw
-from protocol.checks import check_amount, check_initial_margin, check_no_orders, check_owner, check_token
+from protocol.checks import check_amount, check_no_orders, check_owner, check_remaining_margin, check_token
 from protocol.draft import Draft, DraftAccount, Outcome
 from protocol.env import Env
 from protocol.ledger import add_cash, credit_insurance
@@ -46,7 +46,7 @@ def process_withdraw(state: State, env: Env, action: Withdraw) -> Outcome:
     account = draft.account(action.account)
     debit(draft, account, action.token, action.units)
     pay_out(draft, action.token, action.units)
-    check_initial_margin(draft, env, account)
+    check_remaining_margin(draft, env, account)
     return draft.commit()
 
 
@@ -71,7 +71,7 @@ def process_transfer(state: State, env: Env, action: Transfer) -> Outcome:
     credit(draft, target, action.token, action.units)
     if action.token != USDC:
         check_account_cap(draft, target, action.token)
-    check_initial_margin(draft, env, source)
+    check_remaining_margin(draft, env, source)
     return draft.commit()
 
 

@@ -146,7 +146,8 @@ def quote_liquidation(state: State, env: Env, action: Liquidate) -> LiquidationQ
 def compute_withdrawable(state: State, env: Env, account: int, token: int) -> Units:
     """The most units of a token that the owner could withdraw now; one more is refused (VIEW-3).
 
-    0 while a price that the withdrawal needs is not usable, or an order of the account is pending.
+    0 while an order of the account is pending, or a price of its positions has a fault. Collateral whose price has one
+    counts nothing, and can be withdrawn whole if the rest is enough.
     """
     found: Account | None = state.accounts.get(account)
     if found is None or token > len(state.collateral_params) or found.orders:
@@ -157,13 +158,17 @@ def compute_withdrawable(state: State, env: Env, account: int, token: int) -> Un
         return most
     health = compute_health(state, found, env)
     if health.price_status != Status.OK:
-        return 0
+        health = compute_health(state, found, env, skips_faulty=True)
+        if health.price_status != Status.OK:
+            return 0
     required = compute_required_equity(state.risk.equity_tiers, health.gross_notional)
     spare = health.equity_im - max(health.initial_margin, required)
     if spare < 0:
         return 0
     if token == USDC:
         return min(most, spare // USDC_TO_W)
+    if env.quote(state.collateral_params[token - 1].feed).status != Status.OK:
+        return most
     return bisect_units(state, env, found, token, most, spare)
 
 

@@ -175,13 +175,17 @@ def withdrawable(account: uint256, token: uint256) -> uint256:
         return most
     health: types.Health = staticcall ISelf(self).self_health(account)
     if health.price_status != 0:
-        return 0
+        health = staticcall ISelf(self).self_sound_health(account)
+        if health.price_status != 0:
+            return 0
     required: uint256 = max(health.initial_margin, tiers.compute_required_equity(health.gross_notional))
     spare: int256 = health.equity_im - convert(required, int256)
     if spare < 0:
         return 0
     if token == types.USDC:
         return min(most, convert(spare, uint256) // calc.USDC_TO_W)
+    if self._has_fault(token):
+        return most
     return self._bisect_units(token, held, most, convert(spare, uint256))
 
 
@@ -420,6 +424,16 @@ def _measure_at(market: uint256, word: uint256, size: int256, fixed_cost: int256
     im: uint256 = 0
     mm, im = tiers.compute_maintenance_in_force(market, word, valuation.compute_notional(size, price))
     return valuation.compute_pnl(size, fixed_cost, price) - convert(mm, int256)
+
+
+@internal
+@view
+def _has_fault(token: uint256) -> bool:
+    """Whether the price of a collateral has any fault now (VIEW-3)."""
+    price: uint256 = 0
+    status: uint256 = 0
+    price, status = prices.quote(parameters.collateral_words[token] >> 240)
+    return status != 0
 
 
 @internal

@@ -45,6 +45,17 @@ def self_health(account: uint256) -> types.Health:
 
 @external
 @view
+@reentrant
+def self_sound_health(account: uint256) -> types.Health:
+    """
+    @notice The same without the collateral whose price has a fault; only for the protocol itself.
+    """
+    assert msg.sender == self, "sys/self-only"
+    return margin.compute_health(account, True)
+
+
+@external
+@view
 def health(account: uint256) -> types.Health:
     """
     @notice The health of an account now. Never reverts; unusable prices show in price_status.

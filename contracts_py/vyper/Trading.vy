@@ -131,7 +131,7 @@ def set_leverage_cap(account: uint256, market: uint256, leverage_cap: uint256):
     accounts.entries[account][market] = ((entry >> 128) << 128) | leverage_cap
     log events.LeverageCapSet(account=account, market=market, leverage_cap=leverage_cap)
     if (header >> market) & 1 != 0:
-        checks.check_initial_margin(account)
+        checks.check_remaining_margin(account)
 
 
 @internal

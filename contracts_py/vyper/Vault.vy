@@ -61,7 +61,7 @@ def withdraw(account: uint256, token: uint256, units: uint256):
     self._check_amount(units)
     self._debit(account, token, units)
     transfers.pay_out(token, units)
-    checks.check_initial_margin(account)
+    checks.check_remaining_margin(account)
     transfers.push(token, units)
 
 
@@ -80,7 +80,7 @@ def transfer(account: uint256, target: uint256, token: uint256, units: uint256):
     self._credit(target, token, units)
     if token != types.USDC:
         self._check_account_cap(target, token)
-    checks.check_initial_margin(account)
+    checks.check_remaining_margin(account)
 
 
 @external

@@ -18,6 +18,7 @@ from crossmargin.quantities import read_decimal
 from crossmargin.replay.fates import EMPTY, Fate
 from crossmargin.replay.folder import LARGEST_MANIFEST, MANIFEST, check_manifest
 from crossmargin.textfile import read_text
+from protocol.env import Status
 from protocol.units import Usd
 
 HEALTH = ("state", "equity_raw", "equity_mm", "equity_im", "maintenance_margin", "initial_margin")
@@ -115,7 +116,8 @@ def _read_fates(told: Mapping[str, Mapping[str, Any]]) -> dict[str, Fate]:
     fates: dict[str, Fate] = {}
     for name, facts in told.items():
         paid_in, taken_out, left = (_read_usd(facts[key]) for key in ("paid_in", "taken_out", "left"))
-        fate = Fate(tuple(facts["liquidated"]), paid_in, taken_out, left, facts["state"])
+        status = sum(Status[fault] for fault in facts["price_faults"])
+        fate = Fate(tuple(facts["liquidated"]), paid_in, taken_out, left, facts["state"], status)
         whole = name.partition(PART)[0]
         fates[whole] = _add(fates[whole], fate) if whole in fates else fate
     return fates
@@ -130,6 +132,7 @@ def _add(one: Fate, other: Fate) -> Fate:
         taken_out=one.taken_out + other.taken_out,
         left=one.left + other.left,
         state=" and ".join(states) or EMPTY,
+        price_status=one.price_status | other.price_status,
     )
 
 

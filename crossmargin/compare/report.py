@@ -11,7 +11,7 @@ from crossmargin.compare.parting import MEASURE, OUTCOME, Parting, describe_acti
 from crossmargin.compare.record import COUNTS, Record
 from crossmargin.compare.workers import Failed
 from crossmargin.quantities import write_time
-from crossmargin.replay.fates import Fate
+from crossmargin.replay.fates import Fate, list_faults
 from crossmargin.text import decimal, dollars
 from protocol.units import Usd, W
 
@@ -145,6 +145,7 @@ def _describe_fate(fate: Fate | None) -> dict[str, Any] | None:
         "left": decimal(fate.left),
         "change": decimal(fate.change),
         "state": fate.state,
+        "price_faults": list_faults(fate.price_status),
     }
 
 

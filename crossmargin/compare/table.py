@@ -10,7 +10,7 @@ from crossmargin.compare.parting import Parting, describe_action
 from crossmargin.compare.record import Record
 from crossmargin.compare.report import Comparison, Contrast, show_cell
 from crossmargin.messages import clean
-from crossmargin.replay.fates import Fate
+from crossmargin.replay.fates import Fate, tell_faults
 from crossmargin.text import dollars, moment
 
 WIDTH = 118
@@ -103,12 +103,13 @@ def tell_fate(fate: Fate | None) -> str:
 
 
 def tell_times(fate: Fate) -> str:
-    """When an account was liquidated."""
+    """When an account was liquidated, and the faults of the prices that it ends with."""
+    faults = tell_faults(fate.price_status)
     if not fate.liquidated:
-        return "never liquidated"
+        return f"never liquidated{faults}"
     first, *later = fate.liquidated
     more = f" and {len(later)} times more" if len(later) > 1 else " and once more" if later else ""
-    return f"liquidated {moment(first)}{more}"
+    return f"liquidated {moment(first)}{more}{faults}"
 
 
 def _row(totals: Mapping[str, int], *, signed: bool = False) -> str:

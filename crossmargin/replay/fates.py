@@ -10,6 +10,7 @@ from crossmargin.replay.story import Flow, Story
 from crossmargin.scenario_records import Scenario
 from crossmargin.text import decimal
 from protocol.account_state import compute_account_state
+from protocol.env import Status
 from protocol.margin import compute_health
 from protocol.units import Seconds, Usd
 
@@ -25,6 +26,7 @@ class Fate:
     taken_out: Usd
     left: Usd  # the account value
     state: str
+    price_status: int  # the faults of the prices that account value and state are counted at
 
     @property
     def change(self) -> Usd:
@@ -47,7 +49,18 @@ def compute_fate(story: Story, last: Done, account: int) -> Fate | None:
         taken_out=flow.taken_out,
         left=health.equity_raw,
         state=EMPTY if is_empty else compute_account_state(state.risk, health).name,
+        price_status=health.price_status,
     )
+
+
+def list_faults(status: int) -> list[str]:
+    """The names of what is wrong with a price."""
+    return [fault.name or "" for fault in Status if fault & status]
+
+
+def tell_faults(status: int) -> str:
+    """The same as an addition to what is told by such prices; nothing without a fault."""
+    return f", by a price with {', '.join(list_faults(status))}" if status else ""
 
 
 def describe_fates(scenario: Scenario, story: Story, last: Done) -> dict[str, Any]:
@@ -61,6 +74,7 @@ def describe_fates(scenario: Scenario, story: Story, last: Done) -> dict[str, An
             "left": decimal(fate.left),
             "change": decimal(fate.change),
             "state": fate.state,
+            "price_faults": list_faults(fate.price_status),
         }
         for name, fate in fates.items()
         if fate is not None

@@ -12,7 +12,7 @@ from crossmargin.known import Known
 from crossmargin.replay.cascade_totals import CascadeTotals
 from crossmargin.replay.crowd import add_up_members, tell_population
 from crossmargin.replay.expectations import Missed
-from crossmargin.replay.fates import compute_fate
+from crossmargin.replay.fates import compute_fate, tell_faults
 from crossmargin.replay.run import Done
 from crossmargin.replay.story import Liquidation, Story
 from crossmargin.scenario_records import Scenario
@@ -159,9 +159,10 @@ class Summary:
         if fate is None:
             return "never opened an account"
         times = ", ".join(map(moment, fate.liquidated))
+        standing = f"{fate.state}{tell_faults(fate.price_status)}"
         return (
             f"{f'liquidated {times}' if times else 'never liquidated'}; paid in {dollars(fate.paid_in)}, took out "
-            f"{dollars(fate.taken_out)}, left {dollars(fate.left)} ({fate.state}): {dollars(fate.change, signed=True)}"
+            f"{dollars(fate.taken_out)}, left {dollars(fate.left)} ({standing}): {dollars(fate.change, signed=True)}"
         )
 
     def _tell_payers(self, last: Done) -> Iterator[str]:

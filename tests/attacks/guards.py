@@ -267,8 +267,8 @@ GUARDS: dict[str, Edits] = {
     "a transfer out needs initial margin": (
         (
             "Vault.vy",
-            "(target, token)\n    checks.check_initial_margin(account)",
-            "(target, token)\n    if not REMOVED:\n        checks.check_initial_margin(account)",
+            "(target, token)\n    checks.check_remaining_margin(account)",
+            "(target, token)\n    if not REMOVED:\n        checks.check_remaining_margin(account)",
         ),
     ),
     "only the protocol says for whom it acts": (
@@ -368,8 +368,19 @@ GUARDS: dict[str, Edits] = {
     "an account that owes nothing needs no price": (
         (
             CHECKS,
-            "    if calc.signed_high(header) < 0 or",
-            "    if REMOVED or calc.signed_high(header) < 0 or",
+            "    if calc.signed_high(header) < 0 or header & accounts.MARKETS_MASK != 0:\n        health",
+            "    if REMOVED or calc.signed_high(header) < 0 or header & accounts.MARKETS_MASK != 0:\n        health",
+        ),
+    ),
+    "collateral without a price locks up nothing else": (
+        (CHECKS, "        if is_enough and policy", "        if not REMOVED and is_enough and policy"),
+    ),
+    "what adds a position needs every price": (
+        (
+            CHECKS,
+            "        policy.check_accepted(policy.NEW_RISK | tolerated, health.price_status)",
+            """        if not REMOVED or health.equity_im < convert(health.initial_margin, int256):
+            policy.check_accepted(policy.NEW_RISK | tolerated, health.price_status)""",
         ),
     ),
     "risk parameters must fit the markets": (

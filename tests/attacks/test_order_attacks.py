@@ -146,6 +146,30 @@ def test_b16_collateral_without_a_price_is_brought(stage: Stage) -> None:
     assert stage.without("collateral of a new kind waits for orders", story) == dollars("-1") + 420
 
 
+def test_b16_a_dead_token_makes_an_order_an_option(stage: Stage) -> None:
+    """B16: its trader holds a wei of a token whose feed is dead, and waits for a moment at which his margin is enough.
+
+    From: prices asked only where the rest is not enough. Guard: MRG-10, what adds a position needs every price.
+    Without it the order waits where it would end, and gains 2,918 dollars at the price of a round that is long past.
+    """
+
+    def story(twins: Twins) -> int:
+        purse = Purse(twins, "borrower")
+        twins.do("admin", SetOrders(BTC, RULES))
+        twins.deposit("borrower", usd=6_000)
+        twins.do("borrower", Deposit(BORROWER, WSTETH, 1))
+        twins.do("poster", Push((RATE_FEED,), (0,)))
+        twins.attempt("borrower", commit(10 * W))
+        for price in (8_000, 7_700, 8_300):
+            twins.price(BTC=price, after=10)
+            twins.attempt("liquidator", settle())
+        return purse.gain()
+
+    # What the wei counts for, now that maintenance takes a token without a price at its ceiling.
+    assert stage.guarded(story) == 420
+    assert stage.without("what adds a position needs every price", story) == dollars("2918") + 420
+
+
 def test_b16_the_fee_of_a_second_order_takes_the_margin(stage: Stage) -> None:
     """B16: the price falls after the order's round, and its trader commits a reduction, whose fee takes margin.
 

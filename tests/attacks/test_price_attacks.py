@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from oracle.feeds import Push
-from protocol.actions import Deposit, DepositToPool, Liquidate
+from protocol.actions import Deposit, DepositToPool, Liquidate, Withdraw
 from protocol.units import W
 from tests.attacks.stage import DOLLAR, Purse, Stage, account_of, close, dollars, redeem, trade
-from tests.twins import ETH, WBTC, WETH, Twins
+from tests.twins import ETH, USDC, WBTC, WETH, Twins
 
 BORROWER = account_of("borrower")
 
@@ -53,6 +53,28 @@ def test_b44_a_dead_feed_liquidates_the_sound(stage: Stage) -> None:
 
     assert stage.guarded(story) == dollars("-4.4")
     assert stage.without("what has no price counts at its ceiling", story) == dollars("-97.04")
+
+
+def test_b44_a_unit_of_a_dead_token_locks_up_the_rest(stage: Stage) -> None:
+    """B44: a stranger deposits a wei of WETH, whose feed is dead, whenever the owner of a position has taken it out.
+
+    From: one price that is needed for everything. Guard: MRG-15, collateral whose price has a fault locks up
+    nothing that is not needed beside it. Without it the owner gets none of the 900 dollars that nothing needs.
+    """
+
+    def story(twins: Twins) -> int:
+        purse = Purse(twins, "borrower")
+        twins.deposit("borrower", usd=1_000)
+        twins.do("borrower", trade(BORROWER, W // 8))
+        twins.do("poster", Push((ETH,), (0,)))
+        for _ in range(9):
+            twins.do("stranger", Deposit(BORROWER, WETH, 1))
+            twins.attempt("borrower", Withdraw(BORROWER, USDC, 100 * DOLLAR))
+            twins.do("borrower", Withdraw(BORROWER, WETH, 1))
+        return purse.wallet_gain()
+
+    assert stage.guarded(story) == dollars("-100")
+    assert stage.without("collateral without a price locks up nothing else", story) == dollars("-1,000")
 
 
 def test_b38_a_debt_that_waits_for_a_price_pays_again_and_again(stage: Stage) -> None:

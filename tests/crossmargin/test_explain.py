@@ -76,7 +76,7 @@ def test_formula_rounding_and_parts_are_told_apart(crossmargin: Crossmargin) -> 
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        ("MRG-99", "no rule or function is called `MRG-99`, did you mean `MRG-9`?\n  there are MRG-1 to MRG-14\n"),
+        ("MRG-99", "no rule or function is called `MRG-99`, did you mean `MRG-9`?\n  there are MRG-1 to MRG-15\n"),
         ("MGR-3", "no rule or function is called `MGR-3`, did you mean `"),
         ("pnl", "no rule or function is called `pnl`"),
         ("compute_helth", "no rule or function is called `compute_helth`, did you mean `compute_health`?\n"),

@@ -30,13 +30,13 @@ from tests.lockstep.both import (
 from tests.twins import BTC, ETH, USDC, Twins
 
 
-def price_users() -> tuple[tuple[str, Any], ...]:
-    """What needs every price of an account with a BTC position and WETH."""
+def price_users(units: int) -> tuple[tuple[str, Any], ...]:
+    """What needs a price of an account with a BTC position and WETH; the last three take so much of its margin."""
     return (
         ("borrower", buy(LOT)),
-        ("borrower", Withdraw(BORROWER, USDC, 1)),
-        ("borrower", Transfer(BORROWER, BORROWER + 1, USDC, 1)),
-        ("borrower", SetLeverageCap(BORROWER, BTC, W)),
+        ("borrower", Withdraw(BORROWER, USDC, units)),
+        ("borrower", Transfer(BORROWER, BORROWER + 1, USDC, units)),
+        ("borrower", SetLeverageCap(BORROWER, BTC, 20 * W if units == 1 else W)),
     )
 
 
@@ -48,10 +48,10 @@ MEASURES = (
 
 
 def test_every_fault_of_a_price_on_both(twins: Twins) -> None:
-    """ORC-2, POL-2, ORC-6, O5, S5, S6: each status of each feed, in each action that needs a price."""
+    """ORC-2, POL-2, MRG-15, ORC-6, O5, S5, S6: each status of each feed, in each action that needs a price."""
     twins.deposit("borrower", usd=500, weth=1)
     twins.do("borrower", buy(W))
-    needs = price_users()
+    needs, needs_all = price_users(1), price_users(200 * DOLLAR)
     exits = (("borrower", buy(-LOT)), ("borrower", CloseAll(BORROWER, -(2**200))))
     deposit = ("lender", DepositToPool(DOLLAR))
     setting = ("admin", SetMarket(BTC, replace(MARKET, maker_fee=0)))
@@ -64,7 +64,12 @@ def test_every_fault_of_a_price_on_both(twins: Twins) -> None:
     twins.price(BTC=8_000)
     for code, answer in faults:
         twins.do("poster", Push((ETH,), (answer,)))
-        refuse(twins, code, *needs)
+        refuse(twins, code, *needs_all)
+        spent = twins.save()
+        for need in needs[1:]:
+            twins.do(*need)
+        check(twins)
+        twins.restore(spent)
         refuse(twins, "liq/not-liquidatable", *MEASURES[:2])
         refuse(twins, "margin/no-call", MEASURES[2])
         # The pool has no open interest and no inventory in ETH, and a reduction needs only its own market's price.

@@ -101,6 +101,35 @@ def test_every_action_by_the_row_of_its_fault_on_both(quoted: QuotedTwins, statu
 
 
 @pytest.mark.parametrize("status", Status)
+def test_collateral_with_a_fault_locks_up_nothing_else_on_both(quoted: QuotedTwins, status: Status) -> None:
+    """MRG-15, VIEW-3, M8, N4: to the last unit that is not needed; one more needs the price, as growth does."""
+    twins = quoted
+    twins.deposit("borrower", usd=1_000, weth=1)
+    twins.do("stranger", Deposit(BORROWER, WBTC, 10**7))
+    twins.do("borrower", buy(W))
+    twins.spread(ETH, PRICE[ETH], 0, int(status))
+    check(twins)
+    refuse(twins, CODES[status], ("borrower", buy(LOT)))
+    start = twins.save()
+    for token in (USDC, WETH, WBTC):
+        most = twins.chain.contracts.withdrawable(BORROWER, token)
+        for action in (Withdraw(BORROWER, token, most), Transfer(BORROWER, BORROWER + 1, token, most)):
+            twins.restore(start)
+            twins.do("borrower", action)
+            check(twins)
+        twins.restore(start)
+    twins.do("borrower", Withdraw(BORROWER, WBTC, 10**7))
+    most = twins.chain.contracts.withdrawable(BORROWER, USDC)
+    twins.do("borrower", Withdraw(BORROWER, USDC, most + 1), refused=CODES[status])
+    twins.do("borrower", SetLeverageCap(BORROWER, BTC, W), refused=CODES[status])
+    twins.do("borrower", SetLeverageCap(BORROWER, BTC, 20 * W))
+    twins.do("borrower", Withdraw(BORROWER, USDC, most))
+    assert twins.chain.contracts.withdrawable(BORROWER, WETH) == 10**18
+    twins.do("borrower", Withdraw(BORROWER, WETH, 10**18 - 1))
+    check(twins)
+
+
+@pytest.mark.parametrize("status", Status)
 def test_orders_by_the_row_of_a_fault_on_both(quoted: QuotedTwins, status: Status) -> None:
     """POL-1, ORD-3, ORD-5: a fault of the market, then one of the collateral; what adds risk, and a reduction."""
     twins, bad = quoted, int(status)

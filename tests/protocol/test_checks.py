@@ -19,13 +19,14 @@ from protocol.checks import (
     check_owner,
     check_reduction,
     check_registered,
+    check_remaining_margin,
     check_solvent_exit,
     check_token,
     check_trader,
     compute_position_health,
 )
 from protocol.draft import Draft, DraftAccount
-from protocol.env import Env, Status
+from protocol.env import Env, Quote, Status
 from protocol.errors import Refusal
 from protocol.events import AccountFlagged
 from protocol.fills import fill
@@ -55,6 +56,8 @@ from tests.protocol.build import (
     with_market,
     with_risk,
 )
+from tests.protocol.test_policy import CODES
+from tests.twins import RISK, weth_params
 
 
 def outcome_of(check: Callable[..., Any], *arguments: Any) -> str:
@@ -213,6 +216,78 @@ def test_initial_margin_is_that_of_the_market_after_the_action() -> None:
     assert outcome_of(check_initial_margin, draft, env(), account) == "margin/initial"
     owing = moving(state, BTC, accrued_at=NOW - DAY)
     assert initial_code(owing, env()) == "margin/initial"
+
+
+# --- MRG-15: what is left when margin is taken away -----------------------------------------------------------------
+
+
+def remaining_code(state: State, now: Env) -> str:
+    """What the check of remaining margin says about the account as it is."""
+    draft, account = draft_of(state)
+    return outcome_of(check_remaining_margin, draft, now, account)
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_collateral_with_a_faulty_price_is_not_needed_where_the_rest_is_enough(status: Status) -> None:
+    """MRG-15, M8, POL-2: any fault, to the wei, for initial margin and equity tier; below, the fault speaks."""
+    faulty, code = env(eth_status=int(status)), CODES[status]
+    tiers = with_risk(equity_tiers=(EquityTier(0, 10 * W),))
+    for risk, needed in ((RISK, 410 * W), (tiers, 800 * W)):
+        for wei, found in ((-1, code), (0, "ok")):
+            account = holding(needed + wei, {WETH: 10**20}, {BTC: opened(W, BTC_PRICE)})
+            state = state_with({ACCOUNT: account}, risk=risk)
+            assert remaining_code(state, faulty) == found
+            assert remaining_code(state, env()) == "ok"
+            assert initial_code(state, faulty) == code, "what adds a position needs every price"
+
+
+def test_the_price_of_a_position_and_of_usdc_is_always_needed() -> None:
+    """MRG-15, PEG-1: whatever else the account has; of several faults the worst speaks."""
+    state = state_with({ACCOUNT: holding(10**5 * W, {WETH: 1}, {BTC: opened(W, BTC_PRICE)})})
+    for code, status in STATUSES.items():
+        assert remaining_code(state, env(btc_status=int(status))) == code
+    both_bad = env(btc_status=int(Status.STALE_HARD), eth_status=int(Status.HALTED))
+    assert remaining_code(state, both_bad) == "oracle/halted"
+    pegged = replace(state, risk=with_risk(usdc_feed=3, depeg_threshold=W // 2))
+    usdc = Quote(W, W, W, NOW, int(Status.STALE_HARD))
+    assert remaining_code(pegged, replace(env(), quotes=(*env().quotes, usdc))) == "oracle/stale"
+    assert remaining_code(pegged, replace(env(), quotes=(*env().quotes, replace(usdc, status=0)))) == "ok"
+
+
+def test_a_debt_needs_what_covers_it() -> None:
+    """MRG-15: without a position; what has a good price is enough, or every price is needed."""
+    two = (weth_params(), replace(weth_params(), feed=BTC))
+    for units, code in ((10**18, "ok"), (1, "oracle/stale")):
+        state = state_with({ACCOUNT: holding(-100 * W, {WETH: 10**18, 2: units})}, collateral=two)
+        assert remaining_code(state, env(eth_status=int(Status.STALE_HARD))) == code
+    assert remaining_code(state_with({ACCOUNT: holding(0, {WETH: 1})}), Env(NOW, BORROWER, ())) == "ok"
+
+
+def test_remaining_margin_lifts_the_flag() -> None:
+    """MRG-15, LIQ-8: beside a faulty price as without one; a refusal reports nothing."""
+    for cash, status, events in ((410 * W, Status.HALTED, 1), (410 * W, 0, 1), (409 * W, Status.HALTED, 0), (0, 0, 0)):
+        account = holding(cash, {WETH: 1}, {BTC: opened(W, BTC_PRICE)}, flagged_at=5)
+        draft, working = draft_of(state_with({ACCOUNT: account}))
+        outcome_of(check_remaining_margin, draft, env(eth_status=int(status)), working)
+        assert draft.events == [AccountFlagged(ACCOUNT, 0)] * events
+
+
+@given(
+    cash=st.integers(-(10**21), 10**21),
+    weth=st.integers(0, 10**19),
+    size=st.integers(-2_000, 2_000),
+    price=st.integers(0, 2**96 - 1),
+    status=st.sampled_from([Status.OK, *Status]),
+)
+def test_who_passes_without_a_price_passes_whatever_it_turns_out_to_be(
+    cash: int, weth: int, size: int, price: int, status: Status
+) -> None:
+    """MRG-15, N1: nothing is given away; and without a fault the two checks are one."""
+    positions = {BTC: opened(size * W // 1_000, BTC_PRICE)} if size else {}
+    state = state_with({ACCOUNT: holding(cash, {WETH: weth} if weth else {}, positions)})
+    if remaining_code(state, env(eth_status=int(status))) == "ok":
+        assert initial_code(state, env(eth=price)) == "ok" or (status == Status.OK and price < ETH_PRICE)
+    assert remaining_code(state, env(eth=price)) == initial_code(state, env(eth=price))
 
 
 # --- MRG-11: reductions ---------------------------------------------------------------------------------------------

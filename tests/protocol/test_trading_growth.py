@@ -161,11 +161,13 @@ def test_a_leverage_cap_is_met_when_it_is_set_and_when_the_position_grows(wei: i
 
 
 def test_a_leverage_cap_of_an_open_position_needs_prices_and_the_equity_tier() -> None:
-    """TRD-14, MRG-10: every price of the account is asked, and a cap that changes nothing is checked like others."""
-    account = holding(10**4 * W, {WETH: 1}, {BTC: opened(W, BTC_PRICE)})
+    """TRD-14, MRG-15: what the account cannot do without, and a cap that changes nothing is checked like others."""
+    account = holding(1_010 * W, {WETH: 1}, {BTC: opened(W, BTC_PRICE)})
     state = state_with({ACCOUNT: account}, pool=10**6 * W)
     for code, status in STATUSES.items():
-        assert refused(state, env(eth_status=int(status)), SetLeverageCap(ACCOUNT, BTC, 8 * W)) == code
+        assert refused(state, env(btc_status=int(status)), SetLeverageCap(ACCOUNT, BTC, 8 * W)) == code
+        assert refused(state, env(eth_status=int(status)), SetLeverageCap(ACCOUNT, BTC, 8 * W - 1)) == code
+        run(state, env(eth_status=int(status)), SetLeverageCap(ACCOUNT, BTC, 8 * W))
         run(state, env(eth_status=int(status)), SetLeverageCap(ACCOUNT, ETH, 8 * W))
     risk = with_risk(equity_tiers=(EquityTier(0, W),))
     low = state_with({ACCOUNT: holding(7_999 * W, positions={BTC: opened(W, BTC_PRICE)})}, risk=risk)

@@ -197,11 +197,12 @@ def test_the_target_needs_no_price_and_no_margin() -> None:
     ],
 )
 def test_a_source_with_a_position_needs_the_prices_of_what_it_keeps(code: str, status: Status) -> None:
-    """TRF-4, POL-2: of its positions, and of collateral that is not gone with the transfer."""
-    state = state_with({ACCOUNT: holding(10**4 * W, {WETH: 10}, {BTC: opened(W, BTC_PRICE)})})
+    """TRF-4, MRG-15, POL-2: of its positions, and of collateral that it cannot do without."""
+    state = state_with({ACCOUNT: holding(411 * W, {WETH: 10}, {BTC: opened(W, BTC_PRICE)})})
     assert refused(state, env(btc_status=int(status)), Transfer(ACCOUNT, TARGET, USDC, 1)) == code
-    assert refused(state, env(eth_status=int(status)), Transfer(ACCOUNT, TARGET, WETH, 9)) == code
-    run(state, env(eth_status=int(status)), Transfer(ACCOUNT, TARGET, WETH, 10))
+    run(state, env(eth_status=int(status)), Transfer(ACCOUNT, TARGET, WETH, 9))
+    run(state, env(eth_status=int(status)), Transfer(ACCOUNT, TARGET, USDC, 10**6))
+    assert refused(state, env(eth_status=int(status)), Transfer(ACCOUNT, TARGET, USDC, 10**6 + 1)) == code
 
 
 def attempt_transfer(

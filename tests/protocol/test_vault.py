@@ -381,20 +381,23 @@ def test_a_debtor_withdraws_collateral_only_above_its_debt() -> None:
 @pytest.mark.parametrize(
     "account",
     [
-        holding(W, {WETH: 10}, {BTC: opened(W // 1_000, BTC_PRICE)}),
+        holding(409 * W, {WETH: 10**18}, {BTC: opened(W, BTC_PRICE)}),
         holding(-1, {WETH: 10**18}),
     ],
     ids=["position", "debt"],
 )
 @pytest.mark.parametrize(("code", "status"), STATUSES.items())
-def test_an_account_at_risk_needs_every_price_to_withdraw(account: Account, code: str, status: Status) -> None:
-    """WDR-6, MRG-10, POL-2: with a position or debt, a bad price of any item it holds refuses."""
-    rich = replace(account, cash=account.cash + 10**4 * W if account.positions else account.cash)
-    state = state_with({ACCOUNT: rich})
+def test_an_account_at_risk_needs_the_prices_of_what_it_cannot_do_without(
+    account: Account, code: str, status: Status
+) -> None:
+    """WDR-6, MRG-15, POL-2: a bad price refuses where the rest is not enough; that of a position always."""
+    state = state_with({ACCOUNT: account})
     assert outcome_of(state, env(), Withdraw(ACCOUNT, WETH, 1)) == "ok"
     assert refused(state, env(eth_status=int(status)), Withdraw(ACCOUNT, WETH, 1)) == code
+    enough = state_with({ACCOUNT: replace(account, cash=account.cash + W)})
+    run(enough, env(eth_status=int(status)), Withdraw(ACCOUNT, WETH, 1))
     if account.positions:
-        assert refused(state, env(btc_status=int(status)), Withdraw(ACCOUNT, WETH, 1)) == code
+        assert refused(enough, env(btc_status=int(status)), Withdraw(ACCOUNT, WETH, 1)) == code
 
 
 def test_an_account_that_owes_nothing_needs_no_price_to_withdraw() -> None:
@@ -410,11 +413,11 @@ def test_an_account_that_owes_nothing_needs_no_price_to_withdraw() -> None:
 
 
 def test_a_withdrawn_collateral_needs_no_price_of_its_own() -> None:
-    """WDR-6: an item that is gone after the withdrawal is not measured."""
-    state = state_with({ACCOUNT: holding(10**4 * W, {WETH: 10}, {BTC: opened(W, BTC_PRICE)})})
+    """WDR-6: an item that is gone after the withdrawal is not measured, and excuses nothing that is missing."""
+    state = state_with({ACCOUNT: holding(400 * W, {WETH: 10}, {BTC: opened(W, BTC_PRICE)})})
     surroundings = env(eth_status=int(Status.STALE_HARD))
     assert refused(state, surroundings, Withdraw(ACCOUNT, WETH, 9)) == "oracle/stale"
-    run(state, surroundings, Withdraw(ACCOUNT, WETH, 10))
+    assert refused(state, surroundings, Withdraw(ACCOUNT, WETH, 10)) == "margin/initial"
 
 
 def attempt_withdrawal(

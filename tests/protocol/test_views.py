@@ -248,18 +248,29 @@ def test_nothing_can_be_withdrawn_of_what_nobody_knows(account: int, token: int)
     assert compute_withdrawable(state_with({ACCOUNT: holding(W)}), env(), account, token) == 0
 
 
-@pytest.mark.parametrize("feed", ["btc_status", "eth_status"])
-def test_an_unusable_price_makes_it_nothing_unless_none_is_needed(feed: str) -> None:
-    """VIEW-3, B44: also of the collateral whose price it is, which could still be withdrawn in whole."""
-    surroundings = env(**{feed: STALE})
+def test_an_unusable_price_of_a_position_makes_it_nothing_unless_none_is_needed() -> None:
+    """VIEW-3, B44: with a position nothing can be withdrawn; without, everything."""
+    surroundings = env(btc_status=STALE)
     state = state_with({ACCOUNT: holding(10**4 * W, {WETH: 10}, {BTC: opened(W, BTC_PRICE)})})
     for token in (USDC, WETH):
         assert compute_withdrawable(state, surroundings, ACCOUNT, token) == 0
-    if feed == "eth_status":
-        assert code_of(state, surroundings, Withdraw(ACCOUNT, WETH, 10)) == ALLOWED
+        assert code_of(state, surroundings, Withdraw(ACCOUNT, token, 1)) == "oracle/stale"
     free = state_with({ACCOUNT: holding(W, {WETH: 10})})
     assert compute_withdrawable(free, NO_PRICES, ACCOUNT, USDC) == 10**6
     assert compute_withdrawable(free, NO_PRICES, ACCOUNT, WETH) == 10
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_collateral_with_a_faulty_price_is_withdrawable_where_the_rest_is_enough(status: Status) -> None:
+    """VIEW-3, MRG-15, M8, N4: all of it then, and of the rest what is above the margin, tight; else nothing."""
+    surroundings = env(eth_status=int(status))
+    for cash, usdc, weth in ((411 * W + 3, 10**6, 10), (410 * W, 0, 10), (410 * W - 1, 0, 0)):
+        state = state_with({ACCOUNT: holding(cash, {WETH: 10}, {BTC: opened(W, BTC_PRICE)})})
+        for token, most in ((USDC, usdc), (WETH, weth)):
+            assert compute_withdrawable(state, surroundings, ACCOUNT, token) == most
+            if most:
+                assert code_of(state, surroundings, Withdraw(ACCOUNT, token, most)) == ALLOWED
+            assert code_of(state, surroundings, Withdraw(ACCOUNT, token, most + 1)) != ALLOWED
 
 
 @given(

@@ -72,6 +72,22 @@ def check_initial_margin(account: uint256, tolerated: uint256 = 0):
 
 
 @internal
+def check_remaining_margin(account: uint256):
+    """
+    Refuse to take from an account what it needs for its initial margin or its equity tier (MRG-15).
+    Collateral whose price has a fault counts nothing and needs no price, if the rest is enough.
+    """
+    header: uint256 = accounts.headers[account]
+    if calc.signed_high(header) < 0 or header & accounts.MARKETS_MASK != 0:
+        sound: types.Health = staticcall ISelf(self).self_sound_health(account)
+        is_enough: bool = sound.equity_im >= convert(sound.initial_margin, int256) and not tiers.is_below_tiers(sound)
+        if is_enough and policy.is_accepted(policy.NEW_RISK, sound.price_status):
+            records.put_flag(account, 0)
+            return
+    self.check_initial_margin(account)
+
+
+@internal
 @pure
 def changes_sign(size: int256, target: int256) -> bool:
     """Whether a position would pass through zero."""

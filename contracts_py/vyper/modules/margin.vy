@@ -18,8 +18,11 @@ uses: (accounts, markets, parameters, peg, prices, tiers)
 
 @internal
 @view
-def compute_health(account: uint256) -> types.Health:
-    """Measure an account with funding pending until now (MRG-4). Never refuses; faults of prices show in the status."""
+def compute_health(account: uint256, skips_faulty: bool = False) -> types.Health:
+    """
+    Measure an account with funding pending until now (MRG-4), or without collateral whose price has any fault (MRG-15).
+    Never refuses; faults of prices show in the status.
+    """
     header: uint256 = accounts.headers[account]
     health: types.Health = empty(types.Health)
     health.equity_raw = calc.signed_high(header)
@@ -27,7 +30,7 @@ def compute_health(account: uint256) -> types.Health:
     health.equity_im = health.equity_raw
     tokens: uint256 = (header >> accounts.TOKENS_SHIFT) & accounts.TOKENS_MASK
     if tokens != 0:
-        health = self._add_collateral(account, tokens, health)
+        health = self._add_collateral(account, tokens, health, skips_faulty)
     listed: uint256 = header & accounts.MARKETS_MASK
     if listed != 0:
         health = self._add_positions(account, listed, health)
@@ -36,7 +39,9 @@ def compute_health(account: uint256) -> types.Health:
 
 @internal
 @view
-def _add_collateral(account: uint256, listed: uint256, before: types.Health) -> types.Health:
+def _add_collateral(
+    account: uint256, listed: uint256, before: types.Health, skips_faulty: bool
+) -> types.Health:
     """Health with the collateral listed."""
     health: types.Health = before
     mid: uint256 = 0
@@ -52,6 +57,9 @@ def _add_collateral(account: uint256, listed: uint256, before: types.Health) -> 
         if tokens & 1 != 0:
             word: uint256 = parameters.collateral_words[token]
             mid, strict, status = prices.quote_strict(word >> 240, True)
+            if skips_faulty and status != 0:
+                tokens >>= 1
+                continue
             health.price_status |= status
             price: uint256 = mid
             if status != 0:
