@@ -20,9 +20,9 @@ from crossmargin.scenario_file import AccountModel, QuoteExpectModel, StepExpect
 from crossmargin.scenario_records import IN_UNITS, AccountSpec, KeeperSpec, QuoteExpectation, Step
 from crossmargin.steps.base import ActionModel
 from crossmargin.steps.feeds import push_from_action
+from crossmargin.text import list_faults
 from oracle.feeds import Push
 from oracle.sources import AtSource
-from protocol.env import Status
 
 MODELS: dict[str, type[ActionModel]] = {}  # by name of the record's class
 KEYS: dict[str, str] = {"Push": "push"}  # a step's key by name of the record's class
@@ -98,7 +98,7 @@ def render_step(step: Step, start: int, known: Known) -> dict[str, Any]:
 
 def render_quote(quote: QuoteExpectation) -> QuoteExpectModel:
     """The text of what a feed must say."""
-    faults = tuple(fault.name or "" for fault in Status if fault & quote.status)
+    faults = tuple(list_faults(quote.status))
     return QuoteExpectModel.model_construct(bid=quote.bid, price=quote.price, ask=quote.ask, faults=faults)
 
 

@@ -1,9 +1,10 @@
-"""Integers of the protocol as text for people: exact, never through a float."""
+"""Integers of the protocol as text for people: exact, never through a float; and statuses by name."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from protocol.env import Status
 from protocol.units import W
 
 
@@ -14,6 +15,11 @@ def decimal(amount: int, scale: int = 18, places: int = 2, *, grouped: bool = Fa
     digits = str(fraction).rjust(scale, "0").rstrip("0") if scale else ""
     integer = f"{whole:,}" if grouped else str(whole)
     return f"{sign}{integer}" + (f".{digits.ljust(places, '0')}" if digits or places else "")
+
+
+def list_faults(status: int) -> list[str]:
+    """The names of what is wrong with a price."""
+    return [fault.name or "" for fault in Status if fault & status]
 
 
 def dollars(amount: int, *, signed: bool = False) -> str:

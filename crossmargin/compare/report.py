@@ -11,8 +11,8 @@ from crossmargin.compare.parting import MEASURE, OUTCOME, Parting, describe_acti
 from crossmargin.compare.record import COUNTS, Record
 from crossmargin.compare.workers import Failed
 from crossmargin.quantities import write_time
-from crossmargin.replay.fates import Fate, list_faults
-from crossmargin.text import decimal, dollars
+from crossmargin.replay.fates import Fate
+from crossmargin.text import decimal, dollars, list_faults
 from protocol.units import Usd, W
 
 CENT = W // 100

@@ -10,7 +10,7 @@ from crossmargin.replay.contagion import Contagion, Found, find_contagion, find_
 from crossmargin.replay.response import Impulse, PriceResponse, exchange_rounds
 from crossmargin.replay.world import World
 from protocol.actions import Liquidate, LiquidateMany
-from protocol.events import AccountLiquidated, LiquidationRefused, PositionUpdated
+from protocol.events import LiquidationRefused, PositionUpdated
 from protocol.units import Seconds, Usd
 
 
@@ -19,7 +19,7 @@ class Link:
     """One liquidation of a cascade. ``position`` is that of its report among the events of the action."""
 
     position: int
-    report: AccountLiquidated
+    found: Found
     generation: int
     contagion: tuple[Contagion, ...]
     impulses: tuple[Impulse, ...]
@@ -32,17 +32,19 @@ class Cascade:
         self._response = response
         self._charged: Usd = 0  # bad debt that the insurance fund has paid
 
-    def take(self, before: World, now: Seconds, sender: int, action: Any, events: tuple[Any, ...]) -> tuple[Link, ...]:
+    def take(
+        self, before: World, after: World, now: Seconds, sender: int, action: Any, events: tuple[Any, ...]
+    ) -> tuple[Link, ...]:
         """Enter an action that was accepted; its liquidations, in order."""
         if not isinstance(action, Liquidate | LiquidateMany):
             return ()
         links = []
-        for position, found in split_liquidations(before, now, sender, action, events):
+        for position, found in split_liquidations(before, after, now, sender, action, events):
             generation = self._compute_generation(found)
             contagion = tuple(find_contagion(found, generation, self._charged))
             self._charged += found.report.bad_debt_insurance
             impulses = self._response.take_fills(now, found.world, found.fills, generation)
-            links.append(Link(position, found.report, generation, contagion, impulses))
+            links.append(Link(position, found, generation, contagion, impulses))
         return tuple(links)
 
     def _compute_generation(self, found: Found) -> int:
@@ -61,7 +63,7 @@ class Cascade:
 
 
 def split_liquidations(
-    before: World, now: Seconds, sender: int, action: Liquidate | LiquidateMany, events: tuple[Any, ...]
+    before: World, after: World, now: Seconds, sender: int, action: Liquidate | LiquidateMany, events: tuple[Any, ...]
 ) -> Iterator[tuple[int, Found]]:
     """Each liquidation of an action, and where its report is among the events; those of a batch are applied again."""
     batch = (action.account,) if isinstance(action, Liquidate) else action.batch
@@ -70,10 +72,10 @@ def split_liquidations(
         if isinstance(events[first], LiquidationRefused):
             first += 1
             continue
-        after, own = world, events
+        left, own = after, events
         if isinstance(action, LiquidateMany):
-            after, own = world.apply(now, sender, Liquidate(account))
+            left, own = world.apply(now, sender, Liquidate(account))
         report = find_report(own)
         fills = (event for event in own if isinstance(event, PositionUpdated) and event.account == account)
-        yield first + own.index(report), Found(world, now, report, tuple(fills))
-        world, first = after, first + len(own)
+        yield first + own.index(report), Found(world, left, now, report, tuple(fills))
+        world, first = left, first + len(own)

@@ -41,7 +41,7 @@ class CascadeTotals:
         """Enter the liquidations of an action, or the moved answers of one that pushed them."""
         for link in links:
             self.liquidations[link.generation] += 1
-            self.notional[link.generation] += link.report.closed_notional
+            self.notional[link.generation] += link.found.report.closed_notional
             for one in link.contagion:
                 self.channels[one.channel] += one.amount
             for impulse in link.impulses:

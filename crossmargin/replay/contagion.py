@@ -29,9 +29,10 @@ CHANNELS = (PRICE_RESPONSE, ANOTHER_MARKET, COLLATERAL, INSURANCE, SHARED_POOL)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One liquidation: the world that it found, when, its report and what it filled."""
+    """One liquidation: the world that it found and the one it left, when, its report and what it filled."""
 
     world: World
+    after: World
     time: Seconds
     report: AccountLiquidated
     fills: tuple[PositionUpdated, ...]

@@ -10,10 +10,9 @@ from contracts_py.keys import address_of
 from crossmargin.quantities import write_time
 from crossmargin.replay.run import Done
 from crossmargin.scenario_records import IN_UNITS, Scenario, Step
-from crossmargin.text import decimal
+from crossmargin.text import decimal, list_faults
 from crossmargin.textfile import Place
 from protocol.account_state import compute_account_state
-from protocol.env import Status
 from protocol.margin import compute_health
 from protocol.state import NO_POSITION, NO_STAKE, USDC
 from protocol.views import (
@@ -97,8 +96,8 @@ def check_quotes(done: Done, step: Step) -> Iterator[Missed]:
 
 
 def name_faults(status: int) -> str:
-    """The names of what is wrong with a price."""
-    return ", ".join(fault.name or "" for fault in Status if fault & status) or "none"
+    """What is wrong with a price, in one line."""
+    return ", ".join(list_faults(status)) or "none"
 
 
 def read_value(done: Done, step: Step, name: str) -> int | str | None:

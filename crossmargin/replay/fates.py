@@ -8,9 +8,8 @@ from typing import Any
 from crossmargin.replay.run import Done
 from crossmargin.replay.story import Flow, Story
 from crossmargin.scenario_records import Scenario
-from crossmargin.text import decimal
+from crossmargin.text import decimal, list_faults
 from protocol.account_state import compute_account_state
-from protocol.env import Status
 from protocol.margin import compute_health
 from protocol.units import Seconds, Usd
 
@@ -53,13 +52,8 @@ def compute_fate(story: Story, last: Done, account: int) -> Fate | None:
     )
 
 
-def list_faults(status: int) -> list[str]:
-    """The names of what is wrong with a price."""
-    return [fault.name or "" for fault in Status if fault & status]
-
-
 def tell_faults(status: int) -> str:
-    """The same as an addition to what is told by such prices; nothing without a fault."""
+    """What is wrong with the prices by which something is told, as an addition to it; nothing without a fault."""
     return f", by a price with {', '.join(list_faults(status))}" if status else ""
 
 

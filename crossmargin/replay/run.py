@@ -196,7 +196,7 @@ class Replay:
         links: tuple[Link, ...] = ()
         if code == "ok":
             self._response.take(planned.action, moved)
-            links = self._cascade.take(before, self._clock, sender, planned.action, events)
+            links = self._cascade.take(before, self.world, self._clock, sender, planned.action, events)
         self.books.take(events)
         if self._number % self.check_interval == 0:
             check_all(self.world.protocol)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from crossmargin.replay.contagion import Found
 from crossmargin.replay.run import Done
 from oracle.feeds import RoundPushed
 from protocol.actions import (
@@ -20,17 +21,17 @@ from protocol.actions import (
     Withdraw,
 )
 from protocol.collateral import compute_token_value
-from protocol.events import AccountLiquidated, CollateralUpdated, OrderSettled, OrderUpdated, PositionUpdated
+from protocol.events import AccountLiquidated, OrderSettled, OrderUpdated, PositionUpdated
 from protocol.margin import compute_health
 from protocol.state import USDC
-from protocol.units import USDC_TO_W, Units, Usd
+from protocol.units import USDC_TO_W, Seconds, Units, Usd
 
 
 @dataclass(frozen=True, slots=True)
 class Liquidation:
     """One liquidation: its report, what it closed and sold, and the account value it left."""
 
-    time: int
+    time: Seconds
     report: AccountLiquidated
     fills: tuple[PositionUpdated, ...]
     sold: tuple[tuple[int, Units], ...]  # token, units
@@ -135,10 +136,9 @@ class Story:
             if isinstance(event, RoundPushed):
                 first, lowest, _ = self.prices.get(event.feed, (event, event, event))
                 self.prices[event.feed] = (first, min(lowest, event, key=lambda e: e.answer), event)
-            elif isinstance(event, AccountLiquidated):
-                self.liquidations.append(collect_liquidation(done, event))
             elif isinstance(event, PositionUpdated):
                 self.charges.take(event)
+        self.liquidations += [collect_liquidation(link.found) for link in done.links]
         self.orders.take(done)
         self._take_flow(done)
         self._take_fund(done)
@@ -174,17 +174,17 @@ class Story:
             fund.liquidations += change + covered
 
 
-def collect_liquidation(done: Done, report: AccountLiquidated) -> Liquidation:
-    """A liquidation from its action's events and the states around it."""
-    held = done.before.protocol.accounts[report.account].collateral
-    state = done.world.protocol
-    own = [event for event in done.events if getattr(event, "account", None) == report.account]
+def collect_liquidation(found: Found) -> Liquidation:
+    """A liquidation from the states around it."""
+    state = found.after.protocol
+    before, after = (world.protocol.accounts[found.report.account] for world in (found.world, found.after))
+    sold = ((token, units - after.collateral.get(token, 0)) for token, units in before.collateral.items())
     return Liquidation(
-        time=done.time,
-        report=report,
-        fills=tuple(event for event in own if isinstance(event, PositionUpdated)),
-        sold=tuple((e.token, held[e.token] - e.units) for e in own if isinstance(e, CollateralUpdated)),
-        left=compute_health(state, state.accounts[report.account], done.world.env(done.time)).equity_raw,
+        time=found.time,
+        report=found.report,
+        fills=found.fills,
+        sold=tuple((token, units) for token, units in sold if units),
+        left=compute_health(state, after, found.after.env(found.time)).equity_raw,
     )
 
 

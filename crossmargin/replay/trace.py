@@ -141,7 +141,7 @@ class Trace:
             ),
         )
         for link in done.links:
-            key = (done.number, link.position, str(link.report.account), link.generation)
+            key = (done.number, link.position, str(link.found.report.account), link.generation)
             self._database.execute("INSERT INTO cascade VALUES (?, ?, ?, ?)", key)
             self._database.executemany(
                 "INSERT INTO contagion VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -45,7 +45,7 @@ def find_keys(scenario: Scenario, heard: set[Key]) -> set[Key]:
     run = Replay(scenario, "model", None)
     run._response = Deaf(scenario, heard)
     run._cascade = Cascade(run._response)
-    return {(link.report.account, count_rounds(done.before)) for done in run.play() for link in done.links}
+    return {(link.found.report.account, count_rounds(done.before)) for done in run.play() for link in done.links}
 
 
 def brute_generations(scenario: Scenario) -> dict[Key, int]:
@@ -73,7 +73,7 @@ def links(done: Sequence[Done]) -> list[Link]:
 def local_generations(scenario: Scenario) -> dict[Key, int]:
     """What the run itself says of each liquidation."""
     return {
-        (link.report.account, count_rounds(done.before)): link.generation
+        (link.found.report.account, count_rounds(done.before)): link.generation
         for done in play(scenario)
         for link in done.links
     }

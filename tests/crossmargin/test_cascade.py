@@ -222,13 +222,13 @@ def test_liquidations_of_one_batch_are_asked_one_after_the_other(tmp_path: Path)
     done = [entry for entry in play(told(tmp_path, text)) if entry.planned.name.startswith("Liquidate")]
     single, both, none = done
     assert [link.generation for link in single.links] == [1]
-    assert [(names(told(tmp_path, text))[link.report.account], link.generation) for link in both.links] == [
+    assert [(names(told(tmp_path, text))[link.found.report.account], link.generation) for link in both.links] == [
         ("second", 2), ("weak", 1),
     ]  # fmt: skip
     for entry in done:
         reports = [place for place, event in enumerate(entry.events) if isinstance(event, AccountLiquidated)]
         assert [link.position for link in entry.links] == reports
-        assert [link.report for link in entry.links] == [entry.events[place] for place in reports]
+        assert [link.found.report for link in entry.links] == [entry.events[place] for place in reports]
     assert any(isinstance(event, LiquidationRefused) for event in both.events[: both.links[1].position])
     assert none.links == ()
 
@@ -324,7 +324,7 @@ def test_funding_is_a_loss_of_its_own_market(tmp_path: Path) -> None:
 def shown(scenario: Scenario, channel: str) -> dict[str, int]:
     """The dollars of a channel, by account."""
     return {
-        names(scenario)[link.report.account]: one.amount
+        names(scenario)[link.found.report.account]: one.amount
         for link in links(play(scenario))
         for one in link.contagion
         if one.channel == channel
@@ -335,7 +335,7 @@ def test_insurance_is_what_a_fund_that_had_not_paid_would_have_paid(cascade: Sce
     """Against a run with a fund that has for both."""
     rich = replace(cascade, insurance=2_000_000_000)
     paid = [
-        {names(one)[link.report.account]: link.report.bad_debt_insurance for link in links(play(one))}
+        {names(one)[link.found.report.account]: link.found.report.bad_debt_insurance for link in links(play(one))}
         for one in (cascade, rich)
     ]
     assert shown(cascade, "insurance") == {"third": paid[1]["third"] - paid[0]["third"]}
@@ -346,7 +346,7 @@ def test_insurance_is_what_a_fund_that_had_not_paid_would_have_paid(cascade: Sce
 def test_insurance_is_no_more_than_what_earlier_losses_had_taken(cascade: Scenario) -> None:
     """With a fund of 100 dollars the first loss takes what little a reward has left, and the last lacks more."""
     poor = replace(cascade, insurance=100_000_000)
-    reports = {names(poor)[link.report.account]: link.report for link in links(play(poor))}
+    reports = {names(poor)[link.found.report.account]: link.found.report for link in links(play(poor))}
     first, last = reports["first"], reports["third"]
     assert 0 < first.bad_debt_insurance < last.bad_debt - last.bad_debt_insurance
     assert shown(poor, "insurance") == {"third": first.bad_debt_insurance}
@@ -364,7 +364,7 @@ def test_the_shared_pool_is_what_its_value_lacks(cascade: Scenario, tmp_path: Pa
 def test_price_response_is_every_later_generation(cascade: Scenario) -> None:
     found = shown(cascade, "price_response")
     assert found == {
-        names(cascade)[link.report.account]: link.report.closed_notional
+        names(cascade)[link.found.report.account]: link.found.report.closed_notional
         for link in links(play(cascade))
         if link.generation > 1
     }
