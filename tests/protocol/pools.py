@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from protocol.state import Position, State
+from typing import Any
+
+from protocol.actions import ClaimRedemption
+from protocol.state import Position, Stake, State
 from protocol.units import W
-from tests.protocol.build import ACCOUNT, BTC, KEEPER, LENDER, WETH, holding, state_with
+from tests.protocol.build import ACCOUNT, BTC, KEEPER, LENDER, NOW, WETH, holding, state_with
 
 DOLLAR = 10**6  # units of USDC
+DELAY, WINDOW = 3_600, 86_400
+CLAIM = ClaimRedemption()
 
 
 def pool_of(
@@ -24,3 +29,20 @@ def pool_of(
     return state_with(
         accounts, pool=pool, stakes={LENDER: shares} if shares else {}, inventory={WETH: weth}, deficit=deficit
     )
+
+
+def lender(
+    pool: int = 1_000 * W,
+    shares: int = 1_000 * W,
+    requested: int = 100 * W,
+    claimable_at: int = NOW,
+    btc: Position | None = None,
+    debt: int = 0,
+    **state: Any,
+) -> State:
+    """A pool with a lender who has asked for shares, perhaps with a position against it and a debt to it."""
+    stakes = {LENDER: Stake(shares, requested, claimable_at)}
+    accounts = {ACCOUNT: holding(10**4 * W, positions={BTC: btc} if btc else {})}
+    if debt:
+        accounts[KEEPER] = holding(-debt, {WETH: 10**20})
+    return state_with(accounts, pool=pool, stakes=stakes, **state)
