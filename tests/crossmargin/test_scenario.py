@@ -25,11 +25,6 @@ from protocol.units import W
 from tests.crossmargin.loading import DATA, HEADER, HEDGED, OTHER, START, Loader, address_of
 
 
-@pytest.fixture
-def load(tmp_path: Path) -> Loader:
-    return Loader(tmp_path)
-
-
 def test_every_action_is_read() -> None:
     scenario = load_scenario(DATA / "every_action.yaml", address_of)
     second = account_id(address_of("hedged"), 1)

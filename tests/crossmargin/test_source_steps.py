@@ -58,11 +58,6 @@ ACTIONS: tuple[tuple[int, SourceAction], ...] = (
 )
 
 
-@pytest.fixture
-def load(tmp_path: Path) -> Loader:
-    return Loader(tmp_path)
-
-
 def action_of(scenario: Any) -> Any:
     """The action of the only step."""
     (step,) = scenario.steps
