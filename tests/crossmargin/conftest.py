@@ -7,8 +7,20 @@ from pathlib import Path
 import pytest
 
 from tests.crossmargin.loading import Loader
+from tests.crossmargin.playing import EVERY, Played, play
 
 
 @pytest.fixture
 def load(tmp_path: Path) -> Loader:
     return Loader(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Played]:
+    """Every scenario with a cast, on the model."""
+    return {name: play(name, "model", tmp_path_factory.mktemp("runs")) for name in EVERY}
+
+
+@pytest.fixture
+def crash(played: dict[str, Played]) -> Played:
+    return played["black_thursday"]
