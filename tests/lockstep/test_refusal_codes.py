@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from oracle.errors import REFUSALS
-from tests.lockstep.test_refusals_on_both import ELSEWHERE, OF_SOURCES, TOLD
+from tests.lockstep.refusals.telling import ELSEWHERE, OF_SOURCES, TOLD
 
 CONTRACTS_ONLY = {"token/transfer-failed", "token/amount-mismatch", "oracle/gas"}  # outside the model
 TESTS = Path(__file__).parents[1]
