@@ -146,8 +146,8 @@ def quote_liquidation(state: State, env: Env, action: Liquidate) -> LiquidationQ
 def compute_withdrawable(state: State, env: Env, account: int, token: int) -> Units:
     """The most units of a token that the owner could withdraw now; one more is refused (VIEW-3).
 
-    0 while an order of the account is pending, or a price of its positions has a fault. Collateral whose price has one
-    counts nothing, and can be withdrawn whole if the rest is enough.
+    0 while an order of the account is pending, or a price of its positions, or that of USDC beside them, has a fault.
+    Collateral whose price has one counts nothing, and can be withdrawn whole if the rest is enough.
     """
     found: Account | None = state.accounts.get(account)
     if found is None or token > len(state.collateral_params) or found.orders:
@@ -156,11 +156,9 @@ def compute_withdrawable(state: State, env: Env, account: int, token: int) -> Un
     most = min(owned, state.tokens[token].held)
     if found.cash >= 0 and not found.positions:
         return most
-    health = compute_health(state, found, env)
+    health = compute_health(state, found, env, skips_faulty=True)
     if health.price_status != Status.OK:
-        health = compute_health(state, found, env, skips_faulty=True)
-        if health.price_status != Status.OK:
-            return 0
+        return 0
     required = compute_required_equity(state.risk.equity_tiers, health.gross_notional)
     spare = health.equity_im - max(health.initial_margin, required)
     if spare < 0:

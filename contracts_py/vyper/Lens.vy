@@ -173,11 +173,9 @@ def withdrawable(account: uint256, token: uint256) -> uint256:
     most = min(most, calc.high(treasury.token_totals[token]))
     if cash >= 0 and header & accounts.MARKETS_MASK == 0:
         return most
-    health: types.Health = staticcall ISelf(self).self_health(account)
+    health: types.Health = staticcall ISelf(self).self_sound_health(account)
     if health.price_status != 0:
-        health = staticcall ISelf(self).self_sound_health(account)
-        if health.price_status != 0:
-            return 0
+        return 0
     required: uint256 = max(health.initial_margin, tiers.compute_required_equity(health.gross_notional))
     spare: int256 = health.equity_im - convert(required, int256)
     if spare < 0:
