@@ -9,7 +9,7 @@ from crossmargin.compare.cascade import NAMES, show_cells
 from crossmargin.compare.parting import Parting, describe_action
 from crossmargin.compare.record import COUNTS, MONEY, Record
 from crossmargin.compare.report import Comparison, Contrast, show_cell
-from crossmargin.compare.table import tell_times
+from crossmargin.compare.table import tell_measure, tell_times
 from crossmargin.messages import clean
 from crossmargin.replay.fates import Fate
 from crossmargin.text import day_and_time, dollars
@@ -109,8 +109,11 @@ def _parting_row(title: str, parting: Parting, one: Comparison) -> tuple[str, ..
 def _contrast_row(contrast: Contrast) -> tuple[str, ...]:
     fates = (contrast.base, contrast.other)
     money = (cell for fate in fates for cell in _money_cells(fate))
-    told = (tell_times(fate) if fate else "never opened" for fate in fates)
-    return contrast.account, dollars(contrast.difference, signed=True), *money, *told
+    return contrast.account, dollars(contrast.difference, signed=True), *money, *map(_tell_fate, fates)
+
+
+def _tell_fate(fate: Fate | None) -> str:
+    return "; ".join(filter(None, (tell_times(fate), tell_measure(fate)))) if fate else "never opened"
 
 
 def _money_cells(fate: Fate | None) -> tuple[str, str]:

@@ -116,7 +116,7 @@ def _read_fates(told: Mapping[str, Mapping[str, Any]]) -> dict[str, Fate]:
     fates: dict[str, Fate] = {}
     for name, facts in told.items():
         paid_in, taken_out, left = (_read_usd(facts[key]) for key in ("paid_in", "taken_out", "left"))
-        status = sum(Status[fault] for fault in facts["price_faults"])
+        status = sum(Status[fault] for fault in set(facts["price_faults"]))
         fate = Fate(tuple(facts["liquidated"]), paid_in, taken_out, left, facts["state"], status)
         whole = name.partition(PART)[0]
         fates[whole] = _add(fates[whole], fate) if whole in fates else fate

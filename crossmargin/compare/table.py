@@ -89,9 +89,15 @@ def tell_parting(title: str, parting: Parting, one: Comparison) -> Iterator[str]
 
 def tell_contrast(contrast: Contrast, one: Comparison, width: int) -> Iterator[str]:
     """One account in both runs, and by how much they differ."""
-    yield f"    {contrast.account:<{width}}  {one.base.name}  {tell_fate(contrast.base)}"
     difference = dollars(contrast.difference, signed=True)
-    yield f"    {'':<{width}}  {one.other.name}  {tell_fate(contrast.other)}{difference:>16}"
+    for told in (
+        f"{contrast.account:<{width}}  {one.base.name}  {tell_fate(contrast.base)}",
+        f"{'':<{width + 5}}{tell_measure(contrast.base)}",
+        f"{'':<{width}}  {one.other.name}  {tell_fate(contrast.other)}{difference:>16}",
+        f"{'':<{width + 5}}{tell_measure(contrast.other)}",
+    ):
+        if told.strip():
+            yield f"    {told}"
 
 
 def tell_fate(fate: Fate | None) -> str:
@@ -103,13 +109,18 @@ def tell_fate(fate: Fate | None) -> str:
 
 
 def tell_times(fate: Fate) -> str:
-    """When an account was liquidated, and the faults of the prices that it ends with."""
-    faults = tell_faults(fate.price_status)
+    """When an account was liquidated."""
     if not fate.liquidated:
-        return f"never liquidated{faults}"
+        return "never liquidated"
     first, *later = fate.liquidated
     more = f" and {len(later)} times more" if len(later) > 1 else " and once more" if later else ""
-    return f"liquidated {moment(first)}{more}{faults}"
+    return f"liquidated {moment(first)}{more}"
+
+
+def tell_measure(fate: Fate | None) -> str:
+    """By which prices what is left is counted, if any of them has a fault; nothing otherwise."""
+    faults = tell_faults(fate.price_status) if fate else ""
+    return f"left counted {faults}" if faults else ""
 
 
 def _row(totals: Mapping[str, int], *, signed: bool = False) -> str:

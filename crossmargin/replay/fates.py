@@ -53,8 +53,8 @@ def compute_fate(story: Story, last: Done, account: int) -> Fate | None:
 
 
 def tell_faults(status: int) -> str:
-    """What is wrong with the prices by which something is told, as an addition to it; nothing without a fault."""
-    return f", by a price with {', '.join(list_faults(status))}" if status else ""
+    """By which prices something is told, if any of them has a fault; nothing otherwise."""
+    return f"by prices with {', '.join(list_faults(status))}" if status else ""
 
 
 def describe_fates(scenario: Scenario, story: Story, last: Done) -> dict[str, Any]:

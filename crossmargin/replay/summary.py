@@ -159,7 +159,7 @@ class Summary:
         if fate is None:
             return "never opened an account"
         times = ", ".join(map(moment, fate.liquidated))
-        standing = f"{fate.state}{tell_faults(fate.price_status)}"
+        standing = ", ".join(filter(None, (fate.state, tell_faults(fate.price_status))))
         return (
             f"{f'liquidated {times}' if times else 'never liquidated'}; paid in {dollars(fate.paid_in)}, took out "
             f"{dollars(fate.taken_out)}, left {dollars(fate.left)} ({standing}): {dollars(fate.change, signed=True)}"

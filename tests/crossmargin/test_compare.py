@@ -20,8 +20,10 @@ from crossmargin.compare.operands import read_operands, split_changes
 from crossmargin.compare.parting import OUTCOME, Parting, find_partings
 from crossmargin.compare.record import Record, read_record
 from crossmargin.compare.report import compare_records
+from crossmargin.compare.table import tell_comparison
 from crossmargin.compare.workers import replay_operands
 from crossmargin.errors import Exit, InputError, WrongUse
+from protocol.env import Status
 from tests.crossmargin.commands import Answer, run
 
 DATA = Path(__file__).parent / "data"
@@ -157,6 +159,31 @@ def test_an_account_that_one_run_lacks_is_told(records: dict[str, Record]) -> No
     assert (contrast.account, contrast.other, contrast.difference) == ("big", None, -base.fates["big"].change)
 
 
+def test_the_faults_of_the_prices_at_the_end_are_told_beside_what_is_left(records: dict[str, Record]) -> None:
+    base = records["A"]
+    faults = int(Status.STALE_HARD | Status.HALTED)
+    fates = {**base.fates, "big": replace(base.fates["big"], left=0, price_status=faults)}
+    lines = list(tell_comparison(compare_records(base, replace(base, name="B", fates=fates))))
+    assert [line.split()[:2] for line in lines[-3:]] == [["big", "A"], ["B", "liquidated"], ["left", "counted"]]
+    assert lines[-1].strip() == "left counted by prices with STALE_HARD, HALTED"
+    assert lines[-1].index("left") == lines[-2].index("liquidated")
+
+
+def test_faults_of_prices_go_from_the_run_to_every_form_of_a_comparison(
+    crossmargin: Crossmargin, tmp_path: Path
+) -> None:
+    """And what is told of the parts of an account has those of each."""
+    operands = ("incident_luna_floor", "incident_luna_floor,switches.cross_margin=off")
+    told = json.loads(crossmargin("compare", *operands, "--json").out)
+    found = {one["account"]: [one[run]["price_faults"] for run in "AB"] for one in told["comparisons"][0]["different"]}
+    assert found["saver"] == [["OUT_OF_BOUNDS"], ["OUT_OF_BOUNDS"]]
+    assert found["saver_raw"] == [[], []]
+    page = tmp_path / "page.html"
+    answer = crossmargin("compare", *operands, "--html", page)
+    assert answer.out.count("left counted by prices with OUT_OF_BOUNDS\n") == 2
+    assert page.read_text("utf-8").count("never liquidated; left counted by prices with OUT_OF_BOUNDS</td>") == 2
+
+
 # --- operands -------------------------------------------------------------------------------------------------------
 
 
@@ -270,6 +297,10 @@ def test_a_run_that_was_not_finished_or_is_too_old_is_refused(crossmargin: Cross
         (
             {key: value for key, value in whole.items() if key != "accounts"},
             "this version can read: it has no 'accounts'",
+        ),
+        (
+            {**whole, "accounts": {"big": {**whole["accounts"]["big"], "price_faults": ["LATE"]}}},
+            "this version can read: it has no 'LATE'",
         ),
     ):
         manifest.write_text(json.dumps(changed, indent=2, sort_keys=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ from protocol.account_state import AccountState
 from protocol.actions import ClaimRedemption, CloseAll, LiquidateMany
 from protocol.events import LiquidationRefused, PositionUpdated, TokenUpdated
 from protocol.state import USDC
-from protocol.units import USDC_TO_W, W
+from protocol.units import DAY, USDC_TO_W, W
 from tests.crossmargin.loading import DATA
 
 WETH = 1
@@ -48,8 +48,8 @@ class Told:
         return found
 
 
-def tell(name: str) -> Told:
-    """The run of a scenario on the model."""
+def tell(name: str, after: int = 0) -> Told:
+    """The run of a scenario on the model, told some seconds after its last action."""
     scenario = load_scenario(DATA / name, address_of)
     run = Replay(scenario, "model", None)
     story = Story()
@@ -57,8 +57,8 @@ def tell(name: str) -> Told:
     for one in run.play():
         story.take(one)
         done.append(one)
-    result = build_result(run, "none", 0)
-    return Told(scenario, tuple(done), story, Summary(scenario, story, run.totals.cascade).render(done[-1], result, []))
+    result, last = build_result(run, "none", 0), replace(done[-1], time=done[-1].time + after)
+    return Told(scenario, tuple(done), story, Summary(scenario, story, run.totals.cascade).render(last, result, []))
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +71,14 @@ def fate(told: Told, name: str) -> str:
     lines = told.page.splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith(f"  {name}: "))
     return next(line for line in lines[start:] if line.startswith("    -> "))
+
+
+def test_what_is_left_names_the_faults_of_the_prices_it_is_counted_by(told: Told) -> None:
+    """A day after its last price, the account with a position; the one with dollars alone is counted by none."""
+    late = tell("rulebook.yaml", after=DAY)
+    assert ", by prices with STALE_HARD): " in fate(late, "whale")
+    assert not any(", by prices with " in fate(told, name) for name in ("whale", "bull"))
+    assert "(HEALTHY): " in fate(late, "bull")
 
 
 def test_a_transfer_leaves_one_account_and_enters_the_other(told: Told) -> None:
