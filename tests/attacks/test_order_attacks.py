@@ -150,7 +150,8 @@ def test_b16_a_dead_token_makes_an_order_an_option(stage: Stage) -> None:
     """B16: its trader holds a wei of a token whose feed is dead, and waits for a moment at which his margin is enough.
 
     From: prices asked only where the rest is not enough. Guard: MRG-10, what adds a position needs every price.
-    Without it the order waits where it would end, and gains 2,918 dollars at the price of a round that is long past.
+    Without it the order waits while its margin is short, where an order without the wei ends, and then gains 2,918
+    dollars at the price of its round.
     """
 
     def story(twins: Twins) -> int:

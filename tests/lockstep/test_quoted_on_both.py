@@ -38,7 +38,7 @@ from tests.lockstep.quoted import DistortedTwins, QuotedTwins
 from tests.lockstep.sequences import DRAWN
 from tests.lockstep.test_random import LENGTH, Teller, count_actions, tell_stories
 from tests.oracle.drawing import Draw
-from tests.twins import BTC, ETH, RATE, RISK, USDC, WBTC, WETH, Checkpoint, weth_params
+from tests.twins import BTC, ETH, RATE, RISK, USDC, WBTC, WETH, WSTETH, Checkpoint, weth_params
 
 PRICE = {BTC: 8_000 * W, ETH: 200 * W}
 STALE = int(Status.STALE_HARD)
@@ -105,20 +105,20 @@ def test_collateral_with_a_fault_locks_up_nothing_else_on_both(quoted: QuotedTwi
     """MRG-15, VIEW-3, M8, N4: to the last unit that is not needed; one more needs the price, as growth does."""
     twins = quoted
     twins.deposit("borrower", usd=1_000, weth=1)
-    twins.do("stranger", Deposit(BORROWER, WBTC, 10**7))
+    twins.do("stranger", Deposit(BORROWER, WSTETH, 4 * 10**18))
     twins.do("borrower", buy(W))
     twins.spread(ETH, PRICE[ETH], 0, int(status))
     check(twins)
     refuse(twins, CODES[status], ("borrower", buy(LOT)))
     start = twins.save()
-    for token in (USDC, WETH, WBTC):
+    for token in (USDC, WETH, WSTETH):
         most = twins.chain.contracts.withdrawable(BORROWER, token)
         for action in (Withdraw(BORROWER, token, most), Transfer(BORROWER, BORROWER + 1, token, most)):
             twins.restore(start)
             twins.do("borrower", action)
             check(twins)
         twins.restore(start)
-    twins.do("borrower", Withdraw(BORROWER, WBTC, 10**7))
+    twins.do("borrower", Withdraw(BORROWER, WSTETH, 4 * 10**18))
     most = twins.chain.contracts.withdrawable(BORROWER, USDC)
     twins.do("borrower", Withdraw(BORROWER, USDC, most + 1), refused=CODES[status])
     twins.do("borrower", SetLeverageCap(BORROWER, BTC, W), refused=CODES[status])
@@ -126,6 +126,25 @@ def test_collateral_with_a_fault_locks_up_nothing_else_on_both(quoted: QuotedTwi
     twins.do("borrower", Withdraw(BORROWER, USDC, most))
     assert twins.chain.contracts.withdrawable(BORROWER, WETH) == 10**18
     twins.do("borrower", Withdraw(BORROWER, WETH, 10**18 - 1))
+    check(twins)
+
+
+def test_a_debt_without_a_position_needs_what_covers_it_on_both(quoted: QuotedTwins) -> None:
+    """MRG-15, VIEW-3, N4: collateral with a good price covers it, to the last unit; the faulty rest may leave."""
+    twins = quoted
+    twins.deposit("borrower", usd=500, weth=1)
+    twins.do("stranger", Deposit(BORROWER, WBTC, 10**7))
+    twins.do("borrower", buy(W))
+    twins.price(BTC=7_400)
+    twins.do("borrower", CloseAll(BORROWER, -(2**200)))
+    assert twins.cash(BORROWER) < 0
+    twins.spread(ETH, PRICE[ETH], 0, STALE)
+    check(twins)
+    most = twins.chain.contracts.withdrawable(BORROWER, WBTC)
+    assert 0 < most < 10**7
+    twins.do("borrower", Withdraw(BORROWER, WBTC, most + 1), refused="oracle/stale")
+    twins.do("borrower", Withdraw(BORROWER, WETH, 10**18 - 1))
+    twins.do("borrower", Withdraw(BORROWER, WBTC, most))
     check(twins)
 
 
