@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
@@ -241,8 +242,11 @@ def measure_governance(bench: Bench) -> Iterator[dict[str, Any]]:
 
 def main() -> int:
     """Write or check the table."""
+    parser = ArgumentParser(prog="python -m benchmarks.gas", description="Measure gas, and write specs/gas.json.")
+    parser.add_argument("--check", action="store_true", help="compare with specs/gas.json instead; 1 if it differs")
+    checks = parser.parse_args().check
     text = json.dumps(list(measure()), indent=1) + "\n"
-    if "--check" not in sys.argv[1:]:
+    if not checks:
         TABLE.write_text(text, "utf-8")
         for entry in json.loads(text):
             print(f"{key_of(entry):<60}{entry['gas']:>12,}")
