@@ -1,4 +1,4 @@
-"""Fixtures that several tests of scenarios share."""
+"""Fixtures that several tests of scenarios and of commands share."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.crossmargin.commands import Crossmargin, run
 from tests.crossmargin.loading import Loader
 from tests.crossmargin.playing import EVERY, Played, play
 
@@ -13,6 +14,12 @@ from tests.crossmargin.playing import EVERY, Played, play
 @pytest.fixture
 def load(tmp_path: Path) -> Loader:
     return Loader(tmp_path)
+
+
+@pytest.fixture
+def crossmargin(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Crossmargin:
+    """The command, run in this process."""
+    return lambda *arguments: run(capsys, monkeypatch, *arguments)
 
 
 @pytest.fixture(scope="session")
