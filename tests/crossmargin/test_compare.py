@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import re
 import signal
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,12 +23,11 @@ from crossmargin.compare.table import tell_comparison
 from crossmargin.compare.workers import replay_operands
 from crossmargin.errors import Exit, InputError, WrongUse
 from protocol.env import Status
-from tests.crossmargin.commands import Answer, run
+from tests.crossmargin.commands import Crossmargin, run
 
 DATA = Path(__file__).parent / "data"
 OFF = ("switches.tiers=off", "switches.partial_liquidation=off", "switches.cross_margin=off,switches.insurance=off")
 OPERANDS = ("switches.yaml", *(f"switches.yaml,{changes}" for changes in OFF))
-Crossmargin = Callable[..., Answer]
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@ from __future__ import annotations
 import inspect
 import io
 import json
-from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from enum import IntEnum
 from importlib import import_module
@@ -32,10 +31,9 @@ from crossmargin.rules.shapes import (
 from protocol.account_state import AccountState
 from protocol.margin import compute_margins
 from protocol.units import W
-from tests.crossmargin.commands import Answer, run
+from tests.crossmargin.commands import Answer, Crossmargin
 from tests.specs.rules import Citation, defined_rules, python_citations
 
-Crossmargin = Callable[..., Answer]
 SET = load_parameters(PARAMETERS.find("reference"))
 # Numbers by name where 7, or 7 whole ones, would be outside a formula's domain or say little.
 VALUES: dict[str, int] = {
@@ -47,11 +45,6 @@ VALUES: dict[str, int] = {
     "exponent": -W,
     "quorum": 1,
 }
-
-
-@pytest.fixture
-def crossmargin(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Crossmargin:
-    return lambda *arguments: run(capsys, monkeypatch, *arguments)
 
 
 def value_of(shape: Shape, name: str, *, as_text: bool) -> tuple[Any, Any]:

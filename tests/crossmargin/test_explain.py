@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,17 +10,11 @@ from crossmargin.rules import pages
 from crossmargin.rules.pages import read_refusals, read_rule, read_rules
 from oracle.errors import REFUSALS
 from protocol.errors import Refusal
-from tests.crossmargin.commands import Answer, run
+from tests.crossmargin.commands import Crossmargin
 from tests.specs.rules import defined_rules, read_table
 
-Crossmargin = Callable[..., Answer]
 GOLDEN = Path(__file__).parent / "data" / "explain"
 RULES = [row[0] for row in read_table()[2:]]
-
-
-@pytest.fixture
-def crossmargin(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Crossmargin:
-    return lambda *arguments: run(capsys, monkeypatch, *arguments)
 
 
 @pytest.mark.parametrize("rule", ["MRG-1", "TRD-9", "GOV-5"])

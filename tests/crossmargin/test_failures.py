@@ -25,23 +25,11 @@ from crossmargin.replay.folder import RunFolder
 from crossmargin.replay.run import CONFIGURE_TIME
 from crossmargin.replay.trace import Trace
 from crossmargin.scenario import find_scenarios, load_scenario
-from tests.crossmargin.commands import Answer, run
+from tests.crossmargin.commands import TWINS, Crossmargin, replay_model
+from tests.crossmargin.loading import DATA
 
-DATA = Path(__file__).parent / "data"
-TWINS = DATA / "twins.yaml"
 FULL = Path("/dev/full")
-Crossmargin = Callable[..., Answer]
 needs_full_device = pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
-
-
-@pytest.fixture
-def crossmargin(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Crossmargin:
-    """The command, run in this process."""
-    return lambda *arguments: run(capsys, monkeypatch, *arguments)
-
-
-def replay_model(crossmargin: Crossmargin, scenario: Path, out: Path, *more: object) -> Answer:
-    return crossmargin("replay", scenario, "--engine", "model", "--out", out, *more)
 
 
 def failing(problem: Exception) -> Callable[..., Any]:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,9 @@ from crossmargin.portfolio.orders import find_orders
 from crossmargin.quantities import BadText
 from protocol.margin import compute_health, compute_pnl
 from protocol.units import W
-from tests.crossmargin.commands import Answer, run
+from tests.crossmargin.commands import Crossmargin
 from tests.crossmargin.portfolios import PAIR, fail, read, write_set
 
-Crossmargin = Callable[..., Answer]
 GOLDEN = Path(__file__).parent / "data" / "margin"
 BTC, ETH = 0, 1
 PAGES = [
@@ -29,11 +27,6 @@ PAGES = [
     ("wrong_way", "--shock", "ETH=-15.5%", "--shock", "all=-20%", "--shock", "WSTETH_RATE=-6%"),
     ("basis", "--shock", "all=-20%,ETH=+10%"),
 ]
-
-
-@pytest.fixture
-def crossmargin(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Crossmargin:
-    return lambda *arguments: run(capsys, monkeypatch, *arguments)
 
 
 @pytest.mark.parametrize("arguments", PAGES, ids=[page[0] for page in PAGES])

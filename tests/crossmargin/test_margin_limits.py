@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,16 +20,10 @@ from protocol.margin import compute_health, compute_notional, is_liquidatable
 from protocol.records import Table
 from protocol.trading import NO_LIMIT, process_trade
 from protocol.units import USDC_TO_W, W
-from tests.crossmargin.commands import Answer, run
+from tests.crossmargin.commands import Crossmargin
 from tests.crossmargin.portfolios import PAIR, read, write_set
 
-Crossmargin = Callable[..., Answer]
 BTC, ETH = 0, 1
-
-
-@pytest.fixture
-def crossmargin(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Crossmargin:
-    return lambda *arguments: run(capsys, monkeypatch, *arguments)
 
 
 # --- what binds -----------------------------------------------------------------------------------------------------

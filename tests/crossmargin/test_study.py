@@ -6,7 +6,6 @@ import json
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from decimal import localcontext
@@ -33,14 +32,13 @@ from crossmargin.yamltext import parse_yaml
 from protocol.errors import InvariantBroken
 from protocol.events import PositionUpdated
 from protocol.units import BPS, W
-from tests.crossmargin.commands import Answer, run
+from tests.crossmargin.commands import Crossmargin, run
 from tests.crossmargin.loading import DATA
 
 STUDY = DATA / "study.yaml"
 TEXT = STUDY.read_text("utf-8")
 SMALL = DATA / "small_population.yaml"
 FILES = ["study.json", "study.md", "study-bad_debt.svg", "study-closed_share_BTC.svg", "study-lost-change.svg"]
-Crossmargin = Callable[..., Answer]
 
 
 @pytest.fixture

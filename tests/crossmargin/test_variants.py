@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,18 +14,11 @@ from crossmargin.scenario import load_scenario
 from crossmargin.scenario_records import KeeperSpec, Scenario
 from crossmargin.variants import load_variant, read_variant
 from protocol.units import W
-from tests.crossmargin.commands import Answer, run
+from tests.crossmargin.commands import Crossmargin
 
 DATA = Path(__file__).parent / "data"
 SWITCHES = DATA / "switches.yaml"
 REFERENCE = PARAMETERS.find("reference")
-Crossmargin = Callable[..., Answer]
-
-
-@pytest.fixture
-def crossmargin(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Crossmargin:
-    """The command, run in this process."""
-    return lambda *arguments: run(capsys, monkeypatch, *arguments)
 
 
 def load(*texts: str, params: str = "", scenario: Path = SWITCHES) -> Scenario:
