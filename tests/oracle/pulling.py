@@ -10,7 +10,7 @@ from eth_utils import keccak
 
 from contracts_py.addresses import CHAIN_ID
 from contracts_py.bindings import call_data
-from contracts_py.compile import EVM_VERSION, Artifact
+from contracts_py.compile import EVM_VERSION, Artifact, compile_all
 from contracts_py.errors import Reverted
 from contracts_py.keys import address_of, private_key, to_hex
 from contracts_py.node import GAS_LIMIT, Log
@@ -66,6 +66,11 @@ TOPICS = {
     keccak(text=f"{name}({','.join((*indexed, *data))})"): (name, indexed, data)
     for name, (indexed, data) in EVENTS.items()
 }
+
+
+def compile_pull() -> Artifact:
+    """The contract, alone: it needs none of the others."""
+    return compile_all(names=("oracles/PullFeed",))["oracles/PullFeed"]
 
 
 def signing_of(threshold: int, faults: int = 0, count: int | None = None) -> SetSigners:
