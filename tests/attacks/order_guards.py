@@ -86,4 +86,12 @@ ORDER_GUARDS: dict[str, Edits] = {
             "    if header & accounts.HAS_ORDERS != 0 and not REMOVED:",
         ),
     ),
+    "what adds a position needs every price": (
+        (
+            "modules/checks.vy",
+            "        policy.check_accepted(policy.NEW_RISK | tolerated, health.price_status)",
+            """        if not REMOVED or health.equity_im < convert(health.initial_margin, int256):
+            policy.check_accepted(policy.NEW_RISK | tolerated, health.price_status)""",
+        ),
+    ),
 }
