@@ -16,9 +16,9 @@ from contracts_py.keys import private_key
 from crossmargin.replay.world import World
 from oracle.feeds import Push
 from protocol.env import Env, Quote, Status
-from protocol.units import BPS, PRICE_LIMIT, fdiv
+from protocol.units import BPS, PRICE_LIMIT, W, fdiv
 from tests.oracle.drawing import Draw
-from tests.twins import Twins
+from tests.twins import BTC, ETH, Twins
 
 HUB = "FeedHub.vy"
 GIVEN = """
@@ -39,6 +39,25 @@ ANSWER = """    given: uint256[6] = self.given[feed]
     if feed >= self.feed_count:
 """
 FAULTS = [int(status) for status in Status]
+PRICE = {BTC: 8_000 * W, ETH: 200 * W}
+STALE = int(Status.STALE_HARD)
+PRICELESS = (Status.UNAVAILABLE, Status.NON_POSITIVE, Status.OUT_OF_BOUNDS, Status.NO_QUORUM)
+CODES = {
+    Status.UNAVAILABLE: "oracle/unavailable",
+    Status.NON_POSITIVE: "oracle/non-positive",
+    Status.OUT_OF_BOUNDS: "oracle/out-of-bounds",
+    Status.HALTED: "oracle/halted",
+    Status.SEQ_DOWN: "oracle/sequencer-down",
+    Status.NO_QUORUM: "oracle/no-quorum",
+    Status.FUTURE: "oracle/future",
+    Status.DEVIATED: "oracle/deviated",
+    Status.STALE_HARD: "oracle/stale",
+    Status.SEQ_GRACE: "oracle/sequencer-grace",
+    Status.MARKET_CLOSED: "oracle/market-closed",
+    Status.CAPPED: "oracle/capped",
+    Status.UNCERTAIN: "oracle/uncertain",
+    Status.STALE_SOFT: "oracle/stale",
+}
 
 
 def compile_quoted() -> dict[str, Artifact]:

@@ -1,103 +1,32 @@
-"""Spreads and faults of prices in the rules of the vault, through both twins."""
+"""What spreads and faults of prices do to margin and to liquidations, through both twins."""
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 
 import pytest
 
-from contracts_py.compile import Artifact
 from protocol.account_state import AccountState
 from protocol.actions import (
     BuyInventory,
-    ClaimRedemption,
     CloseAll,
     Deposit,
-    DepositToPool,
     FlagAccount,
     FundInsurance,
     Liquidate,
     LiquidateMany,
-    MarginCall,
-    RequestRedemption,
     SetCollateral,
     SetLeverageCap,
     SetMarket,
-    SetOrders,
     SetRisk,
     Transfer,
     Withdraw,
 )
 from protocol.env import Quote, Status
-from protocol.policy import POLICY, is_accepted
 from protocol.units import PRICE_LIMIT, W
-from tests.lockstep.both import BORROWER, DOLLAR, LOT, MARKET, TRADER, buy, check, measure, refuse, standing
-from tests.lockstep.orders import NEXT, RULES, commit, settle
-from tests.lockstep.quoted import DistortedTwins, QuotedTwins
-from tests.lockstep.sequences import DRAWN
-from tests.lockstep.test_random import LENGTH, Teller, count_actions, tell_stories
-from tests.oracle.drawing import Draw
-from tests.twins import BTC, ETH, RATE, RISK, USDC, WBTC, WETH, WSTETH, Checkpoint, weth_params
-
-PRICE = {BTC: 8_000 * W, ETH: 200 * W}
-STALE = int(Status.STALE_HARD)
-PRICELESS = (Status.UNAVAILABLE, Status.NON_POSITIVE, Status.OUT_OF_BOUNDS, Status.NO_QUORUM)
-CODES = {
-    Status.UNAVAILABLE: "oracle/unavailable",
-    Status.NON_POSITIVE: "oracle/non-positive",
-    Status.OUT_OF_BOUNDS: "oracle/out-of-bounds",
-    Status.HALTED: "oracle/halted",
-    Status.SEQ_DOWN: "oracle/sequencer-down",
-    Status.NO_QUORUM: "oracle/no-quorum",
-    Status.FUTURE: "oracle/future",
-    Status.DEVIATED: "oracle/deviated",
-    Status.STALE_HARD: "oracle/stale",
-    Status.SEQ_GRACE: "oracle/sequencer-grace",
-    Status.MARKET_CLOSED: "oracle/market-closed",
-    Status.CAPPED: "oracle/capped",
-    Status.UNCERTAIN: "oracle/uncertain",
-    Status.STALE_SOFT: "oracle/stale",
-}
-STORIES = 20  # of each workload
-PORTFOLIOS = 60
-
-
-@pytest.mark.parametrize("status", Status)
-def test_every_action_by_the_row_of_its_fault_on_both(quoted: QuotedTwins, status: Status) -> None:
-    """POL-1, POL-2, S8: new risk takes none, a way out the soft ones, deposits any, on each twin."""
-    twins, bad = quoted, int(status)
-    twins.deposit("borrower", usd=500, weth=1)
-    twins.do("borrower", buy(W))
-    twins.do("lender", RequestRedemption(10**18))
-    twins.spread(BTC, PRICE[BTC], 0, bad)
-    twins.now += RISK.redemption_delay
-    growth = (
-        ("borrower", buy(LOT)),
-        ("borrower", buy(-2 * W)),
-        ("borrower", Withdraw(BORROWER, USDC, 1)),
-        ("borrower", Transfer(BORROWER, BORROWER + 1, USDC, 1)),
-        ("borrower", SetLeverageCap(BORROWER, BTC, 20 * W)),
-        ("lender", DepositToPool(DOLLAR)),
-        ("lender", ClaimRedemption()),
-    )
-    refuse(twins, CODES[status], *growth)
-
-    def code(action: str) -> str | None:
-        """How an action of a sound account ends by its row of the table."""
-        return None if is_accepted(POLICY[action], bad) else CODES[status]
-
-    twins.do("admin", SetMarket(BTC, MARKET), refused=code("set_market"))
-    # A liquidation is measured before anything is closed, and no fault stops a measure.
-    for action in (Liquidate(BORROWER), FlagAccount(BORROWER)):
-        twins.do("liquidator", action, refused="liq/not-liquidatable")
-    twins.do("liquidator", MarginCall(BORROWER), refused="margin/no-call")
-    check(twins, sizes=(BORROWER,))
-    twins.do("stranger", Deposit(BORROWER, USDC, 1))
-    twins.do("stranger", FundInsurance(1))
-    twins.do("borrower", buy(-LOT), refused=code("trade_reduce"))
-    twins.do("borrower", CloseAll(BORROWER, -(2**200)), refused=code("close_all"))
-    check(twins)
+from tests.lockstep.both import BORROWER, LOT, MARKET, buy, check, measure, refuse, standing
+from tests.lockstep.quoted import CODES, PRICE, PRICELESS, STALE, QuotedTwins
+from tests.twins import BTC, ETH, RISK, USDC, WBTC, WETH, WSTETH, weth_params
 
 
 @pytest.mark.parametrize("status", Status)
@@ -145,55 +74,6 @@ def test_a_debt_without_a_position_needs_what_covers_it_on_both(quoted: QuotedTw
     twins.do("borrower", Withdraw(BORROWER, WBTC, most + 1), refused="oracle/stale")
     twins.do("borrower", Withdraw(BORROWER, WETH, 10**18 - 1))
     twins.do("borrower", Withdraw(BORROWER, WBTC, most))
-    check(twins)
-
-
-@pytest.mark.parametrize("status", Status)
-def test_orders_by_the_row_of_a_fault_on_both(quoted: QuotedTwins, status: Status) -> None:
-    """POL-1, ORD-3, ORD-5: a fault of the market, then one of the collateral; what adds risk, and a reduction."""
-    twins, bad = quoted, int(status)
-    refused = None if is_accepted(POLICY["settle_order"], bad) else CODES[status]
-    twins.deposit("borrower", usd=2_000, weth=1)
-    twins.do("borrower", buy(W))
-    twins.do("admin", SetOrders(BTC, RULES))
-    twins.spread(BTC, PRICE[BTC], 0, bad)
-    twins.do("borrower", commit(LOT), refused=CODES[status])
-    twins.do("borrower", commit(-LOT))
-    check(twins)
-    twins.take_back(BTC)
-    twins.price(BTC=8_000, after=10)
-    twins.spread(BTC, PRICE[BTC], 0, bad)
-    twins.do("liquidator", settle(), refused=refused)
-    twins.take_back(BTC)
-    if refused:
-        twins.do("liquidator", settle())
-    assert twins.event("OrderSettled").code == ""
-    twins.do("borrower", commit(W))
-    twins.price(BTC=8_000, after=10)
-    twins.spread(ETH, PRICE[ETH], 0, bad)
-    twins.do("liquidator", settle(NEXT + 1), refused=refused)
-    check(twins)
-    twins.spread(ETH, PRICE[ETH])
-    if refused:
-        twins.do("liquidator", settle(NEXT + 1))
-    assert twins.event("OrderSettled").code == ""
-    check(twins)
-
-
-@pytest.mark.parametrize("status", Status)
-def test_a_last_close_by_the_row_of_a_fault_on_both(quoted: QuotedTwins, status: Status) -> None:
-    """POL-1, ORD-5, MRG-11: where it costs health it takes of the collateral what a close takes, and age."""
-    twins, bad = quoted, int(status)
-    twins.deposit("borrower", usd=900, weth=1)
-    twins.do("borrower", buy(2 * W))
-    twins.do("admin", SetOrders(BTC, RULES))
-    twins.do("borrower", commit(-2 * W))
-    twins.price(BTC=7_800, after=10)
-    twins.price(BTC=8_100)
-    twins.spread(ETH, PRICE[ETH], 0, bad)
-    accepted = POLICY["trade_reduce"] | POLICY["settle_order"]
-    twins.do("liquidator", settle(), refused=None if is_accepted(accepted, bad) else CODES[status])
-    assert bool(twins.world.protocol.accounts[BORROWER].positions) is not is_accepted(accepted, bad)
     check(twins)
 
 
@@ -300,52 +180,6 @@ def test_a_former_ceiling_on_both(quoted: QuotedTwins, late: int) -> None:
     check(twins)
 
 
-def test_random_portfolios_without_a_price_on_both(funded: tuple[QuotedTwins, Checkpoint]) -> None:
-    """S3, LIQ-3, LIQ-7, MRG-4, MRG-12 to MRG-14, SIZ-1: measured, flagged and liquidated beside what has no price."""
-    twins, beginning = funded
-    codes: Counter[str] = Counter()
-    for number in range(PORTFOLIOS):
-        twins.restore(beginning)
-        draw = Draw(f"portfolio {number}")
-        open_portfolio(twins, draw)
-        dead, other = draw.pick(((BTC, ETH), (ETH, BTC), (ETH, BTC)))
-        mid = draw.pick((0, PRICE[dead], 3 * PRICE[dead]))
-        twins.give(dead, Quote(draw.pick((0, mid)), mid, mid, twins.now, int(draw.pick(PRICELESS))))
-        for per_cent in (100, draw.between(80, 120), draw.pick((60, 140))):
-            status = draw.pick((0, 0, 0, STALE, int(Status.UNCERTAIN)))
-            twins.spread(other, PRICE[other] * per_cent // 100, 0, status)
-            twins.attempt("stranger", FlagAccount(BORROWER))
-            codes[twins.attempt("liquidator", Liquidate(BORROWER))] += 1
-            check(twins)
-        twins.take_back(dead)
-        twins.take_back(other)
-        twins.attempt("liquidator", Liquidate(BORROWER))
-        check(twins)
-    assert codes["ok"] > PORTFOLIOS // 4
-    assert codes["liq/not-liquidatable"] > PORTFOLIOS
-    assert sum(count for code, count in codes.items() if code.startswith("oracle/")) > PORTFOLIOS // 10
-
-
-def open_portfolio(twins: QuotedTwins, draw: Draw) -> None:
-    """An account with some of everything, near its initial margin, and ceilings that may still be phased in."""
-    state = twins.world.protocol
-    for market, params in enumerate(state.market_params):
-        ceiling = PRICE[market] * draw.pick((1, 90, 105, 120)) // 100
-        twins.do("admin", SetMarket(market, replace(params, ceiling=ceiling)))
-    for token, weth in enumerate(state.collateral_params, 1):
-        twins.do("admin", SetCollateral(token, replace(weth, ceiling=weth.ceiling * draw.between(1, 100) // 100)))
-    twins.price(BTC=8_000, ETH=200, rate=RATE, after=draw.pick((1, RISK.phase_in)))
-    twins.deposit("borrower", usd=draw.between(300, 1_500))
-    for token, most in ((WETH, 2 * 10**18), (WBTC, 10**7)):
-        if draw.chance(2):
-            twins.do("stranger", Deposit(BORROWER, token, draw.pick((1, most // 10, most))))
-    for market, most in ((BTC, 2_500), (ETH, 10_000)):
-        lot, eighth = state.market_params[market].lot, draw.pick((1, -1)) * draw.between(most // 16, most // 8)
-        for part in (8, 6, 4, 2, 1):  # as much as is accepted
-            if twins.attempt("borrower", buy(eighth * part * lot, market=market)) == "ok":
-                break
-
-
 def test_a_debt_waits_for_stale_collateral_on_both(quoted: QuotedTwins) -> None:
     """LIQ-3, LIQ-7, WAT-2, WAT-3: kept, refused while nothing can be sold, then sold before the loss is covered."""
     twins = quoted
@@ -366,22 +200,6 @@ def test_a_debt_waits_for_stale_collateral_on_both(quoted: QuotedTwins) -> None:
     check(twins)
 
 
-def test_the_grace_of_a_sequencer_on_both(quoted: QuotedTwins) -> None:
-    """POL-1, LIQ-3: what is deep below maintenance does not wait."""
-    twins = quoted
-    grace = int(Status.SEQ_GRACE)
-    twins.deposit("borrower", usd=450)
-    twins.deposit("trader", usd=450)
-    twins.do("borrower", buy(W))
-    twins.do("trader", buy(-W, TRADER))
-    for price, code in ((7_755 * W, "oracle/sequencer-grace"), (7_670 * W, None)):
-        twins.spread(BTC, price, 0, grace)
-        check(twins)
-        twins.do("liquidator", Liquidate(BORROWER), refused=code)
-    refuse(twins, "liq/not-liquidatable", ("liquidator", Liquidate(TRADER)))
-    check(twins)
-
-
 @pytest.mark.parametrize("band", [0, 1, 10_000])
 def test_the_ends_of_the_band_on_both(quoted: QuotedTwins, band: int) -> None:
     """MRG-12, CFG-1, T9: none, the least, and everything, at the ends of what a price can be."""
@@ -395,27 +213,3 @@ def test_the_ends_of_the_band_on_both(quoted: QuotedTwins, band: int) -> None:
             twins.spread(BTC, price, 0, status)
             twins.spread(ETH, price, 0, status)
             check(twins)
-
-
-def test_random_stories_with_spreads_and_faults_on_both(quoted_artifacts: dict[str, Artifact]) -> None:
-    """S3, POL-1, MRG-12, MRG-13: every pushed price distorted; outcomes, events, states and views."""
-    outcomes: Counter[tuple[str, str]] = Counter()
-    for workload in DRAWN:
-        teller = Teller(f"distorted-{workload}", DistortedTwins(quoted_artifacts))
-        tell_stories(teller, workload, LENGTH, range(STORIES))
-        outcomes += teller.outcomes
-    assert count_actions(outcomes) == STORIES * LENGTH * len(DRAWN)
-    met = {code for _, code in outcomes} & set(CODES.values())
-    assert len(met) >= 10
-    assert outcomes["Liquidate", "ok"] > 5
-    assert min(outcomes["CommitOrder", "ok"], outcomes["SettleOrder", "ok"]) > 5
-
-
-@pytest.mark.deep
-@pytest.mark.parametrize("first", range(1_000, 1_400, 100))
-def test_many_random_stories_with_faults_on_both(quoted_artifacts: dict[str, Artifact], first: int) -> None:
-    """S3, POL-1: more and longer stories."""
-    for workload in DRAWN:
-        teller = Teller(f"distorted-{workload}-{first}", DistortedTwins(quoted_artifacts))
-        tell_stories(teller, workload, 2 * LENGTH, range(first, first + 50))
-        assert count_actions(teller.outcomes) == 2 * LENGTH * 50

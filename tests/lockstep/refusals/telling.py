@@ -16,7 +16,7 @@ TOLD: dict[str, Story] = {}
 FROM_THE_START = {"pool/no-shares"}  # told by twins just deployed
 # Codes of contracts that the protocol does not call; tests/oracle tells them to both (see test_refusal_codes).
 OF_SOURCES = {code for code, cls in REFUSALS.items() if cls.__module__ == "oracle.errors"}
-# Faults that push feeds do not have; test_quoted_on_both gives them to every action.
+# Faults that push feeds do not have; test_quoted_policy_on_both gives them to every action.
 OF_QUOTES = {
     *("oracle/future", "oracle/no-quorum", "oracle/halted", "oracle/sequencer-down", "oracle/deviated"),
     *("oracle/sequencer-grace", "oracle/market-closed", "oracle/capped", "oracle/uncertain"),
