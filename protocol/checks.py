@@ -84,7 +84,7 @@ def check_amount(units: Units) -> None:
 
 
 def check_initial_margin(draft: Draft, env: Env, account: DraftAccount, tolerated: int = 0) -> None:
-    """Refuse an account left below its initial margin or its equity tier (MRG-10).
+    """Refuse an account left below its initial margin or its equity tier, by every price that it has (MRG-10).
 
     An account that owes nothing and holds no position passes without a price. One that passes is above every
     buffer, so its flag is lifted. ``tolerated`` are faults of prices that the action takes beside those of its row.
@@ -104,10 +104,11 @@ def check_initial_margin(draft: Draft, env: Env, account: DraftAccount, tolerate
 
 
 def check_remaining_margin(draft: Draft, env: Env, account: DraftAccount) -> None:
-    """Refuse to take from an account what it needs for its initial margin or its equity tier (MRG-15).
+    """Refuse an account left below its initial margin or its equity tier by an action at the prices of now (MRG-15).
 
     Collateral whose price has a fault counts nothing and needs no price, if the rest is enough: anybody can deposit a
-    unit of it. If the rest is not enough, every price is needed. One that passes loses its flag.
+    unit of it. If the rest is not enough, every price is needed. One that passes loses its flag. Not for orders, which
+    need every price: one that waited for its margin would be an option.
 
     Refuses: oracle/*, margin/initial, margin/equity-tier.
     """
@@ -120,11 +121,11 @@ def check_remaining_margin(draft: Draft, env: Env, account: DraftAccount) -> Non
     check_initial_margin(draft, env, account)
 
 
-def check_reduction(draft: Draft, env: Env, account: DraftAccount, market: int, tolerated: int = 0) -> None:
+def check_reduction(draft: Draft, env: Env, account: DraftAccount, market: int, tolerated: int | None = None) -> None:
     """Refuse a reduction that lowers equity_mm less maintenance margin (MRG-11).
 
     Only this market's terms and the balance differ, so no other price is needed. The last position may be closed
-    at a loss of health while the account value stays at or above zero; that test needs every collateral's price.
+    at a loss of health while the account value stays at or above zero. ``tolerated`` as in ``check_solvent_exit``.
 
     Refuses: oracle/*, margin/reduce.
     """
@@ -152,12 +153,19 @@ def compute_position_health(draft: Draft, env: Env, market: int, position: Posit
     return compute_pnl(position, price) - compute_owed(position, index) - mm
 
 
-def check_solvent_exit(draft: Draft, env: Env, account: DraftAccount, change: Usd, tolerated: int = 0) -> None:
+def check_solvent_exit(
+    draft: Draft, env: Env, account: DraftAccount, change: Usd, tolerated: int | None = None
+) -> None:
     """Refuse the loss of health of an account without positions whose account value is below zero (MRG-11).
+
+    At the prices of now, what it is worth without the collateral whose price has a fault is enough (MRG-15). The trade
+    of an order needs every price, and ``tolerated`` are faults that it takes beside those of its row.
 
     Refuses: oracle/*, margin/reduce.
     """
-    health = compute_health(draft.base, account, env, draft.market)
-    check_accepted(REDUCTION | tolerated, health.price_status)
+    if tolerated is None and compute_health(draft.base, account, env, skips_faulty=True).equity_raw >= 0:
+        return
+    health = compute_health(draft.base, account, env)
+    check_accepted(REDUCTION | (tolerated or 0), health.price_status)
     if health.equity_raw < 0:
         raise errors.ReductionLowersHealth(change=change, equity_raw=health.equity_raw)

@@ -120,7 +120,7 @@ def check_carried(state: State, env: Env, action: CommitOrder) -> None:
     quote = env.quote(state.market_params[action.market].feed)
     check_accepted(NEW_RISK, quote.status)
     limit = NO_LIMIT - 1 if action.size_delta > 0 else 0
-    change_position(state, env, Trade(action.account, action.market, action.size_delta, limit), quote.mid)
+    change_position(state, env, Trade(action.account, action.market, action.size_delta, limit), quote.mid, NEW_RISK)
 
 
 def process_settle_order(state: State, env: Env, action: SettleOrder) -> Outcome:

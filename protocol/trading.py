@@ -58,11 +58,11 @@ def is_reduction(account: Account, market: int, size_delta: Size) -> bool:
     return abs(target) < abs(size) and target * size >= 0
 
 
-def change_position(state: State, env: Env, action: Trade, price: Price, tolerated: int = 0) -> Outcome:
+def change_position(state: State, env: Env, action: Trade, price: Price, tolerated: int | None = None) -> Outcome:
     """Fill a trade at a price, and check what it leaves at the prices of now (TRD-5 to TRD-12).
 
-    A flip is a close and an open in one action, with one acceptable price on the whole. ``tolerated`` are faults of
-    the prices of now that it takes beside those of a trade's row. Refuses:
+    A flip is a close and an open in one action, with one acceptable price on the whole. The trade of an order needs
+    every price of the account, and ``tolerated`` are faults that it takes beside those of a trade's row. Refuses:
     market/opening-paused, trade/price, market/min-notional, market/premium, market/skew-cap, market/oi-cap,
     account/positions, pool/reserved, margin/debt-cap, oracle/*, margin/initial, margin/equity-tier, margin/reduce,
     sys/domain.
@@ -90,7 +90,10 @@ def change_position(state: State, env: Env, action: Trade, price: Price, tolerat
         check_reduction(draft, env, account, action.market, tolerated)
     else:
         check_growth(draft, account, action.market, skew, opened, price)
-        check_initial_margin(draft, env, account, tolerated)
+        if tolerated is None:
+            check_remaining_margin(draft, env, account)
+        else:
+            check_initial_margin(draft, env, account, tolerated)
     draft.report_account(account)
     draft.report_ledger()
     return draft.commit()

@@ -77,7 +77,15 @@ def self_change_position(
     """
     assert msg.sender == self, "sys/self-only"
     return self._change_position(
-        account, market, parameters.market_words[market], size_delta, acceptable_price, price, now_price, tolerated
+        account,
+        market,
+        parameters.market_words[market],
+        size_delta,
+        acceptable_price,
+        price,
+        now_price,
+        True,
+        tolerated,
     )
 
 
@@ -153,7 +161,7 @@ def _trade(
     price, status = prices.quote((word >> 8) & calc.MASK_16)
     is_free: bool = reduces and header & accounts.HAS_ORDERS == 0
     policy.check_accepted(policy.REDUCTION if is_free else policy.NEW_RISK, status)
-    return self._change_position(account, market, word, size_delta, acceptable_price, price, price, 0)
+    return self._change_position(account, market, word, size_delta, acceptable_price, price, price, False, 0)
 
 
 @internal
@@ -165,9 +173,13 @@ def _change_position(
     acceptable_price: uint256,
     price: uint256,
     now_price: uint256,
+    is_order: bool,
     tolerated: uint256,
 ) -> (int256, uint256):
-    """Fill a trade at a price, and check what it leaves at the prices of now (TRD-5 to TRD-12)."""
+    """
+    Fill a trade at a price, and check what it leaves at the prices of now (TRD-5 to TRD-12). The trade of an order needs
+    every price of the account; tolerated are faults that it takes beside those of a trade's row.
+    """
     cash: int256 = calc.signed_high(accounts.headers[account])
     position: uint256 = accounts.positions[account][market]
     entry_index: int256 = calc.signed_high(accounts.entries[account][market])
@@ -197,10 +209,13 @@ def _change_position(
     if reduces:
         change: int256 = calc.signed_high(accounts.headers[account]) - cash
         change -= checks.compute_position_health(market, word, size, calc.signed_low(position), entry_index, now_price)
-        self._check_reduction(account, market, word, now_price, change, tolerated)
+        self._check_reduction(account, market, word, now_price, change, is_order, tolerated)
     else:
         self._check_growth(account, market, skew, opened, price, larger)
-        checks.check_initial_margin(account, tolerated)
+        if is_order:
+            checks.check_initial_margin(account, tolerated)
+        else:
+            checks.check_remaining_margin(account)
     records.report_account(account)
     records.report_ledger()
     return net, fee
@@ -305,7 +320,13 @@ def _count(listed: uint256) -> uint256:
 @internal
 @view
 def _check_reduction(
-    account: uint256, market: uint256, word: uint256, price: uint256, change_so_far: int256, tolerated: uint256
+    account: uint256,
+    market: uint256,
+    word: uint256,
+    price: uint256,
+    change_so_far: int256,
+    is_order: bool,
+    tolerated: uint256,
 ):
     """Refuse a reduction that lowers equity_mm less maintenance margin (MRG-11)."""
     position: uint256 = accounts.positions[account][market]
@@ -323,4 +344,4 @@ def _check_reduction(
     if change >= 0:
         return
     assert not holds_position, "margin/reduce"
-    checks.check_solvent_exit(account, tolerated)
+    checks.check_solvent_exit(account, is_order, tolerated)

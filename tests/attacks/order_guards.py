@@ -86,7 +86,7 @@ ORDER_GUARDS: dict[str, Edits] = {
             "    if header & accounts.HAS_ORDERS != 0 and not REMOVED:",
         ),
     ),
-    "what adds a position needs every price": (
+    "an order needs every price": (
         (
             "modules/checks.vy",
             "        policy.check_accepted(policy.NEW_RISK | tolerated, health.price_status)",

@@ -42,6 +42,13 @@ PRICE_GUARDS: dict[str, Edits] = {
             "return self._compute_ceiling(0 if REMOVED else parameters.token_ceilings[token],",
         ),
     ),
+    "a trade needs no price that its margin can do without": (
+        (
+            "Trading.vy",
+            "        if is_order:\n            checks",
+            "        if REMOVED or is_order:\n            checks",
+        ),
+    ),
     "collateral without a price locks up nothing else": (
         (CHECKS, "        if is_enough and policy", "        if not REMOVED and is_enough and policy"),
     ),

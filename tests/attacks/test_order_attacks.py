@@ -149,7 +149,7 @@ def test_b16_collateral_without_a_price_is_brought(stage: Stage) -> None:
 def test_b16_a_dead_token_makes_an_order_an_option(stage: Stage) -> None:
     """B16: its trader holds a wei of a token whose feed is dead, and waits for a moment at which his margin is enough.
 
-    From: prices asked only where the rest is not enough. Guard: MRG-10, what adds a position needs every price.
+    From: prices asked only where the rest is not enough. Guard: MRG-10, an order needs every price.
     Without it the order waits while its margin is short, where an order without the wei ends, and then gains 2,918
     dollars at the price of its round.
     """
@@ -168,7 +168,7 @@ def test_b16_a_dead_token_makes_an_order_an_option(stage: Stage) -> None:
 
     # What the wei counts for, now that maintenance takes a token without a price at its ceiling.
     assert stage.guarded(story) == 420
-    assert stage.without("what adds a position needs every price", story) == dollars("2918") + 420
+    assert stage.without("an order needs every price", story) == dollars("2918") + 420
 
 
 def test_b16_the_fee_of_a_second_order_takes_the_margin(stage: Stage) -> None:

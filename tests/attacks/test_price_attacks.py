@@ -77,6 +77,27 @@ def test_b44_a_unit_of_a_dead_token_locks_up_the_rest(stage: Stage) -> None:
     assert stage.without("collateral without a price locks up nothing else", story) == dollars("-1,000")
 
 
+def test_b46_a_unit_of_a_dead_token_stops_a_rivals_trade(stage: Stage) -> None:
+    """B46: before a rise, a rival deposits a wei of WETH, whose feed is dead, in the account that wants to buy.
+
+    From: deposits for others that take something away from them. Guard: MRG-15, a trade needs no price that its margin
+    can do without. Without it the buyer is refused, and misses a gain of 595.60 dollars.
+    """
+
+    def story(twins: Twins) -> int:
+        purse = Purse(twins, "borrower")
+        twins.deposit("borrower", usd=1_000)
+        twins.do("poster", Push((ETH,), (0,)))
+        twins.do("stranger", Deposit(BORROWER, WETH, 1))
+        twins.attempt("borrower", trade(BORROWER, W))
+        twins.price(BTC=8_600, ETH=200)
+        return purse.gain()
+
+    # The wei counts as well.
+    assert stage.guarded(story) == dollars("595.6") + 200
+    assert stage.without("a trade needs no price that its margin can do without", story) == 200
+
+
 def test_b38_a_debt_that_waits_for_a_price_pays_again_and_again(stage: Stage) -> None:
     """B38: a debt waits for WETH, whose feed is dead; a keeper deposits a unit of WBTC, and is paid again for its sale.
 

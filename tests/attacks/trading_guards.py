@@ -36,8 +36,8 @@ TRADING_GUARDS: dict[str, Edits] = {
     "growth needs initial margin": (
         (
             "Trading.vy",
-            "larger)\n        checks.check_initial_margin(account, tolerated)",
-            "larger)\n        if not REMOVED:\n            checks.check_initial_margin(account, tolerated)",
+            "        else:\n            checks.check_remaining_margin(account)",
+            "        elif not REMOVED:\n            checks.check_remaining_margin(account)",
         ),
     ),
     "only the poster pushes": (

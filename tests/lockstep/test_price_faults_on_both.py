@@ -31,9 +31,9 @@ from tests.twins import BTC, ETH, USDC, Twins
 
 
 def price_users(units: int) -> tuple[tuple[str, Any], ...]:
-    """What needs a price of an account with a BTC position and WETH; the last three take so much of its margin."""
+    """What needs a price of an account with a BTC position and WETH; each takes so much of its margin."""
     return (
-        ("borrower", buy(LOT)),
+        ("borrower", buy(LOT if units == 1 else W)),
         ("borrower", Withdraw(BORROWER, USDC, units)),
         ("borrower", Transfer(BORROWER, BORROWER + 1, USDC, units)),
         ("borrower", SetLeverageCap(BORROWER, BTC, 20 * W if units == 1 else W)),
@@ -66,7 +66,7 @@ def test_every_fault_of_a_price_on_both(twins: Twins) -> None:
         twins.do("poster", Push((ETH,), (answer,)))
         refuse(twins, code, *needs_all)
         spent = twins.save()
-        for need in needs[1:]:
+        for need in needs:
             twins.do(*need)
         check(twins)
         twins.restore(spent)

@@ -31,15 +31,18 @@ from tests.twins import BTC, ETH, RISK, USDC, WBTC, WETH, WSTETH, weth_params
 
 @pytest.mark.parametrize("status", Status)
 def test_collateral_with_a_fault_locks_up_nothing_else_on_both(quoted: QuotedTwins, status: Status) -> None:
-    """MRG-15, VIEW-3, M8, N4: to the last unit that is not needed; one more needs the price, as growth does."""
+    """MRG-15, VIEW-3, M8, N3, N4: to the last unit, or lot, that the rest can do without; more needs the price."""
     twins = quoted
     twins.deposit("borrower", usd=1_000, weth=1)
     twins.do("stranger", Deposit(BORROWER, WSTETH, 4 * 10**18))
     twins.do("borrower", buy(W))
     twins.spread(ETH, PRICE[ETH], 0, int(status))
     check(twins)
-    refuse(twins, CODES[status], ("borrower", buy(LOT)))
     start = twins.save()
+    most = twins.chain.contracts.view("max_size", BORROWER, BTC, True)
+    refuse(twins, CODES[status], ("borrower", buy(most + LOT)))
+    twins.do("borrower", buy(most))
+    check(twins)
     for token in (USDC, WETH, WSTETH):
         most = twins.chain.contracts.withdrawable(BORROWER, token)
         for action in (Withdraw(BORROWER, token, most), Transfer(BORROWER, BORROWER + 1, token, most)):

@@ -15,6 +15,7 @@ from protocol.actions import (
     SetOperator,
     SetRisk,
     Trade,
+    Withdraw,
 )
 from protocol.params import MarginBracket
 from protocol.trading import NO_LIMIT
@@ -139,10 +140,10 @@ def hedge(twins: Twins, size: int) -> None:
 
 
 def test_reductions_that_lower_health_on_both(twins: Twins) -> None:
-    """MRG-11, M2: refused while another position is left; allowed to the last one of a solvent account."""
+    """MRG-11, MRG-15, M2: refused while another position is left; allowed to the last one of a solvent account."""
     twins.do("admin", SetRisk(FREE))
     twins.do("admin", SetMarket(BTC, THIN))
-    twins.deposit("borrower", usd=12_000, weth=1)
+    twins.deposit("borrower", usd=12_000, weth=20)
     twins.do("borrower", buy(W))
     twins.do("borrower", buy(10 * W, market=ETH))
     hedge(twins, W)
@@ -156,9 +157,14 @@ def test_reductions_that_lower_health_on_both(twins: Twins) -> None:
     twins.restore(start)
     twins.do("borrower", buy(-10 * W, market=ETH))
     refuse(twins, "margin/reduce", ("borrower", buy(-W // 2)))
-    # The last position: the account is worth enough, but its collateral needs a price to say so.
+    # The last position: the account is worth enough, and its collateral needs a price to say so where cash does not.
+    rich = twins.save()
     twins.price(BTC=8_000, after=7_300)
-    refuse(twins, "oracle/stale", ("borrower", buy(-W)))
+    twins.do("borrower", buy(-W))
+    twins.restore(rich)
+    twins.do("borrower", Withdraw(BORROWER, USDC, twins.chain.contracts.withdrawable(BORROWER, USDC)))
+    twins.price(BTC=8_000, after=7_300)
+    refuse(twins, "oracle/stale", ("borrower", buy(-W)), ("borrower", CloseAll(BORROWER, -(2**200))))
     twins.price(ETH=200)
     twins.do("borrower", buy(-W))
     check(twins)

@@ -295,7 +295,7 @@ def test_a_withdrawal_that_passes_lifts_the_flag_on_both(twins: Twins) -> None:
 
 @pytest.mark.parametrize(("code", "answer"), [("oracle/non-positive", 0), ("oracle/out-of-bounds", 2**127 - 1)])
 def test_a_token_without_a_price_on_both(twins: Twins, code: str, answer: int) -> None:
-    """WDR-6, MRG-10, MRG-15, M8, B44: it stops growth, and what takes out what the rest cannot do without."""
+    """WDR-6, MRG-10, MRG-15, M8, B44: it stops what the rest is not enough for, and nothing else."""
     twins.deposit("borrower", usd=1_000, weth=1)
     twins.deposit("trader", usd=1_000, weth=1)
     twins.do("borrower", buy(W // 2))
@@ -305,8 +305,9 @@ def test_a_token_without_a_price_on_both(twins: Twins, code: str, answer: int) -
         code,
         ("borrower", Withdraw(BORROWER, USDC, 900 * DOLLAR)),
         ("borrower", Transfer(BORROWER, SAVINGS, USDC, 900 * DOLLAR)),
-        ("borrower", buy(W // 8)),
+        ("borrower", buy(3 * W)),
     )
+    twins.do("borrower", buy(W // 8))
     twins.do("borrower", Withdraw(BORROWER, USDC, 1))
     twins.do("borrower", Transfer(BORROWER, SAVINGS, WETH, 1))
     twins.do("borrower", buy(-W // 4))

@@ -238,7 +238,7 @@ def test_collateral_with_a_faulty_price_is_not_needed_where_the_rest_is_enough(s
             state = state_with({ACCOUNT: account}, risk=risk)
             assert remaining_code(state, faulty) == found
             assert remaining_code(state, env()) == "ok"
-            assert initial_code(state, faulty) == code, "what adds a position needs every price"
+            assert initial_code(state, faulty) == code, "an order needs every price"
 
 
 def test_the_price_of_a_position_and_of_usdc_is_always_needed() -> None:
@@ -380,11 +380,14 @@ def test_the_refusal_of_an_exit_says_what_is_missing() -> None:
 
 @pytest.mark.parametrize(("code", "status"), STATUSES.items())
 def test_an_exit_that_costs_health_needs_the_price_of_every_collateral(code: str, status: Status) -> None:
-    """MRG-11, POL-2: and one that does not needs none."""
+    """MRG-11, MRG-15, POL-2: if the rest is worth less than nothing; one that costs none needs none."""
     now = env(eth_status=int(status))
-    draft, account = closed(210 * W + 1, 10**4 * W, 10**18)
-    assert outcome_of(check_reduction, draft, now, account, BTC) == code
-    assert outcome_of(check_solvent_exit, draft, now, account, -1) == code
+    for cash, found in ((210 * W, code), (210 * W + 1, "ok")):
+        draft, account = closed(210 * W + 1, cash, 10**18)
+        assert outcome_of(check_reduction, draft, env(), account, BTC) == "ok"
+        assert outcome_of(check_reduction, draft, now, account, BTC) == found
+        assert outcome_of(check_solvent_exit, draft, now, account, -1) == found
+        assert outcome_of(check_reduction, draft, now, account, BTC, 0) == code, "an order needs every price"
     draft, account = closed(210 * W, 10**4 * W, 10**18)
     assert outcome_of(check_reduction, draft, now, account, BTC) == "ok"
 

@@ -126,10 +126,13 @@ def test_closing_the_last_position_frees_the_reserve() -> None:
 
 @pytest.mark.parametrize(("code", "status"), STATUSES.items())
 def test_only_the_exception_for_the_last_position_needs_collateral_prices(code: str, status: Status) -> None:
-    """MRG-11, TRD-12: the value of the account is measured only when health falls."""
+    """MRG-11, MRG-15, TRD-12: when health falls, and the account is worth less than nothing without it."""
     surroundings = env(eth_status=int(status))
-    state, trade = reduction(W // 100, 10**6 * W, size=-W, weth=10**18)
+    state, trade = reduction(W // 100, 50 * W, size=-W, weth=10**18)
+    assert outcome_of(state, env(), trade) == "ok"
     assert refused(state, surroundings, trade) == code
+    rich, trade = reduction(W // 100, 10**6 * W, size=-W, weth=10**18)
+    assert outcome_of(rich, surroundings, trade) == "ok"
     cheap, trade = reduction(W // 200, 10**6 * W, size=-W, weth=10**18)
     assert outcome_of(cheap, surroundings, trade) == "ok"
 

@@ -74,7 +74,7 @@ def check_initial_margin(account: uint256, tolerated: uint256 = 0):
 @internal
 def check_remaining_margin(account: uint256):
     """
-    Refuse to take from an account what it needs for its initial margin or its equity tier (MRG-15).
+    Refuse an account left below its initial margin or its equity tier by an action at the prices of now (MRG-15).
     Collateral whose price has a fault counts nothing and needs no price, if the rest is enough.
     """
     header: uint256 = accounts.headers[account]
@@ -118,8 +118,16 @@ def compute_position_health(
 
 @internal
 @view
-def check_solvent_exit(account: uint256, tolerated: uint256 = 0):
-    """Refuse the loss of health of an account without positions whose account value is below zero (MRG-11)."""
+def check_solvent_exit(account: uint256, is_order: bool = False, tolerated: uint256 = 0):
+    """
+    Refuse the loss of health of an account without positions whose account value is below zero (MRG-11).
+    At the prices of now, what it is worth without the collateral whose price has a fault is enough (MRG-15). The trade
+    of an order needs every price; tolerated are faults that it takes beside those of its row.
+    """
+    if not is_order:
+        sound: types.Health = staticcall ISelf(self).self_sound_health(account)
+        if sound.equity_raw >= 0:
+            return
     health: types.Health = staticcall ISelf(self).self_health(account)
     policy.check_accepted(policy.REDUCTION | tolerated, health.price_status)
     assert health.equity_raw >= 0, "margin/reduce"
