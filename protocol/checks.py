@@ -125,7 +125,8 @@ def check_reduction(draft: Draft, env: Env, account: DraftAccount, market: int, 
     """Refuse a reduction that lowers equity_mm less maintenance margin (MRG-11).
 
     Only this market's terms and the balance differ, so no other price is needed. The last position may be closed
-    at a loss of health while the account value stays at or above zero. ``tolerated`` as in ``check_solvent_exit``.
+    at a loss of health while the account value stays at or above zero, but not beside a pending order. ``tolerated``
+    as in ``check_solvent_exit``.
 
     Refuses: oracle/*, margin/reduce.
     """
@@ -158,11 +159,14 @@ def check_solvent_exit(
 ) -> None:
     """Refuse the loss of health of an account without positions whose account value is below zero (MRG-11).
 
-    At the prices of now, what it is worth without the collateral whose price has a fault is enough (MRG-15). The trade
-    of an order needs every price, and ``tolerated`` are faults that it takes beside those of its row.
+    Beside a pending order it is always refused, whose margin it would take. At the prices of now, what it is
+    worth without the collateral whose price has a fault is enough (MRG-15). The trade of an order needs every price;
+    ``tolerated`` are faults that it takes beside those of its row.
 
     Refuses: oracle/*, margin/reduce.
     """
+    if account.orders:
+        raise errors.ReductionLowersHealth(change=change)
     if tolerated is None and compute_health(draft.base, account, env, skips_faulty=True).equity_raw >= 0:
         return
     health = compute_health(draft.base, account, env)

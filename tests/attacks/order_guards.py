@@ -52,6 +52,13 @@ ORDER_GUARDS: dict[str, Edits] = {
             "assert REMOVED or header & accounts.HAS_ORDERS == 0",
         ),
     ),
+    "a dear close leaves an order its margin": (
+        (
+            "modules/checks.vy",
+            "assert accounts.headers[account] & accounts.HAS_ORDERS == 0",
+            "assert REMOVED or accounts.headers[account] & accounts.HAS_ORDERS == 0",
+        ),
+    ),
     "an order that adds risk is a trade of now": (
         ("Orders.vy", "    if not checks.is_reduction(", "    if not REMOVED and not checks.is_reduction("),
     ),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from oracle.feeds import Push, SetFeed
-from protocol.actions import CancelOrder, CommitOrder, Deposit, Liquidate, SetOrders, SettleOrder, Withdraw
+from protocol.actions import CancelOrder, CommitOrder, Deposit, Liquidate, SetMarket, SetOrders, SettleOrder, Withdraw
 from protocol.params import OrderParams
 from protocol.units import W
-from tests.attacks.stage import DOLLAR, HIGH, Purse, Stage, account_of, dollars, trade
+from tests.attacks.stage import DOLLAR, HIGH, Purse, Stage, account_of, dollars, quiet_market, trade
 from tests.twins import BTC, ETH, RATE_FEED, USDC, WSTETH, Twins
 
 BORROWER = account_of("borrower")
@@ -194,6 +194,34 @@ def test_b16_the_fee_of_a_second_order_takes_the_margin(stage: Stage) -> None:
 
     assert stage.guarded(story) == dollars("-1083.01")
     assert stage.without("a commitment looks at what is pending", story) == dollars("-23.01")
+
+
+def test_b16_a_dear_close_takes_the_margin(stage: Stage) -> None:
+    """B16: the price falls after the order's round, and its trader closes a short in a thin market that is all long.
+
+    From: ways out that nothing may stop. Guard: MRG-11 and ORD-8, beside a pending order nothing is closed at a loss of
+    health. Without it the order ends without its trade: the opening was rebated for most of what the close costs, so
+    that both markets together cost 14.58 dollars instead of 976.58.
+    """
+
+    def story(twins: Twins) -> int:
+        purse = Purse(twins, "borrower")
+        thin = replace(quiet_market(ETH), skew_scale=6_000 * W, oi_cap=6_000 * W, skew_cap=3_000 * W)
+        twins.do("admin", SetMarket(ETH, thin))
+        twins.do("admin", SetOrders(BTC, RULES))
+        twins.deposit("trader", usd=20_000)
+        twins.do("trader", trade(account_of("trader"), 590 * W, ETH))
+        twins.deposit("borrower", usd=4_060)
+        twins.do("borrower", trade(BORROWER, -6 * W, ETH))
+        twins.do("borrower", commit(10 * W))
+        twins.price(BTC=8_000, after=10)
+        twins.attempt("borrower", trade(BORROWER, 6 * W, ETH))
+        twins.do("liquidator", settle())
+        twins.price(BTC=7_900)
+        return purse.gain()
+
+    assert stage.guarded(story) == dollars("-976.58")
+    assert stage.without("a dear close leaves an order its margin", story) == dollars("-14.58")
 
 
 def test_b18_two_orders_on_one_margin(stage: Stage) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from contracts_py.keys import address_of
-from oracle.feeds import Push
+from oracle.feeds import Push, SetFeed
 from protocol.actions import (
     CloseAll,
     CommitOrder,
@@ -53,8 +53,16 @@ def test_who_may_commit_what_on_both(twins: Twins) -> None:
 
 
 def test_an_order_that_adds_risk_is_a_trade_of_now_on_both(twins: Twins) -> None:
-    """ORD-3, B18, POL-1: with its margin and a price without fault; a reduction is not asked."""
+    """ORD-3, B18, POL-1: with its margin and every price without fault; a reduction is not asked."""
     open_orders(twins, usd=416)
+    covered = twins.save()
+    twins.do("borrower", Deposit(BORROWER, WETH, 10**18))
+    twins.do("admin", SetFeed(ETH, 8, 60))
+    twins.price(BTC=8_000, after=61)
+    refuse(twins, "oracle/stale", ("borrower", commit()))
+    twins.deposit("borrower", usd=1_000)
+    refuse(twins, "oracle/stale", ("borrower", commit()))
+    twins.restore(covered)
     refuse(twins, "margin/initial", ("borrower", commit()), ("borrower", commit(-W)))
     refuse(twins, "market/min-notional", ("borrower", commit(W // 10)))
     refuse(twins, "sys/domain", ("borrower", commit(10**10 * W)))

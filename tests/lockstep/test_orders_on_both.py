@@ -130,7 +130,7 @@ def test_a_stale_price_of_usdc_holds_up_no_order_on_both(twins: Twins) -> None:
 
 
 def test_a_stale_price_of_collateral_holds_up_no_last_close_on_both(twins: Twins) -> None:
-    """ORD-5, MRG-11: a last position closed at a loss of health needs the prices of the collateral, old ones too."""
+    """ORD-5, MRG-11: a last position closed at a loss of health needs every price, old ones too, however rich."""
     twins.deposit("borrower", usd=900, weth=1)
     twins.do("borrower", buy(2 * W))
     twins.do("admin", SetFeed(ETH, 8, 60))
@@ -139,6 +139,10 @@ def test_a_stale_price_of_collateral_holds_up_no_last_close_on_both(twins: Twins
     twins.do("borrower", commit(-2 * W))
     twins.price(BTC=7_800, after=59)
     twins.price(BTC=8_100, after=2)
+    old = twins.save()
+    twins.do("poster", Push((ETH,), (0,)))
+    twins.do("liquidator", settle(), refused="oracle/non-positive")
+    twins.restore(old)
     twins.do("liquidator", settle())
     assert twins.event("OrderSettled").code == ""
     assert not twins.world.protocol.accounts[BORROWER].positions

@@ -8,11 +8,13 @@ from contracts_py.keys import address_of
 from oracle.feeds import Push, SetFeed
 from protocol.actions import (
     CloseAll,
+    CommitOrder,
     CreateIsolated,
     Deposit,
     PauseOpening,
     SetMarket,
     SetOperator,
+    SetOrders,
     SetRisk,
     Trade,
     Withdraw,
@@ -34,6 +36,7 @@ from tests.lockstep.both import (
     named,
     refuse,
 )
+from tests.lockstep.orders import RULES, commit, settle
 from tests.twins import BTC, ETH, RISK, USDC, Twins, market_params
 
 ISOLATED = BORROWER + 2
@@ -161,13 +164,46 @@ def test_reductions_that_lower_health_on_both(twins: Twins) -> None:
     rich = twins.save()
     twins.price(BTC=8_000, after=7_300)
     twins.do("borrower", buy(-W))
+    left, rest = divmod(twins.cash(BORROWER), 10**12)
+    assert rest == 0
+    closes = (("borrower", buy(-W)), ("borrower", CloseAll(BORROWER, -(2**200))))
+    for close in closes:
+        twins.restore(rich)
+        twins.do("borrower", Withdraw(BORROWER, USDC, left))
+        twins.price(BTC=8_000, after=7_300)
+        twins.do(*close)
+        assert twins.cash(BORROWER) == 0
     twins.restore(rich)
-    twins.do("borrower", Withdraw(BORROWER, USDC, twins.chain.contracts.withdrawable(BORROWER, USDC)))
+    twins.do("borrower", Withdraw(BORROWER, USDC, left + 1))
     twins.price(BTC=8_000, after=7_300)
-    refuse(twins, "oracle/stale", ("borrower", buy(-W)), ("borrower", CloseAll(BORROWER, -(2**200))))
+    refuse(twins, "oracle/stale", *closes)
     twins.price(ETH=200)
     twins.do("borrower", buy(-W))
     check(twins)
+
+
+def test_no_close_that_lowers_health_beside_an_order_on_both(twins: Twins) -> None:
+    """MRG-11, ORD-8, B16: at once or by an order of its own, it would take the margin of the one that adds risk."""
+    twins.do("admin", SetRisk(FREE))
+    twins.do("admin", SetMarket(BTC, THIN))
+    twins.deposit("borrower", usd=12_000)
+    twins.do("borrower", buy(W))
+    hedge(twins, W)
+    twins.do("admin", SetOrders(ETH, replace(RULES, feed=ETH)))
+    start = twins.save()
+    twins.do("borrower", CommitOrder(BORROWER, ETH, 10 * W, NO_LIMIT))
+    refuse(twins, "margin/reduce", ("borrower", buy(-W)), ("borrower", CloseAll(BORROWER, -(2**200))))
+    twins.restore(start)
+    twins.do("admin", SetOrders(BTC, RULES))
+    twins.do("borrower", commit(-W))
+    alone = twins.save()
+    twins.do("borrower", CommitOrder(BORROWER, ETH, 10 * W, NO_LIMIT))
+    for code in ("margin/reduce", ""):
+        twins.price(BTC=8_000, after=10)
+        twins.do("liquidator", settle())
+        assert twins.event("OrderSettled").code == code
+        check(twins)
+        twins.restore(alone)
 
 
 def test_an_insolvent_close_that_lowers_health_on_both(twins: Twins) -> None:

@@ -56,6 +56,7 @@ from tests.protocol.build import (
     with_market,
     with_risk,
 )
+from tests.protocol.orders import ORDER
 from tests.protocol.test_policy import CODES
 from tests.twins import RISK, weth_params
 
@@ -376,6 +377,15 @@ def test_the_refusal_of_an_exit_says_what_is_missing() -> None:
     assert facts_of(check_reduction, draft, env(), account, BTC) == {"change": -90 * W, "equity_raw": -W}
     draft, account = closed(300 * W, 299 * W, others=True)
     assert facts_of(check_reduction, draft, env(), account, BTC) == {"change": -100 * W}
+
+
+def test_no_exit_that_costs_health_beside_an_order() -> None:
+    """MRG-11, ORD-8, B16: it would take the margin of the order, whatever the account is worth."""
+    for tolerated in (None, 0):
+        for cost, code in ((210 * W, "ok"), (210 * W + 1, "margin/reduce")):
+            draft, account = closed(cost, 10**6 * W)
+            account.orders = {ETH: ORDER}
+            assert outcome_of(check_reduction, draft, env(), account, BTC, tolerated) == code
 
 
 @pytest.mark.parametrize(("code", "status"), STATUSES.items())

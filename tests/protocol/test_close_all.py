@@ -14,6 +14,7 @@ from protocol.env import Status
 from protocol.events import AccountUpdated, LedgerUpdated, MarketUpdated, PositionUpdated
 from protocol.margin import compute_health
 from protocol.params import MarginBracket
+from protocol.policy import REDUCTION
 from protocol.state import Position, State
 from protocol.units import W
 from tests.protocol.build import (
@@ -45,6 +46,7 @@ from tests.protocol.build import (
     with_params,
     with_risk,
 )
+from tests.protocol.orders import ORDER
 
 LEAST = -(2**255)
 CLOSE = CloseAll(ACCOUNT, LEAST)
@@ -147,11 +149,11 @@ def test_pause_and_limits_of_growth_do_not_hold_it_up() -> None:
     assert run(state, env(), CLOSE).state.accounts[ACCOUNT].positions == {}
 
 
-def losing(cash: int, weth: int = 0, reserve: int = 0) -> State:
+def losing(cash: int, weth: int = 0, reserve: int = 0, **account: Any) -> State:
     """A market where closing costs 1 % and frees 0.5 %: 1 BTC of 8,000 loses 40 dollars of health."""
     rows = (MarginBracket(0, W // 200, W // 100),)
     market = replace(QUIET_MARKETS[BTC], brackets=rows, maker_fee=W // 100, taker_fee=W // 100)
-    held = holding(cash, {WETH: weth} if weth else {}, {BTC: opened(W, BTC_PRICE)})
+    held = holding(cash, {WETH: weth} if weth else {}, {BTC: opened(W, BTC_PRICE)}, **account)
     risk = with_risk(keeper_reserve=reserve)
     return state_with({ACCOUNT: held}, pool=10**6 * W, risk=risk, markets=(market, QUIET_MARKETS[ETH]))
 
@@ -173,6 +175,21 @@ def test_health_may_fall_only_while_the_account_is_solvent(cash: int, weth: int,
     assert outcome_of(state, env(), CLOSE) == code
     if code != "ok":
         assert refusal_of(state, env(), CLOSE).facts == {"change": -40 * W, "equity_raw": -1}
+
+
+@pytest.mark.parametrize(("code", "status"), STATUSES.items())
+def test_a_loss_of_health_needs_the_price_of_collateral_where_cash_is_not_enough(code: str, status: Status) -> None:
+    """TRD-13, MRG-15: to the wei."""
+    surroundings = env(eth_status=int(status))
+    soft = REDUCTION & int(status)
+    assert outcome_of(losing(80 * W - 1, weth=10**18), surroundings, CLOSE) == ("ok" if soft else code)
+    assert outcome_of(losing(80 * W, weth=10**18), surroundings, CLOSE) == "ok"
+
+
+@pytest.mark.parametrize(("reserve", "code"), [(40 * W - 1, "margin/reduce"), (40 * W, "ok")])
+def test_no_loss_of_health_beside_an_order(reserve: int, code: str) -> None:
+    """TRD-13, ORD-8, B16: whatever the account is worth, it would take the margin of the order."""
+    assert outcome_of(losing(10**6 * W, reserve=reserve, orders={ETH: ORDER}), env(), CLOSE) == code
 
 
 @pytest.mark.parametrize(("fee", "code"), [(W // 200, "ok"), (W // 200 + 1, "margin/reduce")])

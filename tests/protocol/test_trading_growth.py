@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from protocol.account_state import AccountState, compute_account_state
 from protocol.actions import SetLeverageCap
 from protocol.configuration import LEVERAGE_LIMIT
+from protocol.env import Status
 from protocol.events import (
     AccountFlagged,
     AccountUpdated,
@@ -87,7 +88,20 @@ def test_growth_is_bounded_by_the_equity_tier() -> None:
     run(state_with({ACCOUNT: held}, pool=10**6 * W, risk=risk), env(), buy(-W))
 
 
-def test_growth_needs_every_price_of_the_account_and_lifts_its_flag() -> None:
+@pytest.mark.parametrize(("code", "status"), STATUSES.items())
+def test_growth_needs_the_price_of_collateral_where_the_rest_is_not_enough(code: str, status: Status) -> None:
+    """TRD-12, MRG-15: to the wei; a flip as an opening."""
+    surroundings = env(eth_status=int(status))
+    for wei, found in ((-1, code), (0, "ok")):
+        state = state_with({ACCOUNT: holding(OPENING + wei, {WETH: 10**18})}, pool=10**6 * W)
+        assert outcome_of(state, env(), buy(W)) == "ok"
+        assert outcome_of(state, surroundings, buy(W)) == outcome_of(state, surroundings, buy(-W)) == found
+    held = holding(10**4 * W, {WETH: 10**18}, {BTC: opened(W, BTC_PRICE)})
+    state = state_with({ACCOUNT: held}, pool=10**6 * W)
+    assert run(state, surroundings, buy(-2 * W)).state == run(state, env(), buy(-2 * W)).state
+
+
+def test_growth_lifts_the_flag() -> None:
     """TRD-12, STA-2: an account above its initial margin is above every buffer; a reduction leaves the flag."""
     flagged = replace(holding(10**4 * W, positions={BTC: opened(2 * W, BTC_PRICE)}), flagged_at=7)
     state = state_with({ACCOUNT: flagged}, pool=10**6 * W)

@@ -122,8 +122,10 @@ def check_solvent_exit(account: uint256, is_order: bool = False, tolerated: uint
     """
     Refuse the loss of health of an account without positions whose account value is below zero (MRG-11).
     At the prices of now, what it is worth without the collateral whose price has a fault is enough (MRG-15). The trade
-    of an order needs every price; tolerated are faults that it takes beside those of its row.
+    of an order needs every price; tolerated are faults that it takes beside those of its row. Beside a pending order it
+    is always refused, whose margin it would take.
     """
+    assert accounts.headers[account] & accounts.HAS_ORDERS == 0, "margin/reduce"
     if not is_order:
         sound: types.Health = staticcall ISelf(self).self_sound_health(account)
         if sound.equity_raw >= 0:
