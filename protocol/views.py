@@ -165,8 +165,6 @@ def compute_withdrawable(state: State, env: Env, account: int, token: int) -> Un
         return 0
     if token == USDC:
         return min(most, spare // USDC_TO_W)
-    if env.quote(state.collateral_params[token - 1].feed).status != Status.OK:
-        return most
     return bisect_units(state, env, found, token, most, spare)
 
 
@@ -185,9 +183,12 @@ def bisect_units(state: State, env: Env, account: Account, token: int, most: Uni
 
 
 def compute_counted_im(state: State, env: Env, token: int, units: Units) -> Usd:
-    """What units of a collateral count for in equity_im now (VIEW-3)."""
+    """What units of a collateral count for in equity_im now, nothing with a faulty price (VIEW-3)."""
     params = state.collateral_params[token - 1]
-    value = compute_token_value(units, env.quote(params.feed).bid, params.decimals)
+    quote = env.quote(params.feed)
+    if quote.status != Status.OK:
+        return 0
+    value = compute_token_value(units, quote.bid, params.decimals)
     return compute_haircuts_in_force(params, state.collateral_phases[token - 1], env.now, value)[1]
 
 

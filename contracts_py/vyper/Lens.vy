@@ -182,8 +182,6 @@ def withdrawable(account: uint256, token: uint256) -> uint256:
         return 0
     if token == types.USDC:
         return min(most, convert(spare, uint256) // calc.USDC_TO_W)
-    if self._has_fault(token):
-        return most
     return self._bisect_units(token, held, most, convert(spare, uint256))
 
 
@@ -426,16 +424,6 @@ def _measure_at(market: uint256, word: uint256, size: int256, fixed_cost: int256
 
 @internal
 @view
-def _has_fault(token: uint256) -> bool:
-    """Whether the price of a collateral has any fault now (VIEW-3)."""
-    price: uint256 = 0
-    status: uint256 = 0
-    price, status = prices.quote(parameters.collateral_words[token] >> 240)
-    return status != 0
-
-
-@internal
-@view
 def _bisect_units(token: uint256, held: uint256, most: uint256, spare: uint256) -> uint256:
     """The most units whose removal lowers the counted collateral by at most what is spare (VIEW-3)."""
     counted: uint256 = self._counted_im(token, held)
@@ -455,12 +443,14 @@ def _bisect_units(token: uint256, held: uint256, most: uint256, spare: uint256) 
 @internal
 @view
 def _counted_im(token: uint256, units: uint256) -> uint256:
-    """What units of a collateral count for in equity_im now (VIEW-3)."""
+    """What units of a collateral count for in equity_im now, nothing with a faulty price (VIEW-3)."""
     word: uint256 = parameters.collateral_words[token]
     mid: uint256 = 0
     strict: uint256 = 0
     status: uint256 = 0
     mid, strict, status = prices.quote_strict(word >> 240, True)
+    if status != 0:
+        return 0
     mm: uint256 = 0
     im: uint256 = 0
     mm, im = tiers.compute_haircut_values(
